@@ -1,0 +1,1 @@
+"""The ledger: transactions, state, blocks, headers, votes and quorum certificates."""

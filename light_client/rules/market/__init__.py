@@ -1,0 +1,1 @@
+"""The market: offers, feasibility, objectives, certificates, shares, prices."""
