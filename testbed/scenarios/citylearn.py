@@ -86,7 +86,16 @@ def _digest(path: Path) -> str:
 
 def _download(folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--quiet"]
-    command += ["--disable-pip-version-check", "--dest", str(folder), REQUIREMENT]
+    command += [
+        "--disable-pip-version-check",
+        "--retries",
+        "1",
+        "--timeout",
+        "20",
+        "--dest",
+        str(folder),
+        REQUIREMENT,
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     found = folder / WHEEL
     if result.returncode or not found.is_file():

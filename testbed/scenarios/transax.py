@@ -12,7 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ INTERVALS = 96
 HEADER = "startTime,endTime,energy"
 _NAME = re.compile(r"prosumer_([1-9]\d*)(\d\d)\.csv")
 _WHOLE = re.compile(r"\d{1,6}")
+_DECIMAL = re.compile(r"-?\d{1,6}(\.\d{1,6})?")
 _JOULES_PER_KW = 1_000 * INTERVAL_S
 
 
@@ -50,15 +51,9 @@ def _interval(path: Path, line: int, field: str, text: str) -> int:
 
 
 def _energy(path: Path, line: int, text: str) -> int:
-    """Signed joules of a mean power in kW; refuses zero and what is no whole number of Wh rather than
-    rounding it.
-    """
-    try:
-        power_kw = Decimal(text)
-    except InvalidOperation:
-        power_kw = Decimal("NaN")
-    energy_j = power_kw * _JOULES_PER_KW if power_kw.is_finite() else Decimal(0)
-    if not energy_j or energy_j % LOT_J or abs(power_kw) > 1_000_000:
+    """Signed joules of a mean power in kW; refuses zero, and a fraction of a Wh rather than rounding it."""
+    energy_j = Decimal(text) * _JOULES_PER_KW if _DECIMAL.fullmatch(text) else Decimal(0)
+    if not energy_j or energy_j % LOT_J:
         expected = "a mean power in kW, not zero, that makes whole Wh in 900 s"
         raise ScenarioFileError(path, f"line {line}, energy", "bad value", got=text, expected=expected)
     return int(energy_j)
