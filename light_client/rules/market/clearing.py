@@ -41,7 +41,9 @@ def solution_from_wire(wire: Any) -> Solution:
         RuleViolation: MKT-10, MKT-20 to MKT-22 for any other shape.
     """
     if type(wire) is not tuple or len(wire) != 2 or type(wire[1]) is not tuple:
-        raise RuleViolation("MKT-10", "a solution is a plan and certificates", got=wire, expected="(plan, certificates)")
+        raise RuleViolation(
+            "MKT-10", "a solution is a plan and certificates", got=wire, expected="(plan, certificates)"
+        )
     plan = plan_from_wire(wire[0])
     certificates = tuple(certificate_from_wire(part, plan.first_interval) for part in wire[1])
     return Solution(plan=plan, certificates=certificates)
@@ -64,19 +66,25 @@ class Proven:
         return tuple(top - value for top, value in zip(self.bounds, self.values, strict=True))
 
 
-def proven_bounds(problem: Problem, certificates: tuple[Certificate, ...], values: tuple[int, ...]) -> tuple[int, ...]:
+def proven_bounds(
+    problem: Problem, certificates: tuple[Certificate, ...], values: tuple[int, ...]
+) -> tuple[int, ...]:
     """Upper bound of each objective among plans that have the given values of the more important ones.
 
     Raises:
         RuleViolation: MKT-28 when the certificates do not match the genesis' objectives; MKT-23 to MKT-25.
     """
     if len(certificates) != len(problem.params.objectives):
-        raise RuleViolation("MKT-28", "number of certificates", got=len(certificates), expected=len(problem.params.objectives))
+        raise RuleViolation(
+            "MKT-28", "number of certificates", got=len(certificates), expected=len(problem.params.objectives)
+        )
     bounds = []
     for position, certificate in enumerate(certificates):
         weights = certificate.weights
         if len(weights) != position + 1:
-            raise RuleViolation("MKT-28", f"weights of certificate {position + 1}", got=len(weights), expected=position + 1)
+            raise RuleViolation(
+                "MKT-28", f"weights of certificate {position + 1}", got=len(weights), expected=position + 1
+            )
         earlier = sum(weight * value for weight, value in zip(weights[:-1], values, strict=False))
         bounds.append((bound(problem, certificate) - earlier) // weights[-1])
     return tuple(bounds)
@@ -86,7 +94,9 @@ def gap_is_allowed(problem: Problem, proven: Proven) -> None:
     """MKT-29: the energy gap is at most what the genesis allows, and no later objective has a gap where energy has none."""
     energy_gap = proven.gaps[0]
     if energy_gap > problem.params.max_gap_j:
-        raise RuleViolation("MKT-29", "energy short of the proven bound, J", got=energy_gap, expected=problem.params.max_gap_j)
+        raise RuleViolation(
+            "MKT-29", "energy short of the proven bound, J", got=energy_gap, expected=problem.params.max_gap_j
+        )
     if energy_gap == 0 and any(proven.gaps[1:]) and problem.params.max_gap_j == 0:
         raise RuleViolation("MKT-29", "a tie-break is not proven", got=proven.gaps, expected="all 0")
 
@@ -135,7 +145,9 @@ def final_trades(problem: Problem, plan: Plan) -> tuple[Trade, ...]:
     sold, bought = sides
     seller_value, buyer_value = group_values(sold, bought)
     money = amounts(sold, seller_value) | amounts(bought, buyer_value)
-    trades = [Trade(fill.offer_id, fill.side, t, fill.energy_j, money[fill.offer_id]) for fill in (*sold, *bought)]
+    trades = [
+        Trade(fill.offer_id, fill.side, t, fill.energy_j, money[fill.offer_id]) for fill in (*sold, *bought)
+    ]
     return tuple(sorted(trades))
 
 

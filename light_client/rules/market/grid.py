@@ -46,7 +46,9 @@ class Grid:
     def __post_init__(self) -> None:
         numbers = [feeder.feeder for feeder in self.feeders]
         if numbers != sorted(set(numbers)):
-            raise RuleViolation("MKT-02", "feeders are not in strictly ascending order", got=numbers, expected="ascending")
+            raise RuleViolation(
+                "MKT-02", "feeders are not in strictly ascending order", got=numbers, expected="ascending"
+            )
         if not 1 <= len(numbers) <= MAX_FEEDERS:
             raise RuleViolation("MKT-02", "number of feeders", got=len(numbers), expected=f"1..{MAX_FEEDERS}")
         seconds = self.interval_s

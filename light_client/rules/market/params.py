@@ -57,6 +57,10 @@ class MarketParams:
         )
         for name, value, low, high in bounds:
             if type(value) is not int or not low <= value <= high:
-                raise RuleViolation("MKT-01", f"market parameter {name} out of range", got=value, expected=f"{low}..{high}")
+                raise RuleViolation(
+                    "MKT-01", f"market parameter {name} out of range", got=value, expected=f"{low}..{high}"
+                )
         if self.objectives not in OBJECTIVE_ORDERS:
-            raise RuleViolation("MKT-01", "unknown order of objectives", got=self.objectives, expected=OBJECTIVE_ORDERS)
+            raise RuleViolation(
+                "MKT-01", "unknown order of objectives", got=self.objectives, expected=OBJECTIVE_ORDERS
+            )

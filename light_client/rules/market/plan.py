@@ -83,7 +83,9 @@ def plan_from_wire(wire: Any) -> Plan:
             raise RuleViolation("MKT-10", "class of a plan", got=row[:3], expected="side, feeder, price")
         key = ClassKey(side, feeder, price, _ranges(flat_ranges, base))
         if previous is not None and key <= previous:
-            raise RuleViolation("MKT-10", "classes of a plan are not strictly ascending", got=key, expected=previous)
+            raise RuleViolation(
+                "MKT-10", "classes of a plan are not strictly ascending", got=key, expected=previous
+            )
         previous = key
         entries = _entries(flat_entries, base)
         total += len(entries)
@@ -95,11 +97,18 @@ def plan_from_wire(wire: Any) -> Plan:
 
 def _ranges(flat: Any, base: int) -> Ranges:
     numbers = _numbers(flat)
-    ranges = []
+    ranges: list[tuple[int, int]] = []
     for offset, length in zip(numbers[::2], numbers[1::2], strict=True):
         first = base + offset
-        if offset < 0 or length < 0 or first + length >= MAX_INTERVAL or (ranges and first < ranges[-1][1] + 2):
-            raise RuleViolation("MKT-10", "interval ranges of a class", got=flat, expected="ascending and apart")
+        if (
+            offset < 0
+            or length < 0
+            or first + length >= MAX_INTERVAL
+            or (ranges and first < ranges[-1][1] + 2)
+        ):
+            raise RuleViolation(
+                "MKT-10", "interval ranges of a class", got=flat, expected="ascending and apart"
+            )
         ranges.append((first, first + length))
     return tuple(ranges)
 
@@ -110,7 +119,9 @@ def _entries(flat: Any, base: int) -> Entries:
     previous = -1
     for offset, energy_j in zip(numbers[::2], numbers[1::2], strict=True):
         if offset <= previous or energy_j <= 0:
-            raise RuleViolation("MKT-10", "entries of a class", got=(offset, energy_j), expected="ascending, positive")
+            raise RuleViolation(
+                "MKT-10", "entries of a class", got=(offset, energy_j), expected="ascending, positive"
+            )
         previous = offset
         entries.append((base + offset, energy_j))
     return tuple(entries)

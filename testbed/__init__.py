@@ -1,0 +1,1 @@
+"""The remote tier (DSO, solvers, miners) and everything emulated; never part of a device."""
