@@ -1,0 +1,77 @@
+"""One clearing problem: the classes of open offers at one moment, the grid, and the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from light_client.rules.market.grid import Grid
+from light_client.rules.market.intervals import members
+from light_client.rules.market.offer import ClassKey, OpenOffer
+from light_client.rules.market.params import MarketParams
+from light_client.rules.units import OfferId, Side
+
+
+class SpotClass(NamedTuple):
+    """A class that only one interval is left to, as the bound walks it."""
+
+    feeder: int
+    price_uc_per_kwh: int
+    energy_j: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Everything a plan is judged against; derived by each verifier from its own state, never taken from a solver."""
+
+    first_interval: int
+    """The interval that becomes final next; every class has been cut to it."""
+    params: MarketParams
+    grid: Grid
+    classes: dict[ClassKey, int]
+    """Class -> energy left in it, J."""
+    shares: dict[ClassKey, tuple[tuple[OfferId, int], ...]] = field(repr=False)
+    """Class -> its offers in ascending order with the energy left in each, J."""
+    two_sided: frozenset[int] = field(init=False, repr=False)
+    """Intervals that at least one sell and one buy offer contain: nothing trades elsewhere."""
+    spot: tuple[dict[int, list[SpotClass]], dict[int, list[SpotClass]]] = field(init=False, repr=False)
+    """Per side: interval -> the classes left with this interval alone."""
+    flexible: tuple[list[tuple[ClassKey, int]], list[tuple[ClassKey, int]]] = field(init=False, repr=False)
+    """Per side: the classes with several intervals, and their energy."""
+
+    def __post_init__(self) -> None:
+        spot: tuple[dict[int, list[SpotClass]], dict[int, list[SpotClass]]] = ({}, {})
+        flexible: tuple[list[tuple[ClassKey, int]], list[tuple[ClassKey, int]]] = ([], [])
+        covered: tuple[set[int], set[int]] = (set(), set())
+        for key, energy_j in self.classes.items():
+            side, feeder, price, ranges = key
+            first = ranges[0][0]
+            if first == ranges[-1][1]:
+                spot[side].setdefault(first, []).append(SpotClass(feeder, price, energy_j))
+            else:
+                flexible[side].append((key, energy_j))
+                covered[side].update(members(ranges))
+        both = (covered[Side.SELL] | spot[Side.SELL].keys()) & (covered[Side.BUY] | spot[Side.BUY].keys())
+        object.__setattr__(self, "spot", spot)
+        object.__setattr__(self, "flexible", flexible)
+        object.__setattr__(self, "two_sided", frozenset(both))
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all offers have one price, so that the served share is levelled across feeders."""
+        return self.params.uniform_price_uc_per_kwh is not None
+
+
+def problem_of(offers: Iterable[OpenOffer], *, first_interval: int, params: MarketParams, grid: Grid) -> Problem:
+    """Group open offers into the problem whose next final interval is ``first_interval``.
+
+    Offers whose last interval has passed are left out; the order of ``offers`` does not matter.
+    """
+    shares: dict[ClassKey, list[tuple[OfferId, int]]] = {}
+    for offer in offers:
+        if offer.ranges[-1][1] >= first_interval:
+            shares.setdefault(offer.class_at(first_interval), []).append((offer.offer_id, offer.remaining_j))
+    ordered = {key: tuple(sorted(shares[key])) for key in sorted(shares)}
+    totals = {key: sum(energy for _, energy in entries) for key, entries in ordered.items()}
+    return Problem(first_interval=first_interval, params=params, grid=grid, classes=totals, shares=ordered)
