@@ -9,7 +9,7 @@ from light_client.rules.ledger.block import Clearing
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.genesis import Genesis
-from light_client.rules.ledger.kept import kept_gap, kept_plan
+from light_client.rules.ledger.kept import kept_gap
 from light_client.rules.ledger.records import Candidate
 from light_client.rules.ledger.transactions import SubmitSolution, check_signature, decode_transaction
 from light_client.rules.market.certificate import Certificate
@@ -19,9 +19,11 @@ from light_client.rules.market.clearing import (
     check_solution,
     empty_plan,
     final_trades,
+    kept_plan,
     needs_no_solution,
 )
 from light_client.rules.market.feasibility import check_feasible
+from light_client.rules.market.levelling import complete
 from light_client.rules.market.problem import Problem
 from light_client.rules.units import Address, Side
 
@@ -96,7 +98,7 @@ def clear(
             certificate = submitted.certificates[0]
         case Cleared.KEPT:
             stated, certificate = candidate.plan, candidate.certificate
-            plan = kept_plan(problem, stated)
+            plan = complete(problem, kept_plan(problem, stated))
             check_feasible(problem, plan)
             gap_j = kept_gap(problem, plan, certificate)
         case _:

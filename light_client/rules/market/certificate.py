@@ -79,13 +79,9 @@ def certificate_from_wire(wire: Any, first_interval: int) -> Certificate:
     schedules: dict[int, Steps] = {}
     previous = -1
     for row in rows:
-        if type(row) is not tuple or len(row) != 3 or type(row[0]) is not int or row[0] <= previous:
-            raise RuleViolation(
-                "MKT-20",
-                "a schedule of a certificate",
-                got=row,
-                expected="ascending (interval, prices, values)",
-            )
+        if type(row) is not tuple or len(row) != 3 or _whole_numbers(row[:1])[0] <= previous:
+            expected = "ascending (interval, prices, values)"
+            raise RuleViolation("MKT-20", "a schedule of a certificate", got=row, expected=expected)
         previous = row[0]
         prices, values = _whole_numbers(row[1]), _whole_numbers(row[2])
         steps_are_monotone(prices, values)

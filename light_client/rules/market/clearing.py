@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from light_client.rules.errors import RuleViolation
 from light_client.rules.market.certificate import Certificate, bound, certificate_from_wire
 from light_client.rules.market.feasibility import check_feasible
-from light_client.rules.market.levelling import complete
+from light_client.rules.market.levelling import complete, stated
 from light_client.rules.market.objective import objective_values
 from light_client.rules.market.plan import Plan, plan_from_wire
 from light_client.rules.market.problem import Problem
@@ -91,13 +91,13 @@ def proven_bounds(
 
 
 def gap_is_allowed(problem: Problem, proven: Proven) -> None:
-    """MKT-29: the energy gap is at most what the genesis allows, and no later objective has a gap where energy has none."""
+    """MKT-29: the energy gap is at most what the genesis allows; where it allows none, no later objective has a gap."""
     energy_gap = proven.gaps[0]
     if energy_gap > problem.params.max_gap_j:
         raise RuleViolation(
             "MKT-29", "energy short of the proven bound, J", got=energy_gap, expected=problem.params.max_gap_j
         )
-    if energy_gap == 0 and any(proven.gaps[1:]) and problem.params.max_gap_j == 0:
+    if problem.params.max_gap_j == 0 and any(proven.gaps[1:]):
         raise RuleViolation("MKT-29", "a tie-break is not proven", got=proven.gaps, expected="all 0")
 
 
@@ -149,6 +149,20 @@ def final_trades(problem: Problem, plan: Plan) -> tuple[Trade, ...]:
         Trade(fill.offer_id, fill.side, t, fill.energy_j, money[fill.offer_id]) for fill in (*sold, *bought)
     ]
     return tuple(sorted(trades))
+
+
+def kept_plan(problem: Problem, plan: Plan) -> Plan:
+    """What a feasible plan for an earlier interval still says about ``problem``, should no solver do better.
+
+    Whatever was final is dropped and classes are cut. In a uniform market buyers left with one interval leave the plan, since
+    their purchases now follow from it. ``complete`` finds them, and the result is feasible: what is left of the old purchases
+    is one way to serve them, and new offers only add choice. It is not proven optimal any more.
+
+    Args:
+        problem: the problem to clear next; all trades before its first interval are subtracted from its offers.
+        plan: complete or as stated, feasible for an earlier problem of the same offers.
+    """
+    return stated(problem, plan.without(problem.first_interval - 1))
 
 
 def needs_no_solution(problem: Problem) -> bool:

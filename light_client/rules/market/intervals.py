@@ -22,7 +22,7 @@ def check_ranges(ranges: Ranges) -> None:
     """
     if type(ranges) is not tuple or not 1 <= len(ranges) <= MAX_RANGES:
         raise RuleViolation(
-            "MKT-04", "number of interval ranges", got=len(ranges), expected=f"1..{MAX_RANGES}"
+            "MKT-04", "a set of intervals", got=ranges, expected=f"a tuple of 1..{MAX_RANGES} ranges"
         )
     previous = -2
     for entry in ranges:

@@ -51,6 +51,14 @@ def complete(problem: Problem, plan: Plan) -> Plan:
     return Plan(first_interval=plan.first_interval, flows=flows)
 
 
+def stated(problem: Problem, plan: Plan) -> Plan:
+    """The part of a plan that its solver states: without what `complete` adds. A priced plan is stated in full."""
+    if not problem.uniform:
+        return plan
+    flows = {key: entries for key, entries in plan.flows.items() if key.side == Side.SELL or not key.single}
+    return Plan(first_interval=plan.first_interval, flows=flows)
+
+
 def _stated_flows(plan: Plan) -> tuple[dict[int, dict[int, int]], dict[int, dict[int, int]]]:
     sold: dict[int, dict[int, int]] = {}
     taken: dict[int, dict[int, int]] = {}
