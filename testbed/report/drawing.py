@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-import matplotlib
+import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -49,6 +49,7 @@ _STYLE = {
     "savefig.facecolor": "none",
     "legend.frameon": False,
     "legend.labelcolor": INK,
+    "text.parse_math": False,  # a dollar in a name is a dollar
     "hatch.linewidth": 0.7,
     "lines.linewidth": 1.6,
 }
@@ -75,7 +76,12 @@ NARROW = Size(name="narrow", width_in=3.7, height_in=3.2, font_pt=8.5)
 
 def style(size: Size) -> dict[Any, Any]:
     """The settings of matplotlib under which figures of ``size`` are made and written."""
-    return {**_STYLE, "font.size": size.font_pt, "axes.titlesize": size.font_pt, "legend.fontsize": size.font_pt}
+    return {
+        **_STYLE,
+        "font.size": size.font_pt,
+        "axes.titlesize": size.font_pt,
+        "legend.fontsize": size.font_pt,
+    }
 
 
 def new_figure(size: Size) -> Figure:
@@ -104,7 +110,7 @@ def _own_ids(svg: str, prefix: str) -> str:
 def to_svg(figure: Figure, size: Size, *, name: str, title: str, description: str) -> str:
     """The figure as an ``<svg>`` element with a title and a description, byte for byte the same each time."""
     buffer = io.StringIO()
-    with matplotlib.rc_context(style(size)):
+    with mpl.rc_context(style(size)):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", metadata=nothing)
     body = buffer.getvalue()

@@ -50,7 +50,8 @@ def headlines(day: TradingDay) -> tuple[Headline, Headline, Headline]:
         Headline(
             value=grouped(summary.rejected),
             unit="proof refused" if summary.rejected == 1 else "proofs refused",
-            meaning=rules or ("no solver sent a false solution" if not summary.rejected else "infeasible or unproven"),
+            meaning=rules
+            or ("no solver sent a false solution" if not summary.rejected else "infeasible or unproven"),
         ),
     )
 
@@ -63,19 +64,17 @@ def facts(day: TradingDay) -> tuple[tuple[str, str], ...]:
         cleared += f", {grouped(summary.finals_kept)} kept from an earlier plan"
     if summary.finals_vacuous:
         cleared += f", {grouped(summary.finals_vacuous)} with nothing to trade"
+    checked = (
+        f"{grouped(summary.verified_headers)} headers, {grouped(summary.verified_trades)} own trades "
+        f"and {grouped(summary.verified_solutions)} whole solutions"
+    )
+    half, most = seconds(summary.latency_p50_s), seconds(summary.latency_p99_s)
     return (
         ("Settled", f"{money(summary.settled_uc)} from buyers to sellers"),
         ("Intervals final", f"{grouped(summary.finals)}: {cleared}"),
         ("Ledger", f"{grouped(summary.blocks)} blocks"),
-        (
-            "Meters",
-            f"{grouped(summary.meters)}, which checked {grouped(summary.verified_headers)} headers, "
-            f"{grouped(summary.verified_trades)} own trades and {grouped(summary.verified_solutions)} whole solutions",
-        ),
-        (
-            "Offer to final trade",
-            f"{seconds(summary.latency_p50_s)} for half of the trades, {seconds(summary.latency_p99_s)} for 99 %",
-        ),
+        ("Meters", f"{grouped(summary.meters)}, which checked {checked}"),
+        ("Offer to final trade", f"{half} for half of the trades, {most} for 99 %"),
         ("Run", f"{seconds(summary.wall_s)} of real time"),
     )
 
@@ -87,8 +86,8 @@ def verdict(day: TradingDay) -> tuple[str, tuple[Expectation, ...]]:
     if not broken:
         return f"All {len(checked)} expectations hold.", tuple(checked)
     first = broken[0]
-    sentence = f"{len(broken)} of {len(checked)} expectations broken; first: {first.name}, got {first.got}, expected {first.expected}."
-    return sentence, tuple(checked)
+    sentence = f"{len(broken)} of {len(checked)} expectations broken; first: {first.name}, "
+    return f"{sentence}got {first.got}, expected {first.expected}.", tuple(checked)
 
 
 def _drawn(plot: Plot) -> Markup:

@@ -1,13 +1,15 @@
 """What a simulation hands over for the report of one trading day.
 
-Energies are whole joules and intervals are numbers counted from the start of the day unless a name says otherwise. What was not
-observed is ``None``: a report shows it as a gap, never as zero.
+Energies are whole joules and intervals are numbers counted from the start of the day unless a name says
+otherwise. What was not observed is ``None``: a report shows it as a gap, never as zero.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, fields
+
+from testbed.report.wording import kwh
 
 Series = tuple[int | None, ...]
 
@@ -183,7 +185,9 @@ class TradingDay:
     def feeder_intervals(self) -> Counter[str]:
         """How many (feeder, interval) pairs are ``below``, ``at`` and ``above`` their limit, or ``unknown``."""
         return Counter(
-            loading(energy, feeder.c_ext_w * self.interval_s) for feeder in self.feeders for energy in feeder.net_j
+            loading(energy, feeder.c_ext_w * self.interval_s)
+            for feeder in self.feeders
+            for energy in feeder.net_j
         )
 
     def checked(self) -> tuple[Expectation, ...]:
@@ -191,13 +195,16 @@ class TradingDay:
         above = self.feeder_intervals()["above"]
         own = (
             Expectation(
-                name="no feeder above its limit", passed=above == 0, got=f"{above} feeder-intervals", expected="0"
+                name="no feeder above its limit",
+                passed=above == 0,
+                got=f"{above} feeder-intervals",
+                expected="0",
             ),
             Expectation(
                 name="no more traded than the proven bound",
                 passed=self.summary.gap_j >= 0,
-                got=f"{self.summary.gap_j} J below it",
-                expected="0 J or more",
+                got=f"{kwh(self.summary.gap_j)} kWh below it",
+                expected="0 kWh or more",
             ),
         )
         return (*own, *self.expectations)

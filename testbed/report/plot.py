@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import matplotlib
+import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from light_client.rules.units import JOULES_PER_KWH
 from testbed.report.drawing import FAINT, MUTED, NARROW, WIDE, Size, new_figure, style, to_svg
 from testbed.report.model import Series, TradingDay
-from testbed.report.wording import clock, runs
+from testbed.report.wording import THIN_SPACE, capitalised, clock, runs
 
 Floats = npt.NDArray[np.float64]
 Draw = Callable[[Figure, Size], None]
@@ -41,9 +41,10 @@ class Plot:
 
 def render(*, name: str, finding: str, caption: str, description: str, table: Table, draw: Draw) -> Plot:
     """Draw a plot in both sizes."""
+    finding = capitalised(finding).replace(" kWh", f"{THIN_SPACE}kWh")
     drawings = []
     for size in (WIDE, NARROW):
-        with matplotlib.rc_context(style(size)):
+        with mpl.rc_context(style(size)):
             figure = new_figure(size)
             draw(figure, size)
         drawings.append(to_svg(figure, size, name=name, title=finding, description=description))
@@ -60,7 +61,9 @@ def time_axis(axes: Axes, day: TradingDay, size: Size) -> None:
     hours = 6 if size.narrow else 3
     step = max(hours * 3600 // day.interval_s, 1)
     ticks = range(0, day.intervals + 1, step)
-    axes.set_xticks(list(ticks), [clock(day.first_interval + at, day.interval_s) for at in ticks])
+    axes.set_xticks(
+        list(ticks), [clock(day.first_interval + at, day.interval_s, ends=at > 0) for at in ticks]
+    )
     axes.set_xlim(0, day.intervals)
     axes.tick_params(length=3, width=0.8)
 
@@ -75,7 +78,9 @@ def mark_gaps(axes: Axes, *series: Series) -> None:
 def mean_power_axis(axes: Axes, day: TradingDay) -> None:
     """Add mean kW on the right of an axis in kWh per interval."""
     per_hour = 3600 / day.interval_s
-    right = axes.secondary_yaxis("right", functions=(lambda x: np.multiply(x, per_hour), lambda x: np.divide(x, per_hour)))
+    right = axes.secondary_yaxis(
+        "right", functions=(lambda x: np.multiply(x, per_hour), lambda x: np.divide(x, per_hour))
+    )
     right.set_ylabel("mean power, kW")
     right.spines["right"].set_visible(False)
     right.tick_params(length=0)

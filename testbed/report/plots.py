@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from testbed.report.model import TradingDay
 from testbed.report.plot import Plot
-from testbed.report.plot_energy import energy, optimality, prosumer
+from testbed.report.plot_energy import energy, optimality
 from testbed.report.plot_feeders import feeders
+from testbed.report.plot_prosumer import prosumer
 from testbed.report.plot_times import latency, verification
 
 

@@ -50,12 +50,19 @@ def seconds(value: float | None) -> str:
 
 
 def milliseconds(value: float) -> str:
-    """A duration in milliseconds with two or three significant digits."""
-    return f"{value:.0f}{THIN_SPACE}ms" if value >= 100 else f"{value:.2g}{THIN_SPACE}ms"
+    """A duration in milliseconds with two significant digits, or all of them from 10 ms on."""
+    return f"{value:.0f}{THIN_SPACE}ms" if value >= 9.95 else f"{value:#.2g}{THIN_SPACE}ms"
 
 
-def clock(interval: int, interval_s: int) -> str:
-    """The beginning of an absolute interval as ``HH:MM`` of the scenario's own clock."""
+def capitalised(text: str) -> str:
+    """The text with a capital first letter and the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def clock(interval: int, interval_s: int, *, ends: bool = False) -> str:
+    """When an absolute interval begins, ``HH:MM`` of the scenario's clock; a midnight that ``ends`` is 24:00."""
+    if ends and interval * interval_s % 86_400 == 0:
+        return "24:00"
     return datetime.fromtimestamp(interval * interval_s, UTC).strftime("%H:%M")
 
 
