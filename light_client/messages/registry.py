@@ -49,25 +49,43 @@ class WithdrawEntry:
 
     def __post_init__(self) -> None:
         check_bytes("address to grant to", self.address, ADDRESS_BYTES)
-        check_number("last interval of a grant", self.last_interval, 0, MAX_INTERVAL - 1)
-        check_number("first interval of a grant", self.first_interval, 0, self.last_interval)
-        for what, energy_j in (("production", self.production_j), ("consumption", self.consumption_j)):
+        check_number(
+            "last interval of a grant", self.last_interval, 0, MAX_INTERVAL - 1
+        )
+        check_number(
+            "first interval of a grant", self.first_interval, 0, self.last_interval
+        )
+        for what, energy_j in (
+            ("production", self.production_j),
+            ("consumption", self.consumption_j),
+        ):
             check_number(f"{what} of a grant", energy_j, 0, MAX_ENERGY_J)
             if energy_j % LOT_J:
                 raise RuleViolation(
-                    "MSG-04", f"{what} of a grant", got=energy_j, expected=f"a multiple of {LOT_J}"
+                    "MSG-04",
+                    f"{what} of a grant",
+                    got=energy_j,
+                    expected=f"a multiple of {LOT_J}",
                 )
         check_number("money of a grant", self.money_uc, 0, MAX_MONEY_UC)
 
     def to_wire(self) -> tuple[Any, ...]:
         """Fields in order."""
         energies = (self.production_j, self.consumption_j)
-        return (self.address, self.first_interval, self.last_interval, *energies, self.money_uc)
+        return (
+            self.address,
+            self.first_interval,
+            self.last_interval,
+            *energies,
+            self.money_uc,
+        )
 
     @classmethod
     def from_wire(cls, wire: Any) -> Self:
         """Read the fields."""
-        address, first, last, production_j, consumption_j, money_uc = fields_of(wire, 6, "a grant asked for")
+        address, first, last, production_j, consumption_j, money_uc = fields_of(
+            wire, 6, "a grant asked for"
+        )
         return cls(
             address=address,
             first_interval=first,
@@ -79,9 +97,17 @@ class WithdrawEntry:
 
 
 def _signed_fields(
-    request_id: int, meter_id: str, entries: tuple[WithdrawEntry, ...], public_key: bytes
+    request_id: int,
+    meter_id: str,
+    entries: tuple[WithdrawEntry, ...],
+    public_key: bytes,
 ) -> tuple[Any, ...]:
-    return (request_id, meter_id, tuple(entry.to_wire() for entry in entries), public_key)
+    return (
+        request_id,
+        meter_id,
+        tuple(entry.to_wire() for entry in entries),
+        public_key,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,23 +133,32 @@ class WithdrawRequest:
         for entry in self.entries:
             if entry.address <= previous:
                 raise RuleViolation(
-                    "MSG-07", "addresses are not ascending", got=entry.address, expected=previous
+                    "MSG-07",
+                    "addresses are not ascending",
+                    got=entry.address,
+                    expected=previous,
                 )
             previous = entry.address
         if not self.entries:
-            raise RuleViolation("MSG-07", "grants asked for", got=0, expected="at least one")
+            raise RuleViolation(
+                "MSG-07", "grants asked for", got=0, expected="at least one"
+            )
         check_bytes("identity key", self.public_key, PUBLIC_KEY_BYTES)
         check_bytes("signature of a request", self.signature, SIGNATURE_BYTES)
 
     def to_wire(self) -> tuple[Any, ...]:
         """Fields in order."""
-        signed = _signed_fields(self.request_id, self.meter_id, self.entries, self.public_key)
+        signed = _signed_fields(
+            self.request_id, self.meter_id, self.entries, self.public_key
+        )
         return (*signed, self.signature)
 
     @classmethod
     def from_wire(cls, wire: tuple[Any, ...]) -> Self:
         """Read the fields."""
-        request_id, meter_id, rows, public_key, signature = fields_of(wire, 5, "a request to withdraw")
+        request_id, meter_id, rows, public_key, signature = fields_of(
+            wire, 5, "a request to withdraw"
+        )
         check_list("grants asked for", rows, MAX_GRANTS)
         return cls(
             request_id=request_id,
@@ -135,7 +170,11 @@ class WithdrawRequest:
 
 
 def withdraw_message(
-    chain_id: bytes, request_id: int, meter_id: str, entries: tuple[WithdrawEntry, ...], public_key: bytes
+    chain_id: bytes,
+    request_id: int,
+    meter_id: str,
+    entries: tuple[WithdrawEntry, ...],
+    public_key: bytes,
 ) -> bytes:
     """The bytes that a meter signs for a request to withdraw."""
     signed = _signed_fields(request_id, meter_id, entries, public_key)
@@ -153,7 +192,9 @@ def sign_withdraw(
 ) -> WithdrawRequest:
     """Make a request, its entries put into order and signed by whatever keeps the identity key."""
     ordered = tuple(sorted(entries, key=lambda entry: entry.address))
-    signature = signer(withdraw_message(chain_id, request_id, meter_id, ordered, public_key))
+    signature = signer(
+        withdraw_message(chain_id, request_id, meter_id, ordered, public_key)
+    )
     return WithdrawRequest(
         request_id=request_id,
         meter_id=meter_id,
@@ -163,17 +204,26 @@ def sign_withdraw(
     )
 
 
-def withdraw_is_signed(request: WithdrawRequest, chain_id: bytes, verify_signature: Verify) -> None:
+def withdraw_is_signed(
+    request: WithdrawRequest, chain_id: bytes, verify_signature: Verify
+) -> None:
     """MSG-08: the signature is that of the key named in the request, for this chain.
 
     Not checked here: that the key is the one registered for the meter.
     """
     message = withdraw_message(
-        chain_id, request.request_id, request.meter_id, request.entries, request.public_key
+        chain_id,
+        request.request_id,
+        request.meter_id,
+        request.entries,
+        request.public_key,
     )
     if not verify_signature(request.public_key, request.signature, message):
         raise RuleViolation(
-            "MSG-08", "signature of a request", got=request.signature, expected="valid for this chain"
+            "MSG-08",
+            "signature of a request",
+            got=request.signature,
+            expected="valid for this chain",
         )
 
 
@@ -198,4 +248,6 @@ class WithdrawReply:
     def from_wire(cls, wire: tuple[Any, ...]) -> Self:
         """Read the fields."""
         request_id, accepted, reason = fields_of(wire, 3, "a reply to a withdrawal")
-        return cls(request_id=request_id, accepted=flag("accepted", accepted), reason=reason)
+        return cls(
+            request_id=request_id, accepted=flag("accepted", accepted), reason=reason
+        )

@@ -70,7 +70,9 @@ class Order:
     def advance(self, stage: Stage) -> None:
         """Go to a stage that the table allows; anything else is a bug of ours."""
         if stage not in NEXT_STAGES[self.stage]:
-            raise ValueError(f"an order cannot go from {self.stage.value} to {stage.value}")
+            raise ValueError(
+                f"an order cannot go from {self.stage.value} to {stage.value}"
+            )
         self.stage = stage
 
     @property
@@ -99,7 +101,9 @@ class Order:
             last_interval=plan.last_interval,
             production_j=plan.energy_j if selling else 0,
             consumption_j=0 if selling else plan.energy_j,
-            money_uc=0 if selling else most_owed_uc(plan.energy_j, plan.price_uc_per_kwh, ranges),
+            money_uc=0
+            if selling
+            else most_owed_uc(plan.energy_j, plan.price_uc_per_kwh, ranges),
         )
 
     def signed_offer(self, chain_id: bytes) -> SignedTransaction:
@@ -108,7 +112,9 @@ class Order:
 
     def signed_deposit(self, chain_id: bytes) -> SignedTransaction:
         """The transaction that hands everything back."""
-        return self._signed(DepositAssets(sequence=0 if self.offer_id is None else 1), chain_id)
+        return self._signed(
+            DepositAssets(sequence=0 if self.offer_id is None else 1), chain_id
+        )
 
     def _signed(self, transaction: Transaction, chain_id: bytes) -> SignedTransaction:
         return assemble(transaction, chain_id, self.key.public_key, self.key.sign)
