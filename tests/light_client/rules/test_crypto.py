@@ -146,14 +146,18 @@ def test_backends_give_the_same_bytes(secret: bytes, message: bytes) -> None:
         (
             1,
             b"Satoshi Nakamoto",
-            "934b1ea10a4b3c1757e2b0c017d0b6143ce3c9a7e6a4a49860d7a6ab210ee3d8"
-            "2442ce9d2b916064108014783e923ec36b49743e2ffa1c4496f01a512aafd9e5",
+            (
+                "934b1ea10a4b3c1757e2b0c017d0b6143ce3c9a7e6a4a49860d7a6ab210ee3d8"
+                "2442ce9d2b916064108014783e923ec36b49743e2ffa1c4496f01a512aafd9e5"
+            ),
         ),
         (
             CURVE_ORDER - 1,
             b"Satoshi Nakamoto",
-            "fd567d121db66e382991534ada77a6bd3106f0a1098c231e47993447cd6af2d0"
-            "6b39cd0eb1bc8603e159ef5c20a5c8ad685a45b06ce9bebed3f153d10d93bed5",
+            (
+                "fd567d121db66e382991534ada77a6bd3106f0a1098c231e47993447cd6af2d0"
+                "6b39cd0eb1bc8603e159ef5c20a5c8ad685a45b06ce9bebed3f153d10d93bed5"
+            ),
         ),
     ],
 )
