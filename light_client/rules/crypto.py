@@ -14,7 +14,7 @@ Source: SEC 1 v2 section 4.1, RFC 6979 section 3.2, BIP 340 (tagged hashes), BIP
 
 import hashlib
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, Protocol
 
 from light_client.rules.errors import LocalError, MalformedError
@@ -245,7 +245,7 @@ def available_backends() -> tuple[str, ...]:
     return tuple(names)
 
 
-@lru_cache(maxsize=None)
+@cache
 def backend_named(name: str) -> Backend:
     """Return one backend.
 

@@ -21,9 +21,8 @@ Rules:
 Source: RFC 8949 sections 3 and 4.2.1.
 """
 
+import struct
 from collections.abc import Callable, Sequence
-from struct import Struct
-from struct import error as StructError
 from typing import Final, NoReturn, TypeAlias
 
 from light_client.rules.errors import LocalError, MalformedError
@@ -43,12 +42,12 @@ _UINT, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _BEYOND = 0x00, 0x20, 0x40, 0x60, 0x80,
 _ONE, _TWO, _FOUR, _EIGHT = 24, 25, 26, 27
 _SHORT_HEADS: Final = tuple(bytes((head,)) for head in range(_BEYOND))
 
-_two: Final = Struct(">H").unpack_from
-_four: Final = Struct(">I").unpack_from
-_eight: Final = Struct(">Q").unpack_from
-_put_two: Final = Struct(">BH").pack
-_put_four: Final = Struct(">BI").pack
-_put_eight: Final = Struct(">BQ").pack
+_two: Final = struct.Struct(">H").unpack_from
+_four: Final = struct.Struct(">I").unpack_from
+_eight: Final = struct.Struct(">Q").unpack_from
+_put_two: Final = struct.Struct(">BH").pack
+_put_four: Final = struct.Struct(">BI").pack
+_put_eight: Final = struct.Struct(">BQ").pack
 
 
 def decode(
@@ -85,7 +84,7 @@ def decode(
         )
     try:
         values, end = _decode_items(data, 0, 1, max_depth, [max_items])
-    except (IndexError, StructError):
+    except (IndexError, struct.error):
         raise MalformedError("ENC-02", "the input is cut short", got=data) from None
     except UnicodeDecodeError:
         raise MalformedError("ENC-09", "a text is not UTF-8", got=data) from None
@@ -96,7 +95,7 @@ def decode(
     return values[0]
 
 
-def _decode_items(
+def _decode_items(  # noqa: C901, PLR0912, PLR0915
     data: bytes, at: int, count: int, depth_left: int, items_left: list[int]
 ) -> tuple[tuple[Value, ...], int]:
     """Read `count` values from `at` on; return them and where they end.
