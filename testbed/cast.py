@@ -47,9 +47,7 @@ class Cast:
         digest = sha256(
             f"gridlight test key/{self.scenario.name}/{self.seed}/{role}/{number}".encode()
         ).digest()
-        return (int.from_bytes(digest, "big") % (CURVE_ORDER - 1) + 1).to_bytes(
-            32, "big"
-        )
+        return (int.from_bytes(digest, "big") % (CURVE_ORDER - 1) + 1).to_bytes(32, "big")
 
     def chance(self, role: str, number: int = 0) -> Random:
         """A reproducible source of randomness of one actor."""
@@ -97,9 +95,7 @@ class Cast:
     @cached_property
     def meter_names(self) -> dict[PeerName, int]:
         """Name of each meter -> home id."""
-        return {
-            f"meter-{home.home_id:04d}": home.home_id for home in self.scenario.homes
-        }
+        return {f"meter-{home.home_id:04d}": home.home_id for home in self.scenario.homes}
 
     def operator(self, storage: Storage) -> Operator:
         """The DSO."""
@@ -115,16 +111,12 @@ class Cast:
             for home in self.scenario.homes
         ]
         registry = Registry(registrations, self.scenario.interval_s)
-        return Operator(
-            DSO, self.genesis, self.secret("dso"), registry, self.miner_names, storage
-        )
+        return Operator(DSO, self.genesis, self.secret("dso"), registry, self.miner_names, storage)
 
     def solver(self, name: PeerName) -> SolverService:
         """A solver."""
         number = self.solver_names.index(name)
-        return SolverService(
-            name, self.genesis, self.secret("solver", number), self.miner_names
-        )
+        return SolverService(name, self.genesis, self.secret("solver", number), self.miner_names)
 
     def meter(self, name: PeerName, storage: Storage) -> EmulatedMeter:
         """A home's meter; each starts with another miner as its server."""

@@ -20,32 +20,23 @@ class LedgerFollower:
         self.tip = genesis_tip(genesis)
         self._verify = verify_signature
 
-    def take(
-        self, header: Header, certificate: QuorumCertificate, body: bytes
-    ) -> Outcome:
+    def take(self, header: Header, certificate: QuorumCertificate, body: bytes) -> Outcome:
         """Check quorum and content of the next block, then adopt it.
 
         Raises:
             RuleViolation: the first broken rule; the copy is unchanged then.
         """
         header_hash = header.hash()
-        if (
-            certificate.header_hash != header_hash
-            or certificate.height != header.height
-        ):
+        if certificate.header_hash != header_hash or certificate.height != header.height:
             raise RuleViolation(
                 "LC-05",
                 "header of the certificate",
                 got=certificate.header_hash,
                 expected=header_hash,
             )
-        check_quorum(
-            self.genesis.committee, self.state.chain_id, certificate, self._verify
-        )
+        check_quorum(self.genesis.committee, self.state.chain_id, certificate, self._verify)
         block = Block(header=header, body=body_from_bytes(body, self.genesis.chain))
-        outcome = judge_block(
-            self.state, self.tip, self.genesis.committee, block, self._verify
-        )
+        outcome = judge_block(self.state, self.tip, self.genesis.committee, block, self._verify)
         self.state.adopt(outcome.draft)
         self.tip = self.tip.extend(header)
         return outcome

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from light_client.messages.codec import decode_message, encode_message
-from light_client.messages.chain import Blocks, NewBlock
+from light_client.messages.chain import Blocks, CertifiedBlock, NewBlock
 from light_client.messages.registry import (
     WithdrawEntry,
     WithdrawReply,
@@ -17,6 +18,7 @@ from light_client.rules.crypto import public_key_of, verify
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.events import Deposited
+from light_client.rules.ledger.execution import Outcome
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import Asset, GrantAssets, sign_transaction
 from light_client.session.actor import (
@@ -55,6 +57,13 @@ class OperatorParams:
     """Most addresses in one batch."""
 
 
+class FollowedBlock(NamedTuple):
+    """What the DSO reports of each block it has re-judged."""
+
+    certified: CertifiedBlock
+    outcome: Outcome
+
+
 class Operator:
     """One DSO."""
 
@@ -69,15 +78,13 @@ class Operator:
         params: OperatorParams | None = None,
     ) -> None:
         if public_key_of(secret) != genesis.dso_key:
-            raise LocalError(
-                "the DSO's secret does not belong to the key in the genesis"
-            )
+            raise LocalError("the DSO's secret does not belong to the key in the genesis")
         self.name = name
         self.registry = registry
         self._secret = secret
         self._miners = miners
         self._params = params or OperatorParams()
-        self._ledger = LedgerFollower(genesis, verify)
+        self.ledger = LedgerFollower(genesis, verify)
         self._follower = BlockFollower(miners)
         self._answered: dict[tuple[bytes, int], WithdrawReply] = {}
         self._waiting: dict[bytes, Asset] = {}
@@ -96,11 +103,7 @@ class Operator:
                 key[:PUBLIC_KEY_BYTES],
                 int.from_bytes(key[PUBLIC_KEY_BYTES:], "big"),
             )
-            assets = (
-                [_asset_from_wire(row) for row in record]
-                if isinstance(record, tuple)
-                else []
-            )
+            assets = [_asset_from_wire(row) for row in record] if isinstance(record, tuple) else []
             self.registry.withdraw(self.registry.registration(identity_key), assets)
             self._waiting.update((asset.address, asset) for asset in assets)
             reply = WithdrawReply(request_id=request_id, accepted=True, reason="")
@@ -111,7 +114,7 @@ class Operator:
         match event:
             case Started():
                 return [
-                    *self._follower.start(self._ledger.tip.height, now_ms),
+                    *self._follower.start(self.ledger.tip.height, now_ms),
                     *self._batch_later(now_ms),
                 ]
             case TimerFired(name=name):
@@ -125,7 +128,7 @@ class Operator:
 
     def _woken(self, name: str, now_ms: int) -> list[Effect]:
         if name == FOLLOW_TIMER:
-            return self._follower.woken(self._ledger.tip.height, now_ms)
+            return self._follower.woken(self.ledger.tip.height, now_ms)
         if name == _BATCH_TIMER:
             self._batch_set = False
             return self._grant(now_ms)
@@ -137,16 +140,12 @@ class Operator:
             case WithdrawRequest():
                 return self._withdraw(peer, message, now_ms)
             case NewBlock():
-                return self._follower.announced(
-                    message.header.height, self._ledger.tip.height, now_ms
-                )
+                return self._follower.announced(message.header.height, self.ledger.tip.height, now_ms)
             case Blocks():
                 return self._follow(message, now_ms)
         return []
 
-    def _withdraw(
-        self, peer: PeerName, request: WithdrawRequest, now_ms: int
-    ) -> list[Effect]:
+    def _withdraw(self, peer: PeerName, request: WithdrawRequest, now_ms: int) -> list[Effect]:
         """Answer a withdrawal; asking twice is harmless, since the answer to a request never changes once it is yes."""
         known = self._answered.get((request.public_key, request.request_id))
         if known is not None:
@@ -154,9 +153,7 @@ class Operator:
         try:
             assets = self._judge(request)
         except WithdrawalRefusedError as refused:
-            refusal = WithdrawReply(
-                request_id=request.request_id, accepted=False, reason=str(refused)
-            )
+            refusal = WithdrawReply(request_id=request.request_id, accepted=False, reason=str(refused))
             report = Report(name="withdrawal-refused", value=str(refused))
             return [report, Send(peer=peer, message=encode_message(refusal))]
         reply = WithdrawReply(request_id=request.request_id, accepted=True)
@@ -172,7 +169,7 @@ class Operator:
     def _judge(self, request: WithdrawRequest) -> list[Asset]:
         """Take the request out of the prosumer's allowance, or say why not."""
         meter = self.registry.registration(request.public_key)
-        withdraw_is_signed(request, self._ledger.state.chain_id, verify)
+        withdraw_is_signed(request, self.ledger.state.chain_id, verify)
         assets = [_asset_of(entry, meter.feeder) for entry in request.entries]
         self.registry.withdraw(meter, assets)
         return assets
@@ -188,12 +185,12 @@ class Operator:
         if self._outstanding is not None or not self._waiting:
             return []
         chosen = sorted(self._waiting)[: self._params.max_batch]
-        sequence = self._ledger.state.meta.next_grant
+        sequence = self.ledger.state.meta.next_grant
         batch = GrantAssets(
             sequence=sequence,
             assets=tuple(self._waiting[address] for address in chosen),
         )
-        signed = sign_transaction(batch, self._ledger.state.chain_id, self._secret)
+        signed = sign_transaction(batch, self.ledger.state.chain_id, self._secret)
         self._outstanding = (sequence, frozenset(chosen), signed.raw)
         return self._send_batch(now_ms)
 
@@ -208,35 +205,29 @@ class Operator:
         effects: list[Effect] = []
         received = 0
         for certified in blocks.blocks:
-            if certified.header.height != self._ledger.tip.height + 1:
+            if certified.header.height != self.ledger.tip.height + 1:
                 continue
             try:
-                outcome = self._ledger.take(
-                    certified.header, certified.certificate, certified.body
-                )
+                outcome = self.ledger.take(certified.header, certified.certificate, certified.body)
             except RuleViolation as broken:
                 effects.append(Report(name="block-refused", value=broken.rule))
                 return [
                     *effects,
-                    *self._follower.refused(self._ledger.tip.height, now_ms),
+                    *self._follower.refused(self.ledger.tip.height, now_ms),
                 ]
             received += 1
+            effects.append(Report(name="block", value=FollowedBlock(certified=certified, outcome=outcome)))
             for event in outcome.events:
                 if isinstance(event, Deposited):
                     self.registry.deposit(event.address, event.amounts)
         self._forget_granted()
-        effects.extend(
-            self._follower.answered(received, self._ledger.tip.height, now_ms)
-        )
+        effects.extend(self._follower.answered(received, self.ledger.tip.height, now_ms))
         return [*effects, *self._batch_later(now_ms)]
 
     def _forget_granted(self) -> None:
         """Drop what is on the ledger from the queue; if another batch took the number, the rest is signed anew."""
-        accounts = self._ledger.state.accounts
-        if (
-            self._outstanding is not None
-            and self._ledger.state.meta.next_grant > self._outstanding[0]
-        ):
+        accounts = self.ledger.state.accounts
+        if self._outstanding is not None and self.ledger.state.meta.next_grant > self._outstanding[0]:
             self._outstanding = None
         for address in [address for address in self._waiting if address in accounts]:
             del self._waiting[address]
@@ -277,9 +268,7 @@ def _asset_from_wire(row: object) -> Asset:
         RuleViolation: LED-06 for values out of bounds.
     """
     if not isinstance(row, tuple) or len(row) != 7:
-        raise RuleViolation(
-            "LED-06", "an asset has seven fields", got=row, expected="7 fields"
-        )
+        raise RuleViolation("LED-06", "an asset has seven fields", got=row, expected="7 fields")
     return Asset(
         address=row[0],
         feeder=row[1],

@@ -56,9 +56,7 @@ class Registry:
     def __init__(self, registrations: Iterable[Registration], interval_s: int) -> None:
         self._interval_s = interval_s
         self._by_key = {entry.identity_key: entry for entry in registrations}
-        self.accounts = {
-            entry.meter_id: ProsumerAccount() for entry in self._by_key.values()
-        }
+        self.accounts = {entry.meter_id: ProsumerAccount() for entry in self._by_key.values()}
         self._owner: dict[Address, tuple[Registration, int]] = {}
 
     def registration(self, identity_key: bytes) -> Registration:
@@ -89,9 +87,7 @@ class Registry:
         seen: set[Address] = set()
         for asset in wanted:
             if asset.address in self._owner or asset.address in seen:
-                raise WithdrawalRefusedError(
-                    "an address was granted before: use each address once"
-                )
+                raise WithdrawalRefusedError("an address was granted before: use each address once")
             if asset.feeder != meter.feeder:
                 raise WithdrawalRefusedError(
                     f"feeder {asset.feeder} is not this meter's feeder {meter.feeder}"
@@ -124,9 +120,7 @@ class Registry:
                 left -= part
         if left:
             what = "feed in" if side == 0 else "draw"
-            raise WithdrawalRefusedError(
-                f"the connection cannot {what} {left} J more in the named intervals"
-            )
+            raise WithdrawalRefusedError(f"the connection cannot {what} {left} J more in the named intervals")
 
     def deposit(self, address: Address, amounts: Amounts) -> int | None:
         """Credit what an address handed back; returns the meter's id, or None for an address of nobody."""

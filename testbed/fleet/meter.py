@@ -93,8 +93,7 @@ class EmulatedMeter:
         self._halted = False
         keys, self._first_write = wallet.fresh(len(tuple(plan := tuple(plan))))
         self._orders = [
-            Order(plan=p, key=k, post_at_ms=self._moment(p))
-            for p, k in zip(plan, keys, strict=True)
+            Order(plan=p, key=k, post_at_ms=self._moment(p)) for p, k in zip(plan, keys, strict=True)
         ]
         self._by_address = {order.key.address: order for order in self._orders}
         self._by_offer: dict[OfferId, Order] = {}
@@ -106,9 +105,7 @@ class EmulatedMeter:
         """When to post: uniformly random within the interval, since habits are fingerprints."""
         length_ms = self._genesis.market.interval_s * 1_000
         start_ms = plan.post_interval * length_ms
-        return start_ms + self._chance.randrange(
-            max(1, length_ms - self._params.quiet_ms)
-        )
+        return start_ms + self._chance.randrange(max(1, length_ms - self._params.quiet_ms))
 
     def orders(self) -> tuple[Order, ...]:
         """All orders of the day, for reports."""
@@ -127,9 +124,7 @@ class EmulatedMeter:
                 try:
                     return self._received(peer, raw, now_ms)
                 except RuleViolation as broken:
-                    self.client.checked.refuse(
-                        Rejected(rule=broken.rule, reason=str(broken))
-                    )
+                    self.client.checked.refuse(Rejected(rule=broken.rule, reason=str(broken)))
                     return [Report(name="message-refused", value=(peer, broken.rule))]
         return []
 
@@ -148,9 +143,7 @@ class EmulatedMeter:
         message = decode_message(raw)
         match message:
             case NewBlock():
-                return self._follower.announced(
-                    message.header.height, self.client.replica.height, now_ms
-                )
+                return self._follower.announced(message.header.height, self.client.replica.height, now_ms)
             case Blocks():
                 return self._follow(message, now_ms)
             case WithdrawReply() if peer == self._operator:
@@ -168,9 +161,7 @@ class EmulatedMeter:
         if not self._asked:
             wanting = [order for order in self._orders if order.stage is Stage.PLANNED]
             for start in range(0, len(wanting), _ASK_BATCH):
-                self._asked[self._chance.getrandbits(48)] = wanting[
-                    start : start + _ASK_BATCH
-                ]
+                self._asked[self._chance.getrandbits(48)] = wanting[start : start + _ASK_BATCH]
         effects: list[Effect] = []
         for request_id, orders in self._asked.items():
             entries = tuple(
@@ -194,9 +185,7 @@ class EmulatedMeter:
             )
             effects.append(Send(peer=self._operator, message=encode_message(request)))
         if effects:
-            effects.append(
-                SetTimer(name="withdraw", at_ms=now_ms + self._params.resend_ms)
-            )
+            effects.append(SetTimer(name="withdraw", at_ms=now_ms + self._params.resend_ms))
         return effects
 
     def _withdrawn(self, reply: WithdrawReply) -> list[Effect]:
@@ -209,15 +198,9 @@ class EmulatedMeter:
 
     def _post_timer(self, now_ms: int) -> list[Effect]:
         waiting = [
-            order.post_at_ms
-            for order in self._orders
-            if order.stage in (Stage.PLANNED, Stage.GRANTED)
+            order.post_at_ms for order in self._orders if order.stage in (Stage.PLANNED, Stage.GRANTED)
         ]
-        return (
-            [SetTimer(name="post", at_ms=max(now_ms + 1, min(waiting)))]
-            if waiting
-            else []
-        )
+        return [SetTimer(name="post", at_ms=max(now_ms + 1, min(waiting)))] if waiting else []
 
     def _post_due(self, now_ms: int) -> list[Effect]:
         """Post what is due; what is not granted yet is tried again, what is too late is given up."""
@@ -231,9 +214,7 @@ class EmulatedMeter:
                 continue
             if now_ms >= self._genesis.gate_ms(order.plan.first_interval):
                 order.advance(Stage.MISSED)
-                effects.append(
-                    Report(name="offer-missed", value=order.plan.first_interval)
-                )
+                effects.append(Report(name="offer-missed", value=order.plan.first_interval))
                 continue
             if order.stage is Stage.GRANTED:
                 order.advance(Stage.POSTED)
@@ -252,11 +233,7 @@ class EmulatedMeter:
     def _post_timer_all(self, now_ms: int) -> list[Effect]:
         stages = (Stage.PLANNED, Stage.GRANTED, Stage.POSTED)
         waiting = [order.post_at_ms for order in self._orders if order.stage in stages]
-        return (
-            [SetTimer(name="post", at_ms=max(now_ms + 1, min(waiting)))]
-            if waiting
-            else []
-        )
+        return [SetTimer(name="post", at_ms=max(now_ms + 1, min(waiting)))] if waiting else []
 
     def _follow(self, blocks: Blocks, now_ms: int) -> list[Effect]:
         effects: list[Effect] = []
@@ -268,11 +245,7 @@ class EmulatedMeter:
             verdict = self.client.take_header(
                 Update(header=header, certificate=certified.certificate), now_ms
             )
-            followed = (
-                self.client.take_body(certified.body)
-                if isinstance(verdict, Accepted)
-                else verdict
-            )
+            followed = self.client.take_body(certified.body) if isinstance(verdict, Accepted) else verdict
             if not isinstance(followed, Followed):
                 if (
                     isinstance(verdict, Accepted)
@@ -288,9 +261,7 @@ class EmulatedMeter:
             self._headers[header.height] = header
             self._headers.pop(header.height - _HEADERS_KEPT, None)
             effects += self._take_in(header, followed, now_ms)
-        return effects + self._follower.answered(
-            received, self.client.replica.height, now_ms
-        )
+        return effects + self._follower.answered(received, self.client.replica.height, now_ms)
 
     def _halt(self, broken: Rejected) -> list[Effect]:
         """A quorum signed what the rules forbid: stop trading, say why, and never go on by oneself."""
@@ -304,9 +275,7 @@ class EmulatedMeter:
             match signed.transaction:
                 case GrantAssets(assets=assets):
                     self._granted(asset.address for asset in assets)
-                case DepositAssets() if (
-                    order := self._by_address.get(signed.address)
-                ) is not None:
+                case DepositAssets() if (order := self._by_address.get(signed.address)) is not None:
                     order.advance(Stage.DEPOSITED)
         for offer in followed.posted:
             order = self._by_address.get(offer.address)
@@ -315,27 +284,17 @@ class EmulatedMeter:
                 order.offer_id = offer.offer_id
                 self._by_offer[offer.offer_id] = self._by_number[offer.offer_id] = order
         if followed.cleared is not None:
-            own = [
-                trade
-                for trade in followed.cleared.trades
-                if OfferId(trade.offer_id) in self._by_offer
-            ]
+            own = [trade for trade in followed.cleared.trades if OfferId(trade.offer_id) in self._by_offer]
             for trade in own:
                 order = self._by_offer[OfferId(trade.offer_id)]
                 order.trades.append(trade)
                 if order.sent_at_ms is not None and len(order.trades) == 1:
-                    effects.append(
-                        Report(
-                            name="offer-to-final-ms", value=now_ms - order.sent_at_ms
-                        )
-                    )
+                    effects.append(Report(name="offer-to-final-ms", value=now_ms - order.sent_at_ms))
             if own:
                 ids = tuple(OfferId(trade.offer_id) for trade in own)
                 self._unproven[header.clearing.interval] = set(ids)
                 request = GetTrades(interval=header.clearing.interval, offers=ids)
-                effects.append(
-                    Send(peer=self._follower.server, message=encode_message(request))
-                )
+                effects.append(Send(peer=self._follower.server, message=encode_message(request)))
             effects += self._close_ended(now_ms)
         return effects
 
@@ -347,11 +306,7 @@ class EmulatedMeter:
 
     def _close_ended(self, now_ms: int) -> list[Effect]:
         open_offers = self.client.replica.offers
-        ended = [
-            order
-            for offer_id, order in self._by_offer.items()
-            if offer_id not in open_offers
-        ]
+        ended = [order for offer_id, order in self._by_offer.items() if offer_id not in open_offers]
         for order in ended:
             if order.offer_id is not None:
                 del self._by_offer[order.offer_id]
@@ -371,9 +326,7 @@ class EmulatedMeter:
             if order is None or trade.offer_id not in waiting or header is None:
                 continue
             waiting.discard(OfferId(trade.offer_id))
-            verdict = self.client.take_trade(
-                header, trade.offer_id, order.offer, trade, proven.proof
-            )
+            verdict = self.client.take_trade(header, trade.offer_id, order.offer, trade, proven.proof)
             if isinstance(verdict, Accepted) and trade not in order.trades:
                 self.client.checked.refuse(
                     Rejected(rule="LC-11", reason="a proven trade that was not derived")
@@ -384,20 +337,14 @@ class EmulatedMeter:
 
     def _settle(self, now_ms: int) -> list[Effect]:
         """Ask for the balances of ended orders; ask again for what was not answered."""
-        ended = [
-            order
-            for order in self._orders
-            if order.stage in (Stage.CLOSED, Stage.MISSED)
-        ]
+        ended = [order for order in self._orders if order.stage in (Stage.CLOSED, Stage.MISSED)]
         granted = [order for order in ended if order.key.address in self._by_address]
         server = self._follower.server
         effects: list[Effect] = [
             Send(
                 peer=server,
                 message=encode_message(
-                    GetAccount(
-                        address=order.key.address, height=self.client.replica.height
-                    )
+                    GetAccount(address=order.key.address, height=self.client.replica.height)
                 ),
             )
             for order in granted
@@ -406,20 +353,14 @@ class EmulatedMeter:
             request = GetTrades(interval=interval, offers=tuple(sorted(ids)))
             effects.append(Send(peer=server, message=encode_message(request)))
         if effects:
-            effects.append(
-                SetTimer(name="settle", at_ms=now_ms + 3 * self._params.resend_ms)
-            )
+            effects.append(SetTimer(name="settle", at_ms=now_ms + 3 * self._params.resend_ms))
         return effects
 
     def _take_balance(self, message: AccountMessage, now_ms: int) -> list[Effect]:
         """Check an own balance under a trusted state root, compare it with the verified trades, then hand it back."""
         header = self._headers.get(message.height)
         order = self._by_address.get(message.address)
-        if (
-            header is None
-            or order is None
-            or order.stage not in (Stage.CLOSED, Stage.MISSED)
-        ):
+        if header is None or order is None or order.stage not in (Stage.CLOSED, Stage.MISSED):
             return []
         verify_state(
             header.state_root,
@@ -442,9 +383,7 @@ class EmulatedMeter:
             )
         self.balances += 1
         raw = order.signed_deposit(self._chain_id).raw
-        return [
-            Send(peer=self._follower.server, message=encode_message(SubmitTx(raw=raw)))
-        ]
+        return [Send(peer=self._follower.server, message=encode_message(SubmitTx(raw=raw)))]
 
     @property
     def identity_key(self) -> bytes:

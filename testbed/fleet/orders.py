@@ -43,14 +43,14 @@ class Stage(Enum):
 
 NEXT_STAGES = {
     Stage.PLANNED: {Stage.GRANTED, Stage.MISSED},
-    Stage.GRANTED: {Stage.POSTED, Stage.MISSED},
+    Stage.GRANTED: {Stage.POSTED, Stage.OPEN, Stage.MISSED},
     Stage.POSTED: {Stage.OPEN, Stage.MISSED},
     Stage.OPEN: {Stage.CLOSED},
     Stage.CLOSED: {Stage.DEPOSITED},
     Stage.MISSED: {Stage.OPEN, Stage.DEPOSITED},
     Stage.DEPOSITED: set(),
 }
-"""From stage to stage; an offer believed missed may still turn up in a block."""
+"""From stage to stage; an offer believed missed may still turn up in a block, and so may one sent before a restart."""
 
 
 @dataclass(slots=True)
@@ -65,14 +65,14 @@ class Order:
     offer_id: OfferId | None = None
     sent_at_ms: int | None = None
     """When it was first sent."""
+    granted: bool = False
+    """Whether a block granted its assets."""
     trades: list[Trade] = field(default_factory=list)
 
     def advance(self, stage: Stage) -> None:
         """Go to a stage that the table allows; anything else is a bug of ours."""
         if stage not in NEXT_STAGES[self.stage]:
-            raise ValueError(
-                f"an order cannot go from {self.stage.value} to {stage.value}"
-            )
+            raise ValueError(f"an order cannot go from {self.stage.value} to {stage.value}")
         self.stage = stage
 
     @property
@@ -101,9 +101,7 @@ class Order:
             last_interval=plan.last_interval,
             production_j=plan.energy_j if selling else 0,
             consumption_j=0 if selling else plan.energy_j,
-            money_uc=0
-            if selling
-            else most_owed_uc(plan.energy_j, plan.price_uc_per_kwh, ranges),
+            money_uc=0 if selling else most_owed_uc(plan.energy_j, plan.price_uc_per_kwh, ranges),
         )
 
     def signed_offer(self, chain_id: bytes) -> SignedTransaction:
@@ -112,9 +110,7 @@ class Order:
 
     def signed_deposit(self, chain_id: bytes) -> SignedTransaction:
         """The transaction that hands everything back."""
-        return self._signed(
-            DepositAssets(sequence=0 if self.offer_id is None else 1), chain_id
-        )
+        return self._signed(DepositAssets(sequence=0 if self.offer_id is None else 1), chain_id)
 
     def _signed(self, transaction: Transaction, chain_id: bytes) -> SignedTransaction:
         return assemble(transaction, chain_id, self.key.public_key, self.key.sign)

@@ -101,9 +101,7 @@ def build(
             )
         case TransaxSection() as of:
             if file.prices.uniform_uc_per_kwh is None:
-                expected = (
-                    "uniform_uc_per_kwh: the data of this source states no prices"
-                )
+                expected = "uniform_uc_per_kwh: the data of this source states no prices"
                 raise ScenarioFileError(
                     file.path,
                     "[prices]",

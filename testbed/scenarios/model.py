@@ -23,13 +23,10 @@ def first_interval_of(day: date, interval_s: int) -> int:
     return int(midnight.timestamp()) // interval_s
 
 
-def equal_feeders(
-    numbers: Iterable[int], *, c_ext_w: int, c_int_w: int | None
-) -> tuple[Feeder, ...]:
+def equal_feeders(numbers: Iterable[int], *, c_ext_w: int, c_int_w: int | None) -> tuple[Feeder, ...]:
     """Feeders of these numbers, ascending, all with the same limits (W)."""
     return tuple(
-        Feeder(feeder=FeederId(number), c_ext_w=c_ext_w, c_int_w=c_int_w)
-        for number in sorted(numbers)
+        Feeder(feeder=FeederId(number), c_ext_w=c_ext_w, c_int_w=c_int_w) for number in sorted(numbers)
     )
 
 
@@ -56,9 +53,7 @@ class Battery:
     def __post_init__(self) -> None:
         for name, value in (("capacity_j", self.capacity_j), ("power_w", self.power_w)):
             if value <= 0:
-                raise PlanError(
-                    f"battery {name}", got=value, expected="a positive number"
-                )
+                raise PlanError(f"battery {name}", got=value, expected="a positive number")
         if not 1 <= self.efficiency_percent <= 100:
             raise PlanError(
                 "battery efficiency_percent",
@@ -127,9 +122,7 @@ class PlannedOffer:
                 expected="post < first <= last",
             )
         if self.price_uc_per_kwh < 0:
-            raise PlanError(
-                "price of an offer", got=self.price_uc_per_kwh, expected="0 or more"
-            )
+            raise PlanError("price of an offer", got=self.price_uc_per_kwh, expected="0 or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +142,7 @@ class Scenario:
     def __post_init__(self) -> None:
         numbers = [feeder.feeder for feeder in self.feeders]
         if numbers != sorted(set(numbers)):
-            raise PlanError(
-                "feeders", got=numbers, expected="strictly ascending numbers"
-            )
+            raise PlanError("feeders", got=numbers, expected="strictly ascending numbers")
         ids = [home.home_id for home in self.homes]
         if ids != sorted(set(ids)):
             raise PlanError("home ids", got=ids, expected="strictly ascending")

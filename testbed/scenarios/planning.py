@@ -30,11 +30,7 @@ class PriceBand:
     """Distance of two prices on the coarse grid: a price must not be a fingerprint."""
 
     def __post_init__(self) -> None:
-        if (
-            not 0 <= self.low <= self.high
-            or self.step <= 0
-            or (self.high - self.low) % self.step
-        ):
+        if not 0 <= self.low <= self.high or self.step <= 0 or (self.high - self.low) % self.step:
             got = (self.low, self.high, self.step)
             raise PlanError(
                 "price band (low, high, step)",
@@ -58,9 +54,7 @@ class Prices:
         if self.uniform_uc_per_kwh is not None:
             return self.uniform_uc_per_kwh
         band = self.sell if side is Side.SELL else self.buy
-        return chance.on_grid(
-            band.low, band.high, band.step, "price", home_id, side.name
-        )
+        return chance.on_grid(band.low, band.high, band.step, "price", home_id, side.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +66,7 @@ class Posting:
 
     def __post_init__(self) -> None:
         if self.lead_intervals < 1:
-            raise PlanError(
-                "lead_intervals", got=self.lead_intervals, expected="at least 1"
-            )
+            raise PlanError("lead_intervals", got=self.lead_intervals, expected="at least 1")
 
     def interval_for(self, first_interval: int, day_first: int) -> int:
         """The interval of posting: the lead, but not before the interval that precedes the day."""
@@ -91,9 +83,7 @@ class Storage:
     """(first offset, last offset, energy in J) of what it offers: disjoint windows, ascending."""
 
 
-def store_surplus(
-    battery: Battery, surplus_j: tuple[int, ...], interval_s: int
-) -> Storage:
+def store_surplus(battery: Battery, surplus_j: tuple[int, ...], interval_s: int) -> Storage:
     """Divert surplus into the battery and offer it once, later, within its power.
 
     Charging takes the surplus of each interval up to the power limit until the battery is full. What comes
@@ -149,15 +139,11 @@ def plan_offers(
         storage = store_surplus(home.battery, surplus, interval_s)
     wishes = [
         (Side.SELL, offset, offset, sold - stored)
-        for offset, (sold, stored) in enumerate(
-            zip(surplus, storage.charged_j, strict=True)
-        )
+        for offset, (sold, stored) in enumerate(zip(surplus, storage.charged_j, strict=True))
     ]
     wishes += [(Side.SELL, first, last, energy) for first, last, energy in storage.lots]
     wishes += [
-        (Side.BUY, offset, offset, -value // LOT_J * LOT_J)
-        for offset, value in enumerate(net)
-        if value < 0
+        (Side.BUY, offset, offset, -value // LOT_J * LOT_J) for offset, value in enumerate(net) if value < 0
     ]
     return tuple(
         PlannedOffer(

@@ -49,9 +49,7 @@ def _prices_by_home(columns: OfferColumns, rng: np.random.Generator) -> Column:
     for side, (low, high) in ((Side.SELL, SELL_PRICES), (Side.BUY, BUY_PRICES)):
         chosen = columns.side == side
         homes, position = np.unique(columns.home_id[chosen], return_inverse=True)
-        prices[chosen] = (
-            rng.integers(low, high, len(homes))[position] * UC_PER_TENTH_CENT
-        )
+        prices[chosen] = rng.integers(low, high, len(homes))[position] * UC_PER_TENTH_CENT
     return prices
 
 
@@ -76,11 +74,7 @@ def scale(base: OfferColumns, copies: int, *, priced: bool) -> OfferColumns:
         part = _copy(base, number, rng)
         # The order of draws is part of the recipe: the prices of a copy come before the energies of the next
         # one.
-        parts.append(
-            replace(part, price_uc_per_kwh=_prices_by_home(part, rng))
-            if priced
-            else part
-        )
+        parts.append(replace(part, price_uc_per_kwh=_prices_by_home(part, rng)) if priced else part)
     return OfferColumns(
         **{
             name: np.concatenate([getattr(part, name) for part in parts])

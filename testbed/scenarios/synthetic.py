@@ -58,11 +58,7 @@ def _load_hours(home_id: int, chance: Chance) -> tuple[int, ...]:
     """A family's day: the common shape, its size 70..130 %, every hour 80..120 % of it; J per hour."""
     size = 70 + chance.below(61, "load size", home_id)
     return tuple(
-        wh
-        * JOULES_PER_WH
-        * size
-        * (80 + chance.below(41, "load hour", home_id, hour))
-        // 10_000
+        wh * JOULES_PER_WH * size * (80 + chance.below(41, "load hour", home_id, hour)) // 10_000
         for hour, wh in enumerate(LOAD_SHAPE_WH)
     )
 
@@ -82,14 +78,10 @@ def _sun_hours(peak_w: int, clouds: Chance) -> tuple[int, ...]:
     return tuple(hours)
 
 
-def _home(
-    home_id: int, feeder: int, *, peak_w: int, has_battery: bool, of_day: Chance
-) -> HomeDay:
+def _home(home_id: int, feeder: int, *, peak_w: int, has_battery: bool, of_day: Chance) -> HomeDay:
     battery = None
     if has_battery:
-        battery = Battery(
-            capacity_j=5 * JOULES_PER_KWH, power_w=2_500, efficiency_percent=90
-        )
+        battery = Battery(capacity_j=5 * JOULES_PER_KWH, power_w=2_500, efficiency_percent=90)
     return HomeDay(
         home_id=home_id,
         feeder=feeder,
@@ -120,18 +112,10 @@ def village(
     homes = []
     for number, (home_id, feeder) in enumerate(places):
         is_first, is_last = number == 0, number == len(places) - 1
-        has_pv = is_first or (
-            not is_last and chance.percent(shape.pv_percent, "pv", home_id)
-        )
-        has_battery = has_pv and (
-            is_first or chance.percent(shape.battery_percent, "battery", home_id)
-        )
+        has_pv = is_first or (not is_last and chance.percent(shape.pv_percent, "pv", home_id))
+        has_battery = has_pv and (is_first or chance.percent(shape.battery_percent, "battery", home_id))
         peak_w = 1_000 * (2 + chance.below(4, "peak", home_id)) if has_pv else 0
-        homes.append(
-            _home(
-                home_id, feeder, peak_w=peak_w, has_battery=has_battery, of_day=of_day
-            )
-        )
+        homes.append(_home(home_id, feeder, peak_w=peak_w, has_battery=has_battery, of_day=of_day))
     feeders = equal_feeders(
         range(1, len(shape.homes_per_feeder) + 1),
         c_ext_w=shape.c_ext_w,

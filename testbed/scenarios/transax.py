@@ -62,14 +62,10 @@ def _interval(path: Path, line: int, field: str, text: str) -> int:
 
 def _energy(path: Path, line: int, text: str) -> int:
     """Signed joules of a mean power in kW; refuses zero, and a fraction of a Wh rather than rounding it."""
-    energy_j = (
-        Decimal(text) * _JOULES_PER_KW if _DECIMAL.fullmatch(text) else Decimal(0)
-    )
+    energy_j = Decimal(text) * _JOULES_PER_KW if _DECIMAL.fullmatch(text) else Decimal(0)
     if not energy_j or energy_j % LOT_J:
         expected = "a mean power in kW, not zero, that makes whole Wh in 900 s"
-        raise ScenarioFileError(
-            path, f"line {line}, energy", "bad value", got=text, expected=expected
-        )
+        raise ScenarioFileError(path, f"line {line}, energy", "bad value", got=text, expected=expected)
     return int(energy_j)
 
 
@@ -87,9 +83,7 @@ def _read_home(path: Path) -> list[Row]:
     feeder, house = int(match[1]), int(match[2])
     lines = path.read_text(encoding="utf-8").splitlines()
     if not lines or lines[0] != HEADER:
-        raise ScenarioFileError(
-            path, "line 1", "bad header", got=lines[0] if lines else "", expected=HEADER
-        )
+        raise ScenarioFileError(path, "line 1", "bad header", got=lines[0] if lines else "", expected=HEADER)
     rows = []
     for number, line in enumerate(lines[1:], start=2):
         values = line.split(",")
@@ -191,12 +185,7 @@ def microgrid(
         interval_s=INTERVAL_S,
         first_interval=day_first,
         intervals=INTERVALS,
-        feeders=equal_feeders(
-            {row.feeder for row in rows}, c_ext_w=c_ext_w, c_int_w=c_int_w
-        ),
-        homes=tuple(
-            _home_day(home, of_home[home][0].feeder, of_home[home])
-            for home in sorted(of_home)
-        ),
+        feeders=equal_feeders({row.feeder for row in rows}, c_ext_w=c_ext_w, c_int_w=c_int_w),
+        homes=tuple(_home_day(home, of_home[home][0].feeder, of_home[home]) for home in sorted(of_home)),
         offers=offers,
     )

@@ -80,10 +80,7 @@ def bound_of(market: Market, table: Table) -> int:
     sells, buys = market.sells, market.buys
     absolute = market.base + market.two_sided
     owner = sells.entry_class
-    kappa = (
-        market.params.expiry_weight * (market.base + sells.last[owner])
-        + absolute[sells.entry_t]
-    )
+    kappa = market.params.expiry_weight * (market.base + sells.last[owner]) + absolute[sells.entry_t]
     known, value, cell = _step_values(market, table, sells)
     if not known.all():
         raise _below(market, sells, int(np.flatnonzero(~known)[0]))
@@ -97,19 +94,12 @@ def bound_of(market: Market, table: Table) -> int:
     )
     total = _weighted_best(sells, gain)
     known, value, cell = _step_values(market, table, buys)
-    gain = (
-        value
-        + welfare * buys.price[buys.entry_class]
-        + table.net[cell]
-        - table.consumption[cell]
-    )
+    gain = value + welfare * buys.price[buys.entry_class] + table.net[cell] - table.consumption[cell]
     total += _weighted_best(buys, np.where(known, gain, 0))
     return total + _limits(market, table)
 
 
-def _step_values(
-    market: Market, table: Table, side: Classes
-) -> tuple[np.ndarray, Ints, Ints]:
+def _step_values(market: Market, table: Table, side: Classes) -> tuple[np.ndarray, Ints, Ints]:
     """Per entry: whether the schedule is finite there, its value, and the position of (interval, feeder)."""
     price = side.price[side.entry_class]
     highest = max(int(price.max(initial=0)), int(table.step_price.max(initial=0)))
@@ -122,11 +112,7 @@ def _step_values(
         )
         - 1
     )
-    known = (
-        (step >= 0) & (table.step_t[step] == side.entry_t)
-        if len(step)
-        else np.zeros(0, np.bool_)
-    )
+    known = (step >= 0) & (table.step_t[step] == side.entry_t) if len(step) else np.zeros(0, np.bool_)
     return (
         known,
         table.step_value[step],
@@ -149,23 +135,15 @@ def _limits(market: Market, table: Table) -> int:
     return int(external @ market.ext_j) + int(internal @ market.int_j)
 
 
-def _is_safe(
-    market: Market, table: Table, energy: int, expiry: int, welfare: int
-) -> bool:
+def _is_safe(market: Market, table: Table, energy: int, expiry: int, welfare: int) -> bool:
     """Whether every product and sum stays below 2^62."""
     multipliers = [
         int(np.abs(part).max(initial=0))
         for part in (table.step_value, table.net, table.production, table.consumption)
     ]
-    top = market.base + max(
-        int(market.sells.last.max(initial=0)), int(market.two_sided.max(initial=0))
-    )
+    top = market.base + max(int(market.sells.last.max(initial=0)), int(market.two_sided.max(initial=0)))
     price = max(int(side.price.max(initial=0)) for side in (market.sells, market.buys))
-    weight = (
-        abs(energy)
-        + abs(expiry) * (market.params.expiry_weight + 1) * top
-        + abs(welfare) * price
-    )
+    weight = abs(energy) + abs(expiry) * (market.params.expiry_weight + 1) * top + abs(welfare) * price
     offers = int(market.sells.energy.sum()) + int(market.buys.energy.sum())
     used = (
         (np.abs(table.net) + table.production + table.consumption)
@@ -176,9 +154,7 @@ def _is_safe(
     return (offers + limits) * (weight + sum(multipliers)) < SAFE
 
 
-def _exact_bound(
-    market: Market, table: Table, energy: int, expiry: int, welfare: int
-) -> int:
+def _exact_bound(market: Market, table: Table, energy: int, expiry: int, welfare: int) -> int:
     """The same in Python's integers."""
     absolute = [market.base + t for t in market.two_sided.tolist()]
     net, production, consumption = (
@@ -206,23 +182,10 @@ def _exact_bound(
                 continue
             gain = level + net[at] - consumption[at] + welfare * price[owner]
             if selling:
-                kappa = (
-                    market.params.expiry_weight * (market.base + last[owner])
-                    + absolute[t]
-                )
-                gain = (
-                    energy
-                    - expiry * kappa
-                    - welfare * price[owner]
-                    - level
-                    - net[at]
-                    - production[at]
-                )
+                kappa = market.params.expiry_weight * (market.base + last[owner]) + absolute[t]
+                gain = energy - expiry * kappa - welfare * price[owner] - level - net[at] - production[at]
             best[owner] = max(best[owner], gain)
-        total += sum(
-            joules * gain
-            for joules, gain in zip(side.energy.tolist(), best, strict=True)
-        )
+        total += sum(joules * gain for joules, gain in zip(side.energy.tolist(), best, strict=True))
     ext, internal, count = (
         market.ext_j.tolist(),
         market.int_j.tolist(),

@@ -46,9 +46,7 @@ def table_of(
     )
 
 
-def _steps(
-    reduced: Reduced, prices: Prices, best_weight: Ints
-) -> tuple[Ints, Ints, Ints]:
+def _steps(reduced: Reduced, prices: Prices, best_weight: Ints) -> tuple[Ints, Ints, Ints]:
     count_t = len(best_weight)
     every_t = np.arange(count_t)
     first = np.searchsorted(reduced.node_t, every_t)
@@ -66,9 +64,7 @@ def _steps(
     top = np.maximum(np.maximum(top, bottom), best_weight - lowest_net)
     above = np.flatnonzero(reduced.dropped_high >= 0)
     t = np.concatenate((every_t, reduced.node_t, above))
-    price = np.concatenate(
-        (np.zeros(count_t, np.int64), reduced.node_price, reduced.dropped_high[above])
-    )
+    price = np.concatenate((np.zeros(count_t, np.int64), reduced.node_price, reduced.dropped_high[above]))
     value = np.concatenate((bottom, prices.level, top[above]))
     order = np.argsort(t, kind="stable")
     t, price, value = t[order], price[order], value[order]

@@ -73,18 +73,13 @@ def network_of(reduced: Reduced, intervals: Mask, *, one_level: bool) -> Network
         np.flatnonzero(intervals[reduced.buys.t]),
     )
     inside = intervals[reduced.place_t]
-    level_of = (
-        np.zeros(len(reduced.node_t), np.int64)
-        if one_level
-        else np.arange(len(reduced.node_t))
-    )
+    level_of = np.zeros(len(reduced.node_t), np.int64) if one_level else np.arange(len(reduced.node_t))
     count = 1 if one_level else len(reduced.node_t)
     bus_of = count + np.arange(len(reduced.place_t))
     count += len(reduced.place_t)
     production_of, consumption_of = bus_of.copy(), bus_of.copy()
     sold_limited, bought_limited = (
-        np.flatnonzero(inside & (cap >= 0))
-        for cap in (reduced.sold_cap, reduced.bought_cap)
+        np.flatnonzero(inside & (cap >= 0)) for cap in (reduced.sold_cap, reduced.bought_cap)
     )
     for node_of, where in (
         (production_of, sold_limited),
@@ -120,9 +115,7 @@ def network_of(reduced: Reduced, intervals: Mask, *, one_level: bool) -> Network
         (buy_hubs.network_node, level_of[buy_hubs.node], buy_hubs.cap),
     ]
     if not one_level:
-        same = (reduced.node_t[1:] == reduced.node_t[:-1]) & intervals[
-            reduced.node_t[1:]
-        ]
+        same = (reduced.node_t[1:] == reduced.node_t[:-1]) & intervals[reduced.node_t[1:]]
         upper = np.flatnonzero(same) + 1
         parts.append((upper, upper - 1, np.full(len(upper), int(sell_cap.sum()))))
     tail, head, cap = (np.concatenate(columns) for columns in zip(*parts, strict=True))
@@ -149,15 +142,11 @@ class _Hubs:
     cap: Ints
 
 
-def _outer_ends(
-    arcs: Arcs, chosen: Ints, level_of: Ints, count: int
-) -> tuple[Ints, _Hubs, int]:
+def _outer_ends(arcs: Arcs, chosen: Ints, level_of: Ints, count: int) -> tuple[Ints, _Hubs, int]:
     """The network node at the outer end of each arc: its level, or a node of its own class."""
     outer = level_of[arcs.node[chosen]]
     flexible = np.flatnonzero(arcs.owner[chosen] >= 0)
-    _, first, position = np.unique(
-        arcs.owner[chosen[flexible]], return_index=True, return_inverse=True
-    )
+    _, first, position = np.unique(arcs.owner[chosen[flexible]], return_index=True, return_inverse=True)
     outer[flexible] = count + position.reshape(-1)
     leader = chosen[flexible[first]]
     hubs = _Hubs(
@@ -188,14 +177,10 @@ def solve_flow(network: Network, weight: Ints) -> Ints:
     cost = np.zeros(len(network.tail), np.int64)
     cost[: len(network.sell_arcs)] = -weight
     solver = min_cost_flow.SimpleMinCostFlow()
-    solver.add_arcs_with_capacity_and_unit_cost(
-        network.tail, network.head, network.cap, cost
-    )
+    solver.add_arcs_with_capacity_and_unit_cost(network.tail, network.head, network.cap, cost)
     status = solver.solve()
     if status != solver.OPTIMAL:
-        raise NotSolvedError(
-            f"the flow solver answered {status.name} on {len(network.tail)} arcs"
-        )
+        raise NotSolvedError(f"the flow solver answered {status.name} on {len(network.tail)} arcs")
     return np.asarray(solver.flows(np.arange(len(network.tail))), np.int64)
 
 

@@ -105,9 +105,7 @@ def clear(market: Market) -> Cleared:
     reduced = reduce(market)
     tie = _Tie(
         kappa=reduced.sells.kappa,
-        lowest=int(reduced.sells.kappa.min(initial=1 << 40))
-        if len(reduced.sells)
-        else 0,
+        lowest=int(reduced.sells.kappa.min(initial=1 << 40)) if len(reduced.sells) else 0,
     )
     one_level = _one_price(market)
     coupled = np.zeros(len(market.two_sided), np.bool_)
@@ -141,9 +139,7 @@ class _Flow:
     prices: Prices
 
     @classmethod
-    def solve(
-        cls, reduced: Reduced, intervals: Mask, tie: _Tie, *, one_level: bool
-    ) -> _Flow:
+    def solve(cls, reduced: Reduced, intervals: Mask, tie: _Tie, *, one_level: bool) -> _Flow:
         """Most energy, then least tie-break cost. Costs are as small as they can be, which the flow solver likes."""
         network = network_of(reduced, intervals, one_level=one_level)
         cost = tie.kappa[network.sell_arcs] - tie.lowest
@@ -169,15 +165,11 @@ class _Flow:
     def second_prices(self, reduced: Reduced, tie: _Tie, mu: int) -> tuple[Prices, int]:
         """Prices for the second objective, and the mu at which they hold: the given one, or doubled until they do."""
         while mu <= MAX_MU:
-            distance = potentials(
-                self.network, tie.weight(mu)[self.network.sell_arcs], self.flow
-            )
+            distance = potentials(self.network, tie.weight(mu)[self.network.sell_arcs], self.flow)
             if distance is not None:
                 return prices_of(reduced, self.network, distance), mu
             mu *= 2
-        raise NotSolvedError(
-            f"no weight up to {MAX_MU} lets energy decide before the tie-break"
-        )
+        raise NotSolvedError(f"no weight up to {MAX_MU} lets energy decide before the tie-break")
 
     def arc_flows(self, reduced: Reduced) -> tuple[Ints, Ints]:
         """Flow per sellers' and buyers' arc of the reduced market, 0 outside this part."""
@@ -191,14 +183,10 @@ class _Flow:
         return sold, bought
 
 
-def _flow_only(
-    market: Market, reduced: Reduced, flow: _Flow, tie: _Tie, mu: int, stats: Stats
-) -> Cleared:
+def _flow_only(market: Market, reduced: Reduced, flow: _Flow, tie: _Tie, mu: int, stats: Stats) -> Cleared:
     second, mu = flow.second_prices(reduced, tie, mu)
     sold, bought = flow.arc_flows(reduced)
-    return _judged(
-        market, reduced, sold, bought, (flow.prices, 1, second, mu, 1), tie, stats
-    )
+    return _judged(market, reduced, sold, bought, (flow.prices, 1, second, mu, 1), tie, stats)
 
 
 def _with_program(
@@ -225,17 +213,13 @@ def _with_program(
         sold[program.sell_arcs], bought[program.buy_arcs] = _whole(
             reduced, program, vertex, coupled, weight, stats
         )
-        found = _best_scales(
-            market, reduced, sold, bought, flow.prices, second, vertex, mu, tie, stats
-        )
+        found = _best_scales(market, reduced, sold, bought, flow.prices, second, vertex, mu, tie, stats)
         if best is None or found.gaps < best.gaps:
             best = found
         if best.gaps == (0, 0) or stats.programs == 3:
             return best
         mu *= 2
-    raise NotSolvedError(
-        f"no weight up to {MAX_MU} lets energy decide before the tie-break"
-    )
+    raise NotSolvedError(f"no weight up to {MAX_MU} lets energy decide before the tie-break")
 
 
 def _whole(
@@ -270,9 +254,7 @@ def _best_scales(
     for scale in SCALES:
         one = _joined(first, rounded_prices(reduced, vertex, mu / scale), scale)
         two = _joined(second, rounded_prices(reduced, vertex, 1 / scale), scale)
-        found = _judged(
-            market, reduced, sold, bought, (one, scale, two, mu, scale), tie, stats
-        )
+        found = _judged(market, reduced, sold, bought, (one, scale, two, mu, scale), tie, stats)
         if best is None or found.gaps < best.gaps:
             best = found
         if best.gaps == (0, 0):
@@ -313,10 +295,7 @@ def _judged(
     )
     energy = int(sold.sum())
     cost = sum(
-        q * kappa
-        for q, kappa in zip(
-            sold[sold > 0].tolist(), tie.kappa[sold > 0].tolist(), strict=True
-        )
+        q * kappa for q, kappa in zip(sold[sold > 0].tolist(), tie.kappa[sold > 0].tolist(), strict=True)
     )
     cost += energy * rate * market.base
     stats.mu = mu

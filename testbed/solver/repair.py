@@ -12,9 +12,7 @@ from testbed.solver.program import Floats, Program, Vertex
 from testbed.solver.reduction import Arcs, Reduced
 
 
-def whole_plan(
-    reduced: Reduced, program: Program, vertex: Vertex
-) -> tuple[Ints, Ints] | None:
+def whole_plan(reduced: Reduced, program: Program, vertex: Vertex) -> tuple[Ints, Ints] | None:
     """The vertex in whole joules per arc of the program, or None where rounding it would break a limit."""
     sold, bought = (
         np.rint(vertex.sold).astype(np.int64),
@@ -32,9 +30,7 @@ def whole_plan(
     sound = (
         (surplus >= 0).all()
         and not surplus[last_of_t].any()
-        and (
-            np.abs(sold_at - bought_at)[restricted] <= reduced.place_ext[restricted]
-        ).all()
+        and (np.abs(sold_at - bought_at)[restricted] <= reduced.place_ext[restricted]).all()
         and _within(sold_at, reduced.sold_cap)
         and _within(bought_at, reduced.bought_cap)
         and _within_energy(sells, program.sell_arcs, sold)

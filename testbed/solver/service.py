@@ -75,9 +75,7 @@ class SolverService:
         message = decode_message(raw)
         match message:
             case NewBlock():
-                return self._follower.announced(
-                    message.header.height, self._replica.height, now_ms
-                )
+                return self._follower.announced(message.header.height, self._replica.height, now_ms)
             case Blocks():
                 return self._follow(message, now_ms)
             case TxResult(accepted=False):
@@ -91,21 +89,14 @@ class SolverService:
             if header.height != self._replica.height + 1:
                 continue
             try:
-                check_quorum(
-                    self._genesis.committee, self._replica.chain_id, certificate, verify
-                )
-                if (
-                    certificate.header_hash != header.hash()
-                    or certificate.height != header.height
-                ):
+                check_quorum(self._genesis.committee, self._replica.chain_id, certificate, verify)
+                if certificate.header_hash != header.hash() or certificate.height != header.height:
                     raise RuleViolation(
                         "LC-05",
                         "header of the certificate",
                         got=certificate.header_hash,
                     )
-                self._replica.follow(
-                    header, body_from_bytes(certified.body, self._genesis.chain)
-                )
+                self._replica.follow(header, body_from_bytes(certified.body, self._genesis.chain))
             except RuleViolation as broken:
                 refusal = Report(name="block-refused", value=broken.rule)
                 return [refusal, *self._follower.refused(self._replica.height, now_ms)]
@@ -115,9 +106,7 @@ class SolverService:
 
     def _solve(self, now_ms: int) -> list[Effect]:
         gate = self._replica.gate_offer
-        if gate is None or (
-            self._solved is not None and self._solved[0] == self._replica.next_interval
-        ):
+        if gate is None or (self._solved is not None and self._solved[0] == self._replica.next_interval):
             return []
         problem = self._replica.problem(gate)
         if needs_no_solution(problem):

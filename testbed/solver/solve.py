@@ -72,9 +72,7 @@ def solve(problem: Problem) -> Solved:
         )
     cleared.stats.seconds["verify"] = perf_counter() - solved
     if proven.gaps != cleared.gaps:
-        raise NotSolvedError(
-            f"the solver counts gaps of {cleared.gaps}, the rules {proven.gaps}"
-        )
+        raise NotSolvedError(f"the solver counts gaps of {cleared.gaps}, the rules {proven.gaps}")
     outcome = Outcome.WITHIN_GAP if any(proven.gaps) else Outcome.OPTIMAL
     return Solved(
         outcome=outcome,
