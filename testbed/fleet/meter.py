@@ -39,13 +39,16 @@ from light_client.session.actor import (
     Started,
     Storage,
     TimerFired,
+    Write,
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
 from light_client.sync.follow import BlockFollower
-from light_client.wallet.wallet import Wallet
+from light_client.wallet.wallet import AddressKey, Wallet
 from testbed.fleet.orders import Order, Stage
 from testbed.scenarios.model import PlannedOffer
 
+_TABLE = "orders"
+_FIRST_INDEX = b"first-index"
 _HEADERS_KEPT = 256
 _ASK_BATCH = 200
 """Most addresses in one withdrawal request."""
@@ -91,9 +94,12 @@ class EmulatedMeter:
         self._follower = BlockFollower(servers)
         self._headers: dict[int, Header] = {}
         self._halted = False
-        keys, self._first_write = wallet.fresh(len(tuple(plan := tuple(plan))))
+        planned = tuple(plan)
+        keys, self._first_writes = _keys_for(len(planned), wallet, storage)
+        self._first_index = keys[0].index if keys else 0
         self._orders = [
-            Order(plan=p, key=k, post_at_ms=self._moment(p)) for p, k in zip(plan, keys, strict=True)
+            Order(plan=offer, key=key, post_at_ms=self._moment(offer))
+            for offer, key in zip(planned, keys, strict=True)
         ]
         self._by_address = {order.key.address: order for order in self._orders}
         self._by_offer: dict[OfferId, Order] = {}
@@ -115,7 +121,7 @@ class EmulatedMeter:
         """React to one event."""
         match event:
             case Started():
-                effects: list[Effect] = [self._first_write]
+                effects: list[Effect] = list(self._first_writes)
                 effects += self._follower.start(self.client.replica.height, now_ms)
                 return effects + self._withdraw(now_ms) + self._post_timer(now_ms)
             case TimerFired(name=name):
@@ -161,7 +167,7 @@ class EmulatedMeter:
         if not self._asked:
             wanting = [order for order in self._orders if order.stage is Stage.PLANNED]
             for start in range(0, len(wanting), _ASK_BATCH):
-                self._asked[self._chance.getrandbits(48)] = wanting[start : start + _ASK_BATCH]
+                self._asked[self._first_index + start] = wanting[start : start + _ASK_BATCH]
         effects: list[Effect] = []
         for request_id, orders in self._asked.items():
             entries = tuple(
@@ -193,14 +199,9 @@ class EmulatedMeter:
         if reply.accepted:
             return []
         for order in orders:
-            order.advance(Stage.MISSED)
+            if order.stage is Stage.PLANNED:
+                order.advance(Stage.MISSED)
         return [Report(name="withdrawal-failed", value=reply.reason)]
-
-    def _post_timer(self, now_ms: int) -> list[Effect]:
-        waiting = [
-            order.post_at_ms for order in self._orders if order.stage in (Stage.PLANNED, Stage.GRANTED)
-        ]
-        return [SetTimer(name="post", at_ms=max(now_ms + 1, min(waiting)))] if waiting else []
 
     def _post_due(self, now_ms: int) -> list[Effect]:
         """Post what is due; what is not granted yet is tried again, what is too late is given up."""
@@ -228,9 +229,9 @@ class EmulatedMeter:
                     )
                 )
             order.post_at_ms = now_ms + self._params.resend_ms
-        return effects + self._post_timer_all(now_ms)
+        return effects + self._post_timer(now_ms)
 
-    def _post_timer_all(self, now_ms: int) -> list[Effect]:
+    def _post_timer(self, now_ms: int) -> list[Effect]:
         stages = (Stage.PLANNED, Stage.GRANTED, Stage.POSTED)
         waiting = [order.post_at_ms for order in self._orders if order.stage in stages]
         return [SetTimer(name="post", at_ms=max(now_ms + 1, min(waiting)))] if waiting else []
@@ -279,7 +280,7 @@ class EmulatedMeter:
                     order.advance(Stage.DEPOSITED)
         for offer in followed.posted:
             order = self._by_address.get(offer.address)
-            if order is not None and order.stage in (Stage.POSTED, Stage.MISSED):
+            if order is not None and order.stage in (Stage.GRANTED, Stage.POSTED, Stage.MISSED):
                 order.advance(Stage.OPEN)
                 order.offer_id = offer.offer_id
                 self._by_offer[offer.offer_id] = self._by_number[offer.offer_id] = order
@@ -301,8 +302,10 @@ class EmulatedMeter:
     def _granted(self, addresses: Iterable[Address]) -> None:
         for address in addresses:
             order = self._by_address.get(address)
-            if order is not None and order.stage is Stage.PLANNED:
-                order.advance(Stage.GRANTED)
+            if order is not None:
+                order.granted = True
+                if order.stage is Stage.PLANNED:
+                    order.advance(Stage.GRANTED)
 
     def _close_ended(self, now_ms: int) -> list[Effect]:
         open_offers = self.client.replica.offers
@@ -337,8 +340,7 @@ class EmulatedMeter:
 
     def _settle(self, now_ms: int) -> list[Effect]:
         """Ask for the balances of ended orders; ask again for what was not answered."""
-        ended = [order for order in self._orders if order.stage in (Stage.CLOSED, Stage.MISSED)]
-        granted = [order for order in ended if order.key.address in self._by_address]
+        ended = [o for o in self._orders if o.granted and o.stage in (Stage.CLOSED, Stage.MISSED)]
         server = self._follower.server
         effects: list[Effect] = [
             Send(
@@ -347,7 +349,7 @@ class EmulatedMeter:
                     GetAccount(address=order.key.address, height=self.client.replica.height)
                 ),
             )
-            for order in granted
+            for order in ended
         ]
         for interval, ids in self._unproven.items():
             request = GetTrades(interval=interval, offers=tuple(sorted(ids)))
@@ -389,3 +391,14 @@ class EmulatedMeter:
     def identity_key(self) -> bytes:
         """Public key under which the DSO knows this meter."""
         return public_key_of(self._identity)
+
+
+def _keys_for(count: int, wallet: Wallet, storage: Storage) -> tuple[list[AddressKey], list[Write]]:
+    """The keys of the day's orders: the same ones after a restart, so that nothing is ever offered twice."""
+    stored = storage.get(_TABLE, _FIRST_INDEX)
+    if stored is not None:
+        first = int.from_bytes(stored, "big")
+        return [wallet.key_at(index) for index in range(first, first + count)], []
+    keys, write = wallet.fresh(count)
+    first_index = keys[0].index if keys else 0
+    return keys, [write, Write(table=_TABLE, key=_FIRST_INDEX, value=first_index.to_bytes(8, "big"))]
