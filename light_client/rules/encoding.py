@@ -50,7 +50,9 @@ _put_four: Final = struct.Struct(">BI").pack
 _put_eight: Final = struct.Struct(">BQ").pack
 
 
-def decode(data: bytes, *, max_bytes: int, max_depth: int = 8, max_items: int = 1 << 20) -> Value:
+def decode(
+    data: bytes, *, max_bytes: int, max_depth: int = 8, max_items: int = 1 << 20
+) -> Value:
     """Return the value that `data` spells; arrays come back as tuples.
 
     Args:
@@ -64,12 +66,21 @@ def decode(data: bytes, *, max_bytes: int, max_depth: int = 8, max_items: int = 
         LocalError: `data` is not `bytes`, or `max_depth` is over `DEPTH_LIMIT`.
     """
     if type(data) is not bytes:
-        raise LocalError("only bytes can be decoded", got=type(data).__name__, expected="bytes")
+        raise LocalError(
+            "only bytes can be decoded", got=type(data).__name__, expected="bytes"
+        )
     if max_depth > DEPTH_LIMIT:
-        raise LocalError("the nesting allowed is too deep", got=max_depth, expected=f"at most {DEPTH_LIMIT}")
+        raise LocalError(
+            "the nesting allowed is too deep",
+            got=max_depth,
+            expected=f"at most {DEPTH_LIMIT}",
+        )
     if len(data) > max_bytes:
         raise MalformedError(
-            "ENC-01", "the input is too long", got=len(data), expected=f"at most {max_bytes} bytes"
+            "ENC-01",
+            "the input is too long",
+            got=len(data),
+            expected=f"at most {max_bytes} bytes",
         )
     try:
         values, end = _decode_items(data, 0, 1, max_depth, [max_items])
@@ -78,7 +89,9 @@ def decode(data: bytes, *, max_bytes: int, max_depth: int = 8, max_items: int = 
     except UnicodeDecodeError:
         raise MalformedError("ENC-09", "a text is not UTF-8", got=data) from None
     if end != len(data):
-        raise MalformedError("ENC-03", "bytes follow the value", got=len(data), expected=f"{end} bytes")
+        raise MalformedError(
+            "ENC-03", "bytes follow the value", got=len(data), expected=f"{end} bytes"
+        )
     return values[0]
 
 
@@ -94,11 +107,16 @@ def _decode_items(  # noqa: C901, PLR0912, PLR0915
     size = len(data)
     if count > size - at:
         raise MalformedError(
-            "ENC-02", "an array is cut short", got=f"{size - at} bytes", expected=f"{count} items"
+            "ENC-02",
+            "an array is cut short",
+            got=f"{size - at} bytes",
+            expected=f"{count} items",
         )
     items_left[0] -= count
     if items_left[0] < 0:
-        raise MalformedError("ENC-08", "there are too many items", got=f"{-items_left[0]} over the limit")
+        raise MalformedError(
+            "ENC-08", "there are too many items", got=f"{-items_left[0]} over the limit"
+        )
     values: list[Value] = []
     put = values.append
     for _ in range(count):
@@ -131,7 +149,9 @@ def _decode_items(  # noqa: C901, PLR0912, PLR0915
             if number <= 0xFFFF_FFFF:
                 _refuse_long_head(number)
         else:
-            raise MalformedError("ENC-05", "a head is indefinite or reserved", got=f"0x{head:02x}")
+            raise MalformedError(
+                "ENC-05", "a head is indefinite or reserved", got=f"0x{head:02x}"
+            )
         if head < _NEGATIVE:
             put(number)
         elif head < _BYTES:
@@ -140,30 +160,45 @@ def _decode_items(  # noqa: C901, PLR0912, PLR0915
             end = at + number
             if end > size:
                 raise MalformedError(
-                    "ENC-02", "a string is cut short", got=size - at, expected=f"{number} bytes"
+                    "ENC-02",
+                    "a string is cut short",
+                    got=size - at,
+                    expected=f"{number} bytes",
                 )
             if head < _TEXT:
                 put(data[at:end])
             else:
                 if number > MAX_TEXT_BYTES:
-                    raise MalformedError("ENC-09", "a text is too long", got=number, expected=MAX_TEXT_BYTES)
+                    raise MalformedError(
+                        "ENC-09",
+                        "a text is too long",
+                        got=number,
+                        expected=MAX_TEXT_BYTES,
+                    )
                 put(data[at:end].decode())
             at = end
         elif head < _BEYOND:
             if depth_left <= 0:
-                raise MalformedError("ENC-07", "arrays nest too deep", got=f"an array at byte {at - 1}")
+                raise MalformedError(
+                    "ENC-07", "arrays nest too deep", got=f"an array at byte {at - 1}"
+                )
             inner, at = _decode_items(data, at, number, depth_left - 1, items_left)
             put(inner)
         else:
             raise MalformedError(
-                "ENC-06", "maps, tags, floats and simple values are not allowed", got=f"0x{head:02x}"
+                "ENC-06",
+                "maps, tags, floats and simple values are not allowed",
+                got=f"0x{head:02x}",
             )
     return tuple(values), at
 
 
 def _refuse_long_head(number: int) -> NoReturn:
     raise MalformedError(
-        "ENC-04", "a head is longer than it need be", got=number, expected="the shortest head"
+        "ENC-04",
+        "a head is longer than it need be",
+        got=number,
+        expected="the shortest head",
     )
 
 
@@ -179,18 +214,28 @@ def encode(value: Encodable) -> bytes:
     return b"".join(chunks)
 
 
-def _encode_items(items: Sequence[Encodable], put: Callable[[bytes], None], depth_left: int) -> None:
+def _encode_items(
+    items: Sequence[Encodable], put: Callable[[bytes], None], depth_left: int
+) -> None:
     for item in items:
         if isinstance(item, int):
             if item is True or item is False:
-                raise LocalError("a bool has no encoding", got=item, expected="an integer")
-            put(_encode_head(_UINT, item) if item >= 0 else _encode_head(_NEGATIVE, -1 - item))
+                raise LocalError(
+                    "a bool has no encoding", got=item, expected="an integer"
+                )
+            put(
+                _encode_head(_UINT, item)
+                if item >= 0
+                else _encode_head(_NEGATIVE, -1 - item)
+            )
         elif isinstance(item, bytes):
             put(_encode_head(_BYTES, len(item)))
             put(item)
         elif isinstance(item, tuple | list):
             if depth_left <= 0:
-                raise LocalError("arrays nest too deep to encode", expected=f"at most {DEPTH_LIMIT}")
+                raise LocalError(
+                    "arrays nest too deep to encode", expected=f"at most {DEPTH_LIMIT}"
+                )
             put(_encode_head(_ARRAY, len(item)))
             _encode_items(item, put, depth_left - 1)
         elif isinstance(item, str):
@@ -211,7 +256,9 @@ def _text_bytes(text: str) -> bytes:
     except UnicodeEncodeError:  # a lone surrogate
         raise LocalError("a text has no UTF-8 form", got=ascii(text)) from None
     if len(raw) > MAX_TEXT_BYTES:
-        raise LocalError("a text is too long to encode", got=len(raw), expected=MAX_TEXT_BYTES)
+        raise LocalError(
+            "a text is too long to encode", got=len(raw), expected=MAX_TEXT_BYTES
+        )
     return raw
 
 
@@ -227,4 +274,6 @@ def _encode_head(major: int, number: int) -> bytes:
         return _put_four(major | _FOUR, number)
     if number <= INT_MAX:
         return _put_eight(major | _EIGHT, number)
-    raise LocalError("an integer is beyond 64 bits", got=number, expected=f"{INT_MIN} to {INT_MAX}")
+    raise LocalError(
+        "an integer is beyond 64 bits", got=number, expected=f"{INT_MIN} to {INT_MAX}"
+    )

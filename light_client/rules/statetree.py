@@ -64,7 +64,12 @@ def update(node: Node, changes: Mapping[bytes, bytes | None]) -> Node:
 
 
 def _update(
-    node: Node, keys: Sequence[bytes], changes: Mapping[bytes, bytes | None], low: int, high: int, depth: int
+    node: Node,
+    keys: Sequence[bytes],
+    changes: Mapping[bytes, bytes | None],
+    low: int,
+    high: int,
+    depth: int,
 ) -> Node:
     if low == high:
         return node
@@ -85,7 +90,11 @@ def _rebuild(
     depth: int,
 ) -> Node:
     """A subtree out of at most one old entry and the changes that fall into it."""
-    entries = [make_entry(key, value) for key in keys[low:high] if (value := changes[key]) is not None]
+    entries = [
+        make_entry(key, value)
+        for key in keys[low:high]
+        if (value := changes[key]) is not None
+    ]
     if entry is not None and entry.key not in changes:
         entries.insert(bisect_left([new.key for new in entries], entry.key), entry)
     return _build(entries, depth)
@@ -95,7 +104,9 @@ def _build(entries: list[Entry], depth: int) -> Node:
     if len(entries) <= 1:
         return entries[0] if entries else None
     middle = _split([entry.key for entry in entries], 0, len(entries), depth)
-    return _join(_build(entries[:middle], depth + 1), _build(entries[middle:], depth + 1))
+    return _join(
+        _build(entries[:middle], depth + 1), _build(entries[middle:], depth + 1)
+    )
 
 
 def _join(left: Node, right: Node) -> Node:
@@ -155,7 +166,9 @@ def prove(node: Node, key: bytes) -> StateProof:
     return StateProof(tuple(siblings), other)
 
 
-def verify_state(root: bytes, key: bytes, encoded: bytes | None, proof: StateProof) -> None:
+def verify_state(
+    root: bytes, key: bytes, encoded: bytes | None, proof: StateProof
+) -> None:
     """Check that ``key`` has the value ``encoded`` under ``root`` (None: has no value).
 
     Raises:
@@ -168,12 +181,18 @@ def verify_state(root: bytes, key: bytes, encoded: bytes | None, proof: StatePro
         or any(len(sibling) != HASH_BYTES for sibling in siblings)
     ):
         raise RuleViolation(
-            "LC-20", "shape of a state proof", got=len(siblings), expected=f"at most {MAX_DEPTH} hashes"
+            "LC-20",
+            "shape of a state proof",
+            got=len(siblings),
+            expected=f"at most {MAX_DEPTH} hashes",
         )
     if encoded is not None:
         if other is not None:
             raise RuleViolation(
-                "LC-20", "a proof of presence names another entry", got=other[0], expected=None
+                "LC-20",
+                "a proof of presence names another entry",
+                got=other[0],
+                expected=None,
             )
         node = make_entry(key, value_hash_of(encoded)).hash
     elif other is None:
@@ -181,16 +200,35 @@ def verify_state(root: bytes, key: bytes, encoded: bytes | None, proof: StatePro
     else:
         other_key, other_value = other
         depth = len(siblings)
-        if len(other_key) != HASH_BYTES or len(other_value) != HASH_BYTES or other_key == key:
+        if (
+            len(other_key) != HASH_BYTES
+            or len(other_value) != HASH_BYTES
+            or other_key == key
+        ):
             raise RuleViolation(
-                "LC-20", "a proof of absence names no other entry", got=other_key, expected="another key"
+                "LC-20",
+                "a proof of absence names no other entry",
+                got=other_key,
+                expected="another key",
             )
         if any(_bit(other_key, at) != _bit(key, at) for at in range(depth)):
             raise RuleViolation(
-                "LC-20", "the other entry does not stand in the key's place", got=other_key, expected=key
+                "LC-20",
+                "the other entry does not stand in the key's place",
+                got=other_key,
+                expected=key,
             )
         node = make_entry(other_key, other_value).hash
     for at in range(len(siblings) - 1, -1, -1):
-        node = branch_hash(siblings[at], node) if _bit(key, at) else branch_hash(node, siblings[at])
+        node = (
+            branch_hash(siblings[at], node)
+            if _bit(key, at)
+            else branch_hash(node, siblings[at])
+        )
     if node != root:
-        raise RuleViolation("LC-21", "a state proof does not lead to the state root", got=node, expected=root)
+        raise RuleViolation(
+            "LC-21",
+            "a state proof does not lead to the state root",
+            got=node,
+            expected=root,
+        )

@@ -34,7 +34,10 @@ def run(args: argparse.Namespace) -> int:
         {"version": VERSION, "python": python, "libraries": libraries},
         [
             f"gridlight {VERSION}, Python {python}",
-            *(f"  {name:<13} {release or 'not installed'}" for name, release in libraries.items()),
+            *(
+                f"  {name:<13} {release or 'not installed'}"
+                for name, release in libraries.items()
+            ),
         ],
     )
     return Exit.OK

@@ -56,7 +56,9 @@ class Registry:
     def __init__(self, registrations: Iterable[Registration], interval_s: int) -> None:
         self._interval_s = interval_s
         self._by_key = {entry.identity_key: entry for entry in registrations}
-        self.accounts = {entry.meter_id: ProsumerAccount() for entry in self._by_key.values()}
+        self.accounts = {
+            entry.meter_id: ProsumerAccount() for entry in self._by_key.values()
+        }
         self._owner: dict[Address, tuple[Registration, int]] = {}
 
     def registration(self, identity_key: bytes) -> Registration:
@@ -87,9 +89,13 @@ class Registry:
         seen: set[Address] = set()
         for asset in wanted:
             if asset.address in self._owner or asset.address in seen:
-                raise WithdrawalRefusedError("an address was granted before: use each address once")
+                raise WithdrawalRefusedError(
+                    "an address was granted before: use each address once"
+                )
             if asset.feeder != meter.feeder:
-                raise WithdrawalRefusedError(f"feeder {asset.feeder} is not this meter's feeder {meter.feeder}")
+                raise WithdrawalRefusedError(
+                    f"feeder {asset.feeder} is not this meter's feeder {meter.feeder}"
+                )
             seen.add(asset.address)
             self._reserve(allowed, 0, asset, asset.production_j, meter.production_w)
             self._reserve(allowed, 1, asset, asset.consumption_j, meter.consumption_w)
@@ -99,7 +105,12 @@ class Registry:
             self._owner[asset.address] = (meter, asset.money_uc)
 
     def _reserve(
-        self, allowed: dict[tuple[int, int], int], side: int, asset: Asset, energy_j: int, power_w: int
+        self,
+        allowed: dict[tuple[int, int], int],
+        side: int,
+        asset: Asset,
+        energy_j: int,
+        power_w: int,
     ) -> None:
         """Fit the energy under the connection's power, latest intervals first; it must fit completely."""
         limit = energy_of_power(power_w, self._interval_s)
@@ -113,7 +124,9 @@ class Registry:
                 left -= part
         if left:
             what = "feed in" if side == 0 else "draw"
-            raise WithdrawalRefusedError(f"the connection cannot {what} {left} J more in the named intervals")
+            raise WithdrawalRefusedError(
+                f"the connection cannot {what} {left} J more in the named intervals"
+            )
 
     def deposit(self, address: Address, amounts: Amounts) -> int | None:
         """Credit what an address handed back; returns the meter's id, or None for an address of nobody."""

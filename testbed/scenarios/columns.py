@@ -34,7 +34,9 @@ class OfferColumns:
     def __post_init__(self) -> None:
         lengths = {field.name: len(getattr(self, field.name)) for field in fields(self)}
         if len(set(lengths.values())) > 1:
-            raise PlanError("lengths of offer columns", got=lengths, expected="all equal")
+            raise PlanError(
+                "lengths of offer columns", got=lengths, expected="all equal"
+            )
 
     def __len__(self) -> int:
         return len(self.side)
@@ -45,7 +47,9 @@ class OfferColumns:
         return cls(
             **{
                 field.name: np.fromiter(
-                    (getattr(offer, field.name) for offer in offers), np.int64, len(offers)
+                    (getattr(offer, field.name) for offer in offers),
+                    np.int64,
+                    len(offers),
                 )
                 for field in fields(cls)
             }
@@ -60,13 +64,17 @@ class OfferColumns:
 
     def where(self, keep: npt.NDArray[np.bool_]) -> OfferColumns:
         """The rows for which ``keep`` is true."""
-        return OfferColumns(**{field.name: getattr(self, field.name)[keep] for field in fields(self)})
+        return OfferColumns(
+            **{field.name: getattr(self, field.name)[keep] for field in fields(self)}
+        )
 
     def visible(self, first: int, last_start: int) -> OfferColumns:
         """The offers that begin no later than ``last_start`` and have not ended before ``first``: a market
         window.
         """
-        return self.where((self.first_interval <= last_start) & (self.last_interval >= first))
+        return self.where(
+            (self.first_interval <= last_start) & (self.last_interval >= first)
+        )
 
     def energy_of(self, side: Side) -> int:
         """Energy of one side, J."""

@@ -13,8 +13,12 @@ class ScenarioError(Exception):
 class ScenarioFileError(ScenarioError):
     """A file says something it must not: which file, where, got and expected."""
 
-    def __init__(self, path: Path | str, where: str, problem: str, *, got: object, expected: str) -> None:
-        super().__init__(f"{path}: {where}: {problem}: got {got!r}, expected {expected}")
+    def __init__(
+        self, path: Path | str, where: str, problem: str, *, got: object, expected: str
+    ) -> None:
+        super().__init__(
+            f"{path}: {where}: {problem}: got {got!r}, expected {expected}"
+        )
         self.path = Path(path)
         self.where = where
         self.got = got
@@ -37,4 +41,6 @@ class PlanError(ScenarioError):
 def nearest(name: str, known: list[str]) -> str:
     """The known name closest to ``name`` as a hint, or the list of all."""
     close = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else "one of " + ", ".join(sorted(known))
+    return (
+        f"did you mean {close[0]!r}?" if close else "one of " + ", ".join(sorted(known))
+    )

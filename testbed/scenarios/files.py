@@ -63,10 +63,16 @@ class Fault:
     def __post_init__(self) -> None:
         if not 0 <= self.from_interval <= self.to_interval <= 95:
             got = (self.from_interval, self.to_interval)
-            raise PlanError("from_interval, to_interval", got=got, expected="0 <= from <= to <= 95")
-        if (self.kind is FaultKind.LINK_LOSS) != (self.percent > 0) or not 0 <= self.percent <= 100:
             raise PlanError(
-                "percent", got=self.percent, expected="1..100 for link-loss, nothing for other faults"
+                "from_interval, to_interval", got=got, expected="0 <= from <= to <= 95"
+            )
+        if (self.kind is FaultKind.LINK_LOSS) != (
+            self.percent > 0
+        ) or not 0 <= self.percent <= 100:
+            raise PlanError(
+                "percent",
+                got=self.percent,
+                expected="1..100 for link-loss, nothing for other faults",
             )
         _at_least(self, target=0)
 
@@ -116,8 +122,12 @@ class PriceRule:
         """The rule in the form that planning takes; refuses a band that is none."""
         step = self.step_uc_per_kwh
         return Prices(
-            sell=PriceBand(low=self.sell_low_uc_per_kwh, high=self.sell_high_uc_per_kwh, step=step),
-            buy=PriceBand(low=self.buy_low_uc_per_kwh, high=self.buy_high_uc_per_kwh, step=step),
+            sell=PriceBand(
+                low=self.sell_low_uc_per_kwh, high=self.sell_high_uc_per_kwh, step=step
+            ),
+            buy=PriceBand(
+                low=self.buy_low_uc_per_kwh, high=self.buy_high_uc_per_kwh, step=step
+            ),
             uniform_uc_per_kwh=self.uniform_uc_per_kwh,
         )
 
@@ -160,7 +170,11 @@ class SyntheticSection:
     def __post_init__(self) -> None:
         _percentages(self, "pv_percent", "battery_percent")
         if sum(self.homes_per_feeder) < 2 or min(self.homes_per_feeder, default=0) < 0:
-            raise PlanError("homes_per_feeder", got=self.homes_per_feeder, expected="two homes or more")
+            raise PlanError(
+                "homes_per_feeder",
+                got=self.homes_per_feeder,
+                expected="two homes or more",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +186,9 @@ class TransaxSection:
 
 
 Particulars = Homes102Section | SyntheticSection | TransaxSection
-_PARTICULARS: dict[Source, type[Homes102Section | SyntheticSection | TransaxSection]] = {
+_PARTICULARS: dict[
+    Source, type[Homes102Section | SyntheticSection | TransaxSection]
+] = {
     Source.HOMES102: Homes102Section,
     Source.SYNTHETIC: SyntheticSection,
     Source.TRANSAX: TransaxSection,
@@ -247,14 +263,20 @@ class _Reader:
     def _label(section: str, key: str) -> str:
         return key if section in ("", key) else f"[{section}] {key}"
 
-    def error(self, section: str, key: str, problem: str, *, got: object, expected: str) -> ScenarioFileError:
-        return ScenarioFileError(self.path, self.where(section, key), problem, got=got, expected=expected)
+    def error(
+        self, section: str, key: str, problem: str, *, got: object, expected: str
+    ) -> ScenarioFileError:
+        return ScenarioFileError(
+            self.path, self.where(section, key), problem, got=got, expected=expected
+        )
 
     def known(self, section: str, keys: Mapping[str, Any], names: list[str]) -> None:
         """Refuse the first key that is not among ``names``."""
         for key in keys:
             if key not in names:
-                raise self.error(section, key, "unknown key", got=key, expected=nearest(key, names))
+                raise self.error(
+                    section, key, "unknown key", got=key, expected=nearest(key, names)
+                )
 
     def value(self, section: str, key: str, value: Any, kind: Any) -> Any:
         """``value`` as ``kind`` (int, str, date, an enum, a tuple of int, or one of these or None)."""
@@ -266,32 +288,51 @@ class _Reader:
             names = [str(member) for member in kind]
             if value not in names:
                 raise self.error(
-                    section, key, "unknown value", got=value, expected=nearest(str(value), names)
+                    section,
+                    key,
+                    "unknown value",
+                    got=value,
+                    expected=nearest(str(value), names),
                 )
             return kind(value)
         if type(value) is not kind:
             raise self.error(
-                section, key, "wrong type", got=value, expected=getattr(kind, "__name__", "a list of int")
+                section,
+                key,
+                "wrong type",
+                got=value,
+                expected=getattr(kind, "__name__", "a list of int"),
             )
         return value
 
     def section(self, cls: type[T], name: str, table: Any) -> T:
         """An instance of the section's class from its table."""
         if not isinstance(table, dict):
-            raise self.error("", name, "wrong type", got=table, expected=f"a table [{name}]")
+            raise self.error(
+                "", name, "wrong type", got=table, expected=f"a table [{name}]"
+            )
         hints = get_type_hints(cls)
         known = fields(cls)  # type: ignore[arg-type]
         self.known(name, table, [field.name for field in known])
         for field in known:
             if field.default is MISSING and field.name not in table:
-                raise self.error(name, name, "missing key", got="nothing", expected=field.name)
-        values = {key: self.value(name, key, value, hints[key]) for key, value in table.items()}
+                raise self.error(
+                    name, name, "missing key", got="nothing", expected=field.name
+                )
+        values = {
+            key: self.value(name, key, value, hints[key])
+            for key, value in table.items()
+        }
         try:
             return cls(**values)
         except PlanError as error:
             key = next((key for key in table if key in str(error)), name)
             raise self.error(
-                name, key, str(error).split(": got")[0], got=error.got, expected=str(error.expected)
+                name,
+                key,
+                str(error).split(": got")[0],
+                got=error.got,
+                expected=str(error.expected),
             ) from error
 
 
@@ -316,14 +357,26 @@ def parse(text: str, path: Path) -> ScenarioFile:
     for other in Source:
         if other is not source and other in document:
             raise reader.error(
-                other, other, "section of another source", got=str(other), expected=f"[{source}] only"
+                other,
+                other,
+                "section of another source",
+                got=str(other),
+                expected=f"[{source}] only",
             )
     name = reader.value("", "name", document["name"], str)
     if not _NAME.fullmatch(name):
-        raise reader.error("", "name", "bad name", got=name, expected="lower-case letters, digits and dashes")
+        raise reader.error(
+            "",
+            "name",
+            "bad name",
+            got=name,
+            expected="lower-case letters, digits and dashes",
+        )
     faults = document.get("faults", [])
     if not isinstance(faults, list):
-        raise reader.error("", "faults", "wrong type", got=faults, expected="tables [[faults]]")
+        raise reader.error(
+            "", "faults", "wrong type", got=faults, expected="tables [[faults]]"
+        )
     return ScenarioFile(
         path=path,
         name=name,
@@ -335,7 +388,9 @@ def parse(text: str, path: Path) -> ScenarioFile:
         window=reader.section(Window, "window", document.get("window", {})),
         prices=reader.section(PriceRule, "prices", document.get("prices", {})),
         tier=reader.section(Tier, "tier", document.get("tier", {})),
-        particulars=reader.section(_PARTICULARS[source], source, document.get(source, {})),
+        particulars=reader.section(
+            _PARTICULARS[source], source, document.get(source, {})
+        ),
         faults=tuple(reader.section(Fault, "faults", fault) for fault in faults),
     )
 

@@ -26,7 +26,9 @@ def _largest_remainder(parts: Sequence[int], scale: int) -> list[int]:
     """Round ``parts / scale`` to whole numbers that keep the total; ties go to the earlier part."""
     whole = [part // scale for part in parts]
     missing = sum(parts) // scale - sum(whole)
-    by_remainder = sorted(range(len(parts)), key=lambda index: (-(parts[index] % scale), index))
+    by_remainder = sorted(
+        range(len(parts)), key=lambda index: (-(parts[index] % scale), index)
+    )
     for index in by_remainder[:missing]:
         whole[index] += 1
     return whole

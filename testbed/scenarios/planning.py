@@ -10,7 +10,14 @@ from light_client.rules.market.grid import Feeder
 from light_client.rules.units import LOT_J, Side, energy_of_power
 from testbed.scenarios.chance import Chance
 from testbed.scenarios.errors import PlanError
-from testbed.scenarios.model import DAY_S, Battery, HomeDay, PlannedOffer, Scenario, first_interval_of
+from testbed.scenarios.model import (
+    DAY_S,
+    Battery,
+    HomeDay,
+    PlannedOffer,
+    Scenario,
+    first_interval_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +30,16 @@ class PriceBand:
     """Distance of two prices on the coarse grid: a price must not be a fingerprint."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.low <= self.high or self.step <= 0 or (self.high - self.low) % self.step:
+        if (
+            not 0 <= self.low <= self.high
+            or self.step <= 0
+            or (self.high - self.low) % self.step
+        ):
             got = (self.low, self.high, self.step)
             raise PlanError(
-                "price band (low, high, step)", got=got, expected="0 <= low <= high on a grid of step"
+                "price band (low, high, step)",
+                got=got,
+                expected="0 <= low <= high on a grid of step",
             )
 
 
@@ -45,7 +58,9 @@ class Prices:
         if self.uniform_uc_per_kwh is not None:
             return self.uniform_uc_per_kwh
         band = self.sell if side is Side.SELL else self.buy
-        return chance.on_grid(band.low, band.high, band.step, "price", home_id, side.name)
+        return chance.on_grid(
+            band.low, band.high, band.step, "price", home_id, side.name
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +72,9 @@ class Posting:
 
     def __post_init__(self) -> None:
         if self.lead_intervals < 1:
-            raise PlanError("lead_intervals", got=self.lead_intervals, expected="at least 1")
+            raise PlanError(
+                "lead_intervals", got=self.lead_intervals, expected="at least 1"
+            )
 
     def interval_for(self, first_interval: int, day_first: int) -> int:
         """The interval of posting: the lead, but not before the interval that precedes the day."""
@@ -74,7 +91,9 @@ class Storage:
     """(first offset, last offset, energy in J) of what it offers: disjoint windows, ascending."""
 
 
-def store_surplus(battery: Battery, surplus_j: tuple[int, ...], interval_s: int) -> Storage:
+def store_surplus(
+    battery: Battery, surplus_j: tuple[int, ...], interval_s: int
+) -> Storage:
     """Divert surplus into the battery and offer it once, later, within its power.
 
     Charging takes the surplus of each interval up to the power limit until the battery is full. What comes
@@ -89,7 +108,10 @@ def store_surplus(battery: Battery, surplus_j: tuple[int, ...], interval_s: int)
         taken = min(surplus, per_interval, room) // LOT_J * LOT_J
         charged.append(taken)
         room -= taken
-    ready = max((index + 1 for index, taken in enumerate(charged) if taken), default=len(charged))
+    ready = max(
+        (index + 1 for index, taken in enumerate(charged) if taken),
+        default=len(charged),
+    )
     free = len(charged) - ready
     lot_limit = per_interval // LOT_J * LOT_J
     stored = sum(charged) * battery.efficiency_percent // 100 // LOT_J * LOT_J
@@ -106,7 +128,13 @@ def store_surplus(battery: Battery, surplus_j: tuple[int, ...], interval_s: int)
 
 
 def plan_offers(
-    home: HomeDay, *, day_first: int, interval_s: int, prices: Prices, posting: Posting, chance: Chance
+    home: HomeDay,
+    *,
+    day_first: int,
+    interval_s: int,
+    prices: Prices,
+    posting: Posting,
+    chance: Chance,
 ) -> tuple[PlannedOffer, ...]:
     """All offers of one home on one day.
 
@@ -121,11 +149,15 @@ def plan_offers(
         storage = store_surplus(home.battery, surplus, interval_s)
     wishes = [
         (Side.SELL, offset, offset, sold - stored)
-        for offset, (sold, stored) in enumerate(zip(surplus, storage.charged_j, strict=True))
+        for offset, (sold, stored) in enumerate(
+            zip(surplus, storage.charged_j, strict=True)
+        )
     ]
     wishes += [(Side.SELL, first, last, energy) for first, last, energy in storage.lots]
     wishes += [
-        (Side.BUY, offset, offset, -value // LOT_J * LOT_J) for offset, value in enumerate(net) if value < 0
+        (Side.BUY, offset, offset, -value // LOT_J * LOT_J)
+        for offset, value in enumerate(net)
+        if value < 0
     ]
     return tuple(
         PlannedOffer(
@@ -158,7 +190,12 @@ def plan_day(
     day_first = first_interval_of(day, interval_s)
     offers = (
         plan_offers(
-            home, day_first=day_first, interval_s=interval_s, prices=prices, posting=posting, chance=chance
+            home,
+            day_first=day_first,
+            interval_s=interval_s,
+            prices=prices,
+            posting=posting,
+            chance=chance,
         )
         for home in homes
     )

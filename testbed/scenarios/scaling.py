@@ -49,7 +49,9 @@ def _prices_by_home(columns: OfferColumns, rng: np.random.Generator) -> Column:
     for side, (low, high) in ((Side.SELL, SELL_PRICES), (Side.BUY, BUY_PRICES)):
         chosen = columns.side == side
         homes, position = np.unique(columns.home_id[chosen], return_inverse=True)
-        prices[chosen] = rng.integers(low, high, len(homes))[position] * UC_PER_TENTH_CENT
+        prices[chosen] = (
+            rng.integers(low, high, len(homes))[position] * UC_PER_TENTH_CENT
+        )
     return prices
 
 
@@ -64,7 +66,9 @@ def scale(base: OfferColumns, copies: int, *, priced: bool) -> OfferColumns:
         raise PlanError("copies of a grid", got=copies, expected="1 or more")
     if np.any(base.energy_j % UNIT_J):
         raise PlanError(
-            "energies to scale", got="a fraction of the unit", expected=f"multiples of {UNIT_J} J"
+            "energies to scale",
+            got="a fraction of the unit",
+            expected=f"multiples of {UNIT_J} J",
         )
     rng = np.random.default_rng(1)
     parts = []
@@ -72,7 +76,11 @@ def scale(base: OfferColumns, copies: int, *, priced: bool) -> OfferColumns:
         part = _copy(base, number, rng)
         # The order of draws is part of the recipe: the prices of a copy come before the energies of the next
         # one.
-        parts.append(replace(part, price_uc_per_kwh=_prices_by_home(part, rng)) if priced else part)
+        parts.append(
+            replace(part, price_uc_per_kwh=_prices_by_home(part, rng))
+            if priced
+            else part
+        )
     return OfferColumns(
         **{
             name: np.concatenate([getattr(part, name) for part in parts])

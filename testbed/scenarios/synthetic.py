@@ -11,7 +11,13 @@ from light_client.rules.units import JOULES_PER_KWH, JOULES_PER_WH
 from testbed.scenarios.chance import Chance
 from testbed.scenarios.errors import PlanError
 from testbed.scenarios.interpolation import quarters_of_hours
-from testbed.scenarios.model import Battery, HomeDay, Scenario, equal_feeders, numbered_homes
+from testbed.scenarios.model import (
+    Battery,
+    HomeDay,
+    Scenario,
+    equal_feeders,
+    numbered_homes,
+)
 from testbed.scenarios.planning import Posting, Prices, plan_day
 
 INTERVAL_S = 900
@@ -41,14 +47,22 @@ class Village:
 
     def __post_init__(self) -> None:
         if sum(self.homes_per_feeder) < 2 or min(self.homes_per_feeder) < 0:
-            raise PlanError("homes_per_feeder", got=self.homes_per_feeder, expected="two homes or more")
+            raise PlanError(
+                "homes_per_feeder",
+                got=self.homes_per_feeder,
+                expected="two homes or more",
+            )
 
 
 def _load_hours(home_id: int, chance: Chance) -> tuple[int, ...]:
     """A family's day: the common shape, its size 70..130 %, every hour 80..120 % of it; J per hour."""
     size = 70 + chance.below(61, "load size", home_id)
     return tuple(
-        wh * JOULES_PER_WH * size * (80 + chance.below(41, "load hour", home_id, hour)) // 10_000
+        wh
+        * JOULES_PER_WH
+        * size
+        * (80 + chance.below(41, "load hour", home_id, hour))
+        // 10_000
         for hour, wh in enumerate(LOAD_SHAPE_WH)
     )
 
@@ -68,10 +82,14 @@ def _sun_hours(peak_w: int, clouds: Chance) -> tuple[int, ...]:
     return tuple(hours)
 
 
-def _home(home_id: int, feeder: int, *, peak_w: int, has_battery: bool, of_day: Chance) -> HomeDay:
+def _home(
+    home_id: int, feeder: int, *, peak_w: int, has_battery: bool, of_day: Chance
+) -> HomeDay:
     battery = None
     if has_battery:
-        battery = Battery(capacity_j=5 * JOULES_PER_KWH, power_w=2_500, efficiency_percent=90)
+        battery = Battery(
+            capacity_j=5 * JOULES_PER_KWH, power_w=2_500, efficiency_percent=90
+        )
     return HomeDay(
         home_id=home_id,
         feeder=feeder,
@@ -91,19 +109,33 @@ def village(
     name: str = "village",
 ) -> Scenario:
     """A small grid on one day: about 6 homes on 3 feeders unless ``shape`` says otherwise."""
-    shape, prices, posting = shape or Village(), prices or Prices(), posting or Posting()
+    shape, prices, posting = (
+        shape or Village(),
+        prices or Prices(),
+        posting or Posting(),
+    )
     chance = Chance(seed)
     of_day = Chance(chance.below(1 << 64, "day", day.isoformat()))
     places = numbered_homes(shape.homes_per_feeder)
     homes = []
     for number, (home_id, feeder) in enumerate(places):
         is_first, is_last = number == 0, number == len(places) - 1
-        has_pv = is_first or (not is_last and chance.percent(shape.pv_percent, "pv", home_id))
-        has_battery = has_pv and (is_first or chance.percent(shape.battery_percent, "battery", home_id))
+        has_pv = is_first or (
+            not is_last and chance.percent(shape.pv_percent, "pv", home_id)
+        )
+        has_battery = has_pv and (
+            is_first or chance.percent(shape.battery_percent, "battery", home_id)
+        )
         peak_w = 1_000 * (2 + chance.below(4, "peak", home_id)) if has_pv else 0
-        homes.append(_home(home_id, feeder, peak_w=peak_w, has_battery=has_battery, of_day=of_day))
+        homes.append(
+            _home(
+                home_id, feeder, peak_w=peak_w, has_battery=has_battery, of_day=of_day
+            )
+        )
     feeders = equal_feeders(
-        range(1, len(shape.homes_per_feeder) + 1), c_ext_w=shape.c_ext_w, c_int_w=shape.c_int_w
+        range(1, len(shape.homes_per_feeder) + 1),
+        c_ext_w=shape.c_ext_w,
+        c_int_w=shape.c_int_w,
     )
     return plan_day(
         homes,

@@ -18,7 +18,13 @@ from typing import NamedTuple
 
 from light_client.rules.units import LOT_J, Side
 from testbed.scenarios.errors import DataUnavailableError, ScenarioFileError
-from testbed.scenarios.model import HomeDay, PlannedOffer, Scenario, equal_feeders, first_interval_of
+from testbed.scenarios.model import (
+    HomeDay,
+    PlannedOffer,
+    Scenario,
+    equal_feeders,
+    first_interval_of,
+)
 from testbed.scenarios.planning import Posting
 
 INTERVAL_S = 900
@@ -45,17 +51,25 @@ def _interval(path: Path, line: int, field: str, text: str) -> int:
     number = int(text) if _WHOLE.fullmatch(text) else 0
     if not 1 <= number <= INTERVALS:
         raise ScenarioFileError(
-            path, f"line {line}, {field}", "no interval", got=text, expected=f"1..{INTERVALS}"
+            path,
+            f"line {line}, {field}",
+            "no interval",
+            got=text,
+            expected=f"1..{INTERVALS}",
         )
     return number
 
 
 def _energy(path: Path, line: int, text: str) -> int:
     """Signed joules of a mean power in kW; refuses zero, and a fraction of a Wh rather than rounding it."""
-    energy_j = Decimal(text) * _JOULES_PER_KW if _DECIMAL.fullmatch(text) else Decimal(0)
+    energy_j = (
+        Decimal(text) * _JOULES_PER_KW if _DECIMAL.fullmatch(text) else Decimal(0)
+    )
     if not energy_j or energy_j % LOT_J:
         expected = "a mean power in kW, not zero, that makes whole Wh in 900 s"
-        raise ScenarioFileError(path, f"line {line}, energy", "bad value", got=text, expected=expected)
+        raise ScenarioFileError(
+            path, f"line {line}, energy", "bad value", got=text, expected=expected
+        )
     return int(energy_j)
 
 
@@ -73,12 +87,20 @@ def _read_home(path: Path) -> list[Row]:
     feeder, house = int(match[1]), int(match[2])
     lines = path.read_text(encoding="utf-8").splitlines()
     if not lines or lines[0] != HEADER:
-        raise ScenarioFileError(path, "line 1", "bad header", got=lines[0] if lines else "", expected=HEADER)
+        raise ScenarioFileError(
+            path, "line 1", "bad header", got=lines[0] if lines else "", expected=HEADER
+        )
     rows = []
     for number, line in enumerate(lines[1:], start=2):
         values = line.split(",")
         if len(values) != 3:
-            raise ScenarioFileError(path, f"line {number}", "number of values", got=len(values), expected="3")
+            raise ScenarioFileError(
+                path,
+                f"line {number}",
+                "number of values",
+                got=len(values),
+                expected="3",
+            )
         first = _interval(path, number, "startTime", values[0])
         last = _interval(path, number, "endTime", values[1])
         if last < first:
@@ -89,7 +111,15 @@ def _read_home(path: Path) -> list[Row]:
                 got=last,
                 expected=f"{first} or later",
             )
-        rows.append(Row(feeder * 100 + house, feeder, first, last, _energy(path, number, values[2])))
+        rows.append(
+            Row(
+                feeder * 100 + house,
+                feeder,
+                first,
+                last,
+                _energy(path, number, values[2]),
+            )
+        )
     return rows
 
 
@@ -161,7 +191,12 @@ def microgrid(
         interval_s=INTERVAL_S,
         first_interval=day_first,
         intervals=INTERVALS,
-        feeders=equal_feeders({row.feeder for row in rows}, c_ext_w=c_ext_w, c_int_w=c_int_w),
-        homes=tuple(_home_day(home, of_home[home][0].feeder, of_home[home]) for home in sorted(of_home)),
+        feeders=equal_feeders(
+            {row.feeder for row in rows}, c_ext_w=c_ext_w, c_int_w=c_int_w
+        ),
+        homes=tuple(
+            _home_day(home, of_home[home][0].feeder, of_home[home])
+            for home in sorted(of_home)
+        ),
         offers=offers,
     )

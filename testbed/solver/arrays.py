@@ -105,13 +105,21 @@ def market_of(problem: Problem) -> Market:
     Raises:
         TooLargeError: energies, or the time that offers span, are beyond the solver's arithmetic.
     """
-    position = {feeder.feeder: index for index, feeder in enumerate(problem.grid.feeders)}
+    position = {
+        feeder.feeder: index for index, feeder in enumerate(problem.grid.feeders)
+    }
     sides: tuple[list[ClassKey], list[ClassKey]] = ([], [])
     for key in problem.classes:
         if key.feeder in position:
             sides[key.side].append(key)
     rows = [_rows_of(keys, problem, position) for keys in sides]
-    return _market(problem.first_interval, problem.params, problem.grid, rows[Side.SELL], rows[Side.BUY])
+    return _market(
+        problem.first_interval,
+        problem.params,
+        problem.grid,
+        rows[Side.SELL],
+        rows[Side.BUY],
+    )
 
 
 def keys_of(problem: Problem) -> tuple[list[ClassKey], list[ClassKey]]:
@@ -124,13 +132,21 @@ def keys_of(problem: Problem) -> tuple[list[ClassKey], list[ClassKey]]:
     return sides
 
 
-def _rows_of(keys: Sequence[ClassKey], problem: Problem, position: dict[int, int]) -> _Rows:
+def _rows_of(
+    keys: Sequence[ClassKey], problem: Problem, position: dict[int, int]
+) -> _Rows:
     base, count = problem.first_interval, len(keys)
-    ranges = [(index, first - base, last - base) for index, key in enumerate(keys) for first, last in key.ranges]
+    ranges = [
+        (index, first - base, last - base)
+        for index, key in enumerate(keys)
+        for first, last in key.ranges
+    ]
     table = np.array(ranges, np.int64).reshape(-1, 3)
     energies = [problem.classes[key] for key in keys]
     if sum(energies) > MAX_TOTAL_J:
-        raise TooLargeError(f"offers of one side hold {sum(energies)} J, the solver is exact up to {MAX_TOTAL_J} J")
+        raise TooLargeError(
+            f"offers of one side hold {sum(energies)} J, the solver is exact up to {MAX_TOTAL_J} J"
+        )
     return _Rows(
         feeder=np.fromiter((position[key.feeder] for key in keys), np.int64, count),
         price=np.fromiter((key.price_uc_per_kwh for key in keys), np.int64, count),
@@ -168,13 +184,17 @@ def market_of_table(
     rows, starts = [], []
     for side in (Side.SELL, Side.BUY):
         chosen = np.flatnonzero(live & (table.side == side))
-        columns = [column[chosen] for column in (place, table.price_uc_per_kwh, first, last)]
+        columns = [
+            column[chosen] for column in (place, table.price_uc_per_kwh, first, last)
+        ]
         group, leader = group_rows(columns)
         class_of[chosen] = group
         energy = np.zeros(len(leader), np.int64)
         np.add.at(energy, group, table.energy_j[chosen])
         if float(energy.sum(dtype=np.float64)) > MAX_TOTAL_J:
-            raise TooLargeError(f"offers of one side hold more than the {MAX_TOTAL_J} J up to which the solver is exact")
+            raise TooLargeError(
+                f"offers of one side hold more than the {MAX_TOTAL_J} J up to which the solver is exact"
+            )
         feeder, price, begin, end = (column[leader] for column in columns)
         rows.append(
             _Rows(
@@ -188,7 +208,11 @@ def market_of_table(
         )
         starts.append(begin)
     market = _market(first_interval, params, grid, rows[Side.SELL], rows[Side.BUY])
-    return market, Membership(class_of=class_of, side=table.side), (starts[0], starts[1])
+    return (
+        market,
+        Membership(class_of=class_of, side=table.side),
+        (starts[0], starts[1]),
+    )
 
 
 def group_rows(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
@@ -204,12 +228,23 @@ def group_rows(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
     if not count:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     lows = [int(column.min()) for column in columns]
-    widths = [(int(column.max()) - low).bit_length() for column, low in zip(columns, lows, strict=True)]
+    widths = [
+        (int(column.max()) - low).bit_length()
+        for column, low in zip(columns, lows, strict=True)
+    ]
     if sum(widths) > 62:
-        narrow = [np.unique(column, return_inverse=True)[1].astype(np.int64) for column in columns]
-        lows, widths = [0] * len(columns), [int(column.max()).bit_length() for column in narrow]
+        narrow = [
+            np.unique(column, return_inverse=True)[1].astype(np.int64)
+            for column in columns
+        ]
+        lows, widths = (
+            [0] * len(columns),
+            [int(column.max()).bit_length() for column in narrow],
+        )
         if sum(widths) > 62:
-            raise TooLargeError("offers differ in too many ways to be grouped in 64 bits")
+            raise TooLargeError(
+                "offers differ in too many ways to be grouped in 64 bits"
+            )
         columns = narrow
     packed = columns[0] - lows[0]
     for column, low, width in zip(columns[1:], lows[1:], widths[1:], strict=True):
@@ -224,16 +259,28 @@ def group_rows(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
     return group, order[fresh]
 
 
-def _market(base: int, params: MarketParams, grid: Grid, sells: _Rows, buys: _Rows) -> Market:
-    span = 1 + max((int(rows.range_last.max()) for rows in (sells, buys) if len(rows.range_last)), default=0)
+def _market(
+    base: int, params: MarketParams, grid: Grid, sells: _Rows, buys: _Rows
+) -> Market:
+    span = 1 + max(
+        (int(rows.range_last.max()) for rows in (sells, buys) if len(rows.range_last)),
+        default=0,
+    )
     if span > MAX_SPAN:
-        raise TooLargeError(f"offers span {span} intervals, the solver takes {MAX_SPAN}")
+        raise TooLargeError(
+            f"offers span {span} intervals, the solver takes {MAX_SPAN}"
+        )
     two_sided = np.flatnonzero(_covered(sells, span) & _covered(buys, span))
-    internal = [UNLIMITED_J if limit is None else min(limit, UNLIMITED_J) for limit in grid.int_j.values()]
+    internal = [
+        UNLIMITED_J if limit is None else min(limit, UNLIMITED_J)
+        for limit in grid.int_j.values()
+    ]
     return Market(
         base=base,
         params=params,
-        ext_j=np.minimum(np.fromiter(grid.ext_j.values(), np.int64, len(grid.ext_j)), UNLIMITED_J),
+        ext_j=np.minimum(
+            np.fromiter(grid.ext_j.values(), np.int64, len(grid.ext_j)), UNLIMITED_J
+        ),
         int_j=np.array(internal, np.int64),
         feeders=np.fromiter(grid.ext_j, np.int64, len(grid.ext_j)),
         two_sided=two_sided,
@@ -263,5 +310,3 @@ def _classes(rows: _Rows, two_sided: Ints) -> Classes:
         entry_class=np.repeat(rows.range_class, count),
         entry_t=np.arange(total) + np.repeat(shift, count),
     )
-
-

@@ -10,7 +10,13 @@ from testbed.solver.circulation import Prices
 from testbed.solver.reduction import Reduced
 
 
-def table_of(market: Market, reduced: Reduced, prices: Prices, weights: tuple[int, ...], best_weight: Ints) -> Table:
+def table_of(
+    market: Market,
+    reduced: Reduced,
+    prices: Prices,
+    weights: tuple[int, ...],
+    best_weight: Ints,
+) -> Table:
     """The certificate whose schedules take the value of each node from its lowest seller upwards.
 
     Buyers who bid less than every seller must not gain, so the schedule starts low enough for them, at price 0 so that it
@@ -40,7 +46,9 @@ def table_of(market: Market, reduced: Reduced, prices: Prices, weights: tuple[in
     )
 
 
-def _steps(reduced: Reduced, prices: Prices, best_weight: Ints) -> tuple[Ints, Ints, Ints]:
+def _steps(
+    reduced: Reduced, prices: Prices, best_weight: Ints
+) -> tuple[Ints, Ints, Ints]:
     count_t = len(best_weight)
     every_t = np.arange(count_t)
     first = np.searchsorted(reduced.node_t, every_t)
@@ -50,12 +58,17 @@ def _steps(reduced: Reduced, prices: Prices, best_weight: Ints) -> tuple[Ints, I
     np.maximum.at(highest_net, reduced.place_t, prices.net)
     np.minimum.at(lowest_net, reduced.place_t, prices.net)
     bottom, top = np.zeros(count_t, np.int64), np.zeros(count_t, np.int64)
-    bottom[traded], top[traded] = prices.level[first[traded]], prices.level[end[traded] - 1]
+    bottom[traded], top[traded] = (
+        prices.level[first[traded]],
+        prices.level[end[traded] - 1],
+    )
     bottom = np.where(reduced.dropped_low, np.minimum(bottom, -highest_net), bottom)
     top = np.maximum(np.maximum(top, bottom), best_weight - lowest_net)
     above = np.flatnonzero(reduced.dropped_high >= 0)
     t = np.concatenate((every_t, reduced.node_t, above))
-    price = np.concatenate((np.zeros(count_t, np.int64), reduced.node_price, reduced.dropped_high[above]))
+    price = np.concatenate(
+        (np.zeros(count_t, np.int64), reduced.node_price, reduced.dropped_high[above])
+    )
     value = np.concatenate((bottom, prices.level, top[above]))
     order = np.argsort(t, kind="stable")
     t, price, value = t[order], price[order], value[order]

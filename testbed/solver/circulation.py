@@ -68,34 +68,61 @@ def network_of(reduced: Reduced, intervals: Mask, *, one_level: bool) -> Network
         intervals: per two-sided interval, whether it takes part; with levels of their own, no class may then have several.
         one_level: all offers have one price.
     """
-    sell_arcs, buy_arcs = np.flatnonzero(intervals[reduced.sells.t]), np.flatnonzero(intervals[reduced.buys.t])
+    sell_arcs, buy_arcs = (
+        np.flatnonzero(intervals[reduced.sells.t]),
+        np.flatnonzero(intervals[reduced.buys.t]),
+    )
     inside = intervals[reduced.place_t]
-    level_of = np.zeros(len(reduced.node_t), np.int64) if one_level else np.arange(len(reduced.node_t))
+    level_of = (
+        np.zeros(len(reduced.node_t), np.int64)
+        if one_level
+        else np.arange(len(reduced.node_t))
+    )
     count = 1 if one_level else len(reduced.node_t)
     bus_of = count + np.arange(len(reduced.place_t))
     count += len(reduced.place_t)
     production_of, consumption_of = bus_of.copy(), bus_of.copy()
-    sold_limited, bought_limited = (np.flatnonzero(inside & (cap >= 0)) for cap in (reduced.sold_cap, reduced.bought_cap))
-    for node_of, where in ((production_of, sold_limited), (consumption_of, bought_limited)):
+    sold_limited, bought_limited = (
+        np.flatnonzero(inside & (cap >= 0))
+        for cap in (reduced.sold_cap, reduced.bought_cap)
+    )
+    for node_of, where in (
+        (production_of, sold_limited),
+        (consumption_of, bought_limited),
+    ):
         node_of[where] = count + np.arange(len(where))
         count += len(where)
     sell_from, sell_hubs, count = _outer_ends(reduced.sells, sell_arcs, level_of, count)
     buy_to, buy_hubs, count = _outer_ends(reduced.buys, buy_arcs, level_of, count)
     restricted = np.flatnonzero(inside & (reduced.place_feeder >= 0))
-    ext, feeder_node, hub = reduced.place_ext[restricted], bus_of[restricted], bus_of[reduced.place_t[restricted]]
+    ext, feeder_node, hub = (
+        reduced.place_ext[restricted],
+        bus_of[restricted],
+        bus_of[reduced.place_t[restricted]],
+    )
     sell_cap, buy_cap = reduced.sells.cap[sell_arcs], reduced.buys.cap[buy_arcs]
     parts = [
         (sell_from, production_of[reduced.sells.place[sell_arcs]], sell_cap),
         (consumption_of[reduced.buys.place[buy_arcs]], buy_to, buy_cap),
-        (production_of[sold_limited], bus_of[sold_limited], reduced.sold_cap[sold_limited]),
-        (bus_of[bought_limited], consumption_of[bought_limited], reduced.bought_cap[bought_limited]),
+        (
+            production_of[sold_limited],
+            bus_of[sold_limited],
+            reduced.sold_cap[sold_limited],
+        ),
+        (
+            bus_of[bought_limited],
+            consumption_of[bought_limited],
+            reduced.bought_cap[bought_limited],
+        ),
         (feeder_node, hub, ext),
         (hub, feeder_node, ext),
         (level_of[sell_hubs.node], sell_hubs.network_node, sell_hubs.cap),
         (buy_hubs.network_node, level_of[buy_hubs.node], buy_hubs.cap),
     ]
     if not one_level:
-        same = (reduced.node_t[1:] == reduced.node_t[:-1]) & intervals[reduced.node_t[1:]]
+        same = (reduced.node_t[1:] == reduced.node_t[:-1]) & intervals[
+            reduced.node_t[1:]
+        ]
         upper = np.flatnonzero(same) + 1
         parts.append((upper, upper - 1, np.full(len(upper), int(sell_cap.sum()))))
     tail, head, cap = (np.concatenate(columns) for columns in zip(*parts, strict=True))
@@ -122,14 +149,22 @@ class _Hubs:
     cap: Ints
 
 
-def _outer_ends(arcs: Arcs, chosen: Ints, level_of: Ints, count: int) -> tuple[Ints, _Hubs, int]:
+def _outer_ends(
+    arcs: Arcs, chosen: Ints, level_of: Ints, count: int
+) -> tuple[Ints, _Hubs, int]:
     """The network node at the outer end of each arc: its level, or a node of its own class."""
     outer = level_of[arcs.node[chosen]]
     flexible = np.flatnonzero(arcs.owner[chosen] >= 0)
-    _, first, position = np.unique(arcs.owner[chosen[flexible]], return_index=True, return_inverse=True)
+    _, first, position = np.unique(
+        arcs.owner[chosen[flexible]], return_index=True, return_inverse=True
+    )
     outer[flexible] = count + position.reshape(-1)
     leader = chosen[flexible[first]]
-    hubs = _Hubs(network_node=count + np.arange(len(leader)), node=arcs.node[leader], cap=arcs.cap[leader])
+    hubs = _Hubs(
+        network_node=count + np.arange(len(leader)),
+        node=arcs.node[leader],
+        cap=arcs.cap[leader],
+    )
     return outer, hubs, count + len(leader)
 
 
@@ -147,14 +182,20 @@ def solve_flow(network: Network, weight: Ints) -> Ints:
         return np.zeros(0, np.int64)
     highest = int(weight.max(initial=0))
     if highest * (network.nodes + 1) >= MAX_SCALED_COST:
-        raise TooLargeError(f"weights up to {highest} on {network.nodes} nodes are too large for the flow solver")
+        raise TooLargeError(
+            f"weights up to {highest} on {network.nodes} nodes are too large for the flow solver"
+        )
     cost = np.zeros(len(network.tail), np.int64)
     cost[: len(network.sell_arcs)] = -weight
     solver = min_cost_flow.SimpleMinCostFlow()
-    solver.add_arcs_with_capacity_and_unit_cost(network.tail, network.head, network.cap, cost)
+    solver.add_arcs_with_capacity_and_unit_cost(
+        network.tail, network.head, network.cap, cost
+    )
     status = solver.solve()
     if status != solver.OPTIMAL:
-        raise NotSolvedError(f"the flow solver answered {status.name} on {len(network.tail)} arcs")
+        raise NotSolvedError(
+            f"the flow solver answered {status.name} on {len(network.tail)} arcs"
+        )
     return np.asarray(solver.flows(np.arange(len(network.tail))), np.int64)
 
 

@@ -61,12 +61,20 @@ class Vertex:
 def program_of(reduced: Reduced, intervals: Mask) -> Program:
     """Lay out the program of the chosen intervals."""
     sells, buys = reduced.sells, reduced.buys
-    sell_arcs, buy_arcs = np.flatnonzero(intervals[sells.t]), np.flatnonzero(intervals[buys.t])
+    sell_arcs, buy_arcs = (
+        np.flatnonzero(intervals[sells.t]),
+        np.flatnonzero(intervals[buys.t]),
+    )
     levels = np.flatnonzero(intervals[reduced.node_t])
     inside = intervals[reduced.place_t]
     places = np.flatnonzero(inside & (reduced.place_feeder >= 0))
-    sold_places, bought_places = (np.flatnonzero(inside & (cap >= 0)) for cap in (reduced.sold_cap, reduced.bought_cap))
-    lower_levels = levels[:-1][reduced.node_t[levels[1:]] == reduced.node_t[levels[:-1]]]
+    sold_places, bought_places = (
+        np.flatnonzero(inside & (cap >= 0))
+        for cap in (reduced.sold_cap, reduced.bought_cap)
+    )
+    lower_levels = levels[:-1][
+        reduced.node_t[levels[1:]] == reduced.node_t[levels[:-1]]
+    ]
     limits = [sells.cap[sell_arcs], buys.cap[buy_arcs], reduced.place_ext[places]]
     limits += [reduced.sold_cap[sold_places], reduced.bought_cap[bought_places]]
     lot_j = gcd(*(int(np.gcd.reduce(part)) for part in limits if len(part)))
@@ -75,7 +83,10 @@ def program_of(reduced: Reduced, intervals: Mask) -> Program:
     at_chain = at_buy + len(buy_arcs)
     at_net = at_chain + len(lower_levels)
     width = at_net + len(places)
-    row_of_level, row_of_place = _numbering(len(reduced.node_t), levels), _numbering(len(reduced.place_t), places)
+    row_of_level, row_of_place = (
+        _numbering(len(reduced.node_t), levels),
+        _numbering(len(reduced.place_t), places),
+    )
     entries = _Triplets()
     entries.add(row_of_level[sells.node[sell_arcs]], at_sell, 1.0)
     entries.add(row_of_level[buys.node[buy_arcs]], at_buy, -1.0)
@@ -87,9 +98,18 @@ def program_of(reduced: Reduced, intervals: Mask) -> Program:
     entries.add(np.arange(len(places)), at_net, -1.0, shift=shift)
     equal = entries.matrix(len(levels) + len(places), width)
     entries = _Triplets()
-    entries.add(_numbering(len(reduced.place_t), sold_places)[sells.place[sell_arcs]], at_sell, 1.0)
+    entries.add(
+        _numbering(len(reduced.place_t), sold_places)[sells.place[sell_arcs]],
+        at_sell,
+        1.0,
+    )
     shift = len(sold_places)
-    entries.add(_numbering(len(reduced.place_t), bought_places)[buys.place[buy_arcs]], at_buy, 1.0, shift=shift)
+    entries.add(
+        _numbering(len(reduced.place_t), bought_places)[buys.place[buy_arcs]],
+        at_buy,
+        1.0,
+        shift=shift,
+    )
     shift += len(bought_places)
     sell_row, sell_energy = _budgets(sells, sell_arcs)
     entries.add(sell_row, at_sell, 1.0, shift=shift)
@@ -98,8 +118,25 @@ def program_of(reduced: Reduced, intervals: Mask) -> Program:
     entries.add(buy_row, at_buy, 1.0, shift=shift)
     at_most = entries.matrix(shift + len(buy_energy), width)
     ext = reduced.place_ext[places]
-    limit = np.concatenate((reduced.sold_cap[sold_places], reduced.bought_cap[bought_places], sell_energy, buy_energy))
-    top = np.concatenate((sells.cap[sell_arcs], buys.cap[buy_arcs], np.zeros(len(lower_levels), np.int64), ext)) / lot_j
+    limit = np.concatenate(
+        (
+            reduced.sold_cap[sold_places],
+            reduced.bought_cap[bought_places],
+            sell_energy,
+            buy_energy,
+        )
+    )
+    top = (
+        np.concatenate(
+            (
+                sells.cap[sell_arcs],
+                buys.cap[buy_arcs],
+                np.zeros(len(lower_levels), np.int64),
+                ext,
+            )
+        )
+        / lot_j
+    )
     top[at_chain:at_net] = np.inf
     bottom = np.zeros(width)
     bottom[at_net:] = -ext / lot_j
@@ -125,12 +162,18 @@ class _Triplets:
     def __init__(self) -> None:
         self._parts: list[tuple[Ints, Ints, Floats]] = []
 
-    def add(self, rows: Ints, first_column: int, value: float, *, shift: int = 0) -> None:
+    def add(
+        self, rows: Ints, first_column: int, value: float, *, shift: int = 0
+    ) -> None:
         kept = np.flatnonzero(rows >= 0)
-        self._parts.append((rows[kept] + shift, first_column + kept, np.full(len(kept), value)))
+        self._parts.append(
+            (rows[kept] + shift, first_column + kept, np.full(len(kept), value))
+        )
 
     def matrix(self, height: int, width: int) -> csr_matrix:
-        rows, columns, values = (np.concatenate(part) for part in zip(*self._parts, strict=True))
+        rows, columns, values = (
+            np.concatenate(part) for part in zip(*self._parts, strict=True)
+        )
         return csr_matrix((values, (rows, columns)), shape=(height, width))
 
 
@@ -145,7 +188,9 @@ def _budgets(arcs: Arcs, chosen: Ints) -> tuple[Ints, Ints]:
     owner = arcs.owner[chosen]
     rows = np.full(len(chosen), -1, np.int64)
     flexible = np.flatnonzero(owner >= 0)
-    _, first, position = np.unique(owner[flexible], return_index=True, return_inverse=True)
+    _, first, position = np.unique(
+        owner[flexible], return_index=True, return_inverse=True
+    )
     rows[flexible] = position.reshape(-1)
     return rows, arcs.cap[chosen[flexible[first]]]
 
@@ -173,18 +218,30 @@ def solve_program(reduced: Reduced, program: Program, weight: Ints) -> Vertex:
         method="highs-ds",
     )
     if answer.status != 0:
-        raise NotSolvedError(f"the linear program of {len(cost)} columns was not solved: {answer.message}")
+        raise NotSolvedError(
+            f"the linear program of {len(cost)} columns was not solved: {answer.message}"
+        )
     equal = -scale * answer.eqlin.marginals
-    inside = -scale * answer.ineqlin.marginals if program.at_most.shape[0] else np.zeros(0)
+    inside = (
+        -scale * answer.ineqlin.marginals if program.at_most.shape[0] else np.zeros(0)
+    )
     sold_rows = len(program.sold_places)
     sellers, buyers = len(program.sell_arcs), len(program.buy_arcs)
     return Vertex(
         sold=answer.x[:sellers] * program.lot_j,
         bought=answer.x[sellers : sellers + buyers] * program.lot_j,
-        level=_spread(len(reduced.node_t), program.levels, equal[: len(program.levels)]),
+        level=_spread(
+            len(reduced.node_t), program.levels, equal[: len(program.levels)]
+        ),
         net=_spread(len(reduced.place_t), program.places, equal[len(program.levels) :]),
-        production=_spread(len(reduced.place_t), program.sold_places, inside[:sold_rows]),
-        consumption=_spread(len(reduced.place_t), program.bought_places, inside[sold_rows : sold_rows + len(program.bought_places)]),
+        production=_spread(
+            len(reduced.place_t), program.sold_places, inside[:sold_rows]
+        ),
+        consumption=_spread(
+            len(reduced.place_t),
+            program.bought_places,
+            inside[sold_rows : sold_rows + len(program.bought_places)],
+        ),
         value=-answer.fun * scale * program.lot_j,
     )
 
@@ -202,7 +259,9 @@ def rounded_prices(reduced: Reduced, vertex: Vertex, divisor: float) -> Prices:
         level=not_falling(level, reduced.node_t),
         net=np.rint(vertex.net / divisor).astype(np.int64),
         production=np.maximum(0, np.rint(vertex.production / divisor)).astype(np.int64),
-        consumption=np.maximum(0, np.rint(vertex.consumption / divisor)).astype(np.int64),
+        consumption=np.maximum(0, np.rint(vertex.consumption / divisor)).astype(
+            np.int64
+        ),
     )
 
 

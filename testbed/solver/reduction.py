@@ -76,7 +76,9 @@ def reduce(market: Market) -> Reduced:
         for side, entries in zip((sells, buys), kept, strict=True)
     )
     supply, demand = (
-        np.bincount(cell, side.energy[side.entry_class[entries]], count_t * count_f).astype(np.int64)
+        np.bincount(
+            cell, side.energy[side.entry_class[entries]], count_t * count_f
+        ).astype(np.int64)
         for cell, side, entries in zip(cells, (sells, buys), kept, strict=True)
     )
     ext, internal = np.tile(market.ext_j, count_t), np.tile(market.int_j, count_t)
@@ -94,8 +96,12 @@ def reduce(market: Market) -> Reduced:
         place_ext=np.concatenate((np.zeros(count_t, np.int64), ext[cell])),
         sold_cap=np.concatenate((none, np.where(sold_binds, internal, -1)[cell])),
         bought_cap=np.concatenate((none, np.where(bought_binds, internal, -1)[cell])),
-        sells=_arcs(sells, kept[0], place_of[cells[0]], sell_node[kept[0]], market, selling=True),
-        buys=_arcs(buys, kept[1], place_of[cells[1]], buy_node[kept[1]], market, selling=False),
+        sells=_arcs(
+            sells, kept[0], place_of[cells[0]], sell_node[kept[0]], market, selling=True
+        ),
+        buys=_arcs(
+            buys, kept[1], place_of[cells[1]], buy_node[kept[1]], market, selling=False
+        ),
         dropped_low=dropped_low,
         dropped_high=dropped_high,
     )
@@ -104,12 +110,27 @@ def reduce(market: Market) -> Reduced:
 def _nodes(market: Market) -> tuple[Ints, Ints, Ints, Ints, Mask, Ints]:
     """Node of each entry of either side (-1: nobody to trade with), and per node its interval and lowest price."""
     sells, buys, count_t = market.sells, market.buys, len(market.two_sided)
-    highest = max((int(side.price.max()) for side in (sells, buys) if len(side)), default=0)
+    highest = max(
+        (int(side.price.max()) for side in (sells, buys) if len(side)), default=0
+    )
     shift = highest.bit_length()
-    level_key, level_of = np.unique((sells.entry_t << shift) | sells.price[sells.entry_class], return_inverse=True)
+    level_key, level_of = np.unique(
+        (sells.entry_t << shift) | sells.price[sells.entry_class], return_inverse=True
+    )
     level_t = level_key >> shift
-    buy_level = np.searchsorted(level_key, (buys.entry_t << shift) | buys.price[buys.entry_class], side="right") - 1
-    served = (buy_level >= 0) & (level_t[buy_level] == buys.entry_t) if len(level_key) else np.zeros(0, np.bool_)
+    buy_level = (
+        np.searchsorted(
+            level_key,
+            (buys.entry_t << shift) | buys.price[buys.entry_class],
+            side="right",
+        )
+        - 1
+    )
+    served = (
+        (buy_level >= 0) & (level_t[buy_level] == buys.entry_t)
+        if len(level_key)
+        else np.zeros(0, np.bool_)
+    )
     used = np.zeros(len(level_key), np.bool_)
     used[buy_level[served]] = True
     before = np.cumsum(used) - used
@@ -127,10 +148,25 @@ def _nodes(market: Market) -> tuple[Ints, Ints, Ints, Ints, Mask, Ints]:
     dropped_high = np.full(count_t, -1, np.int64)
     above = np.flatnonzero(~fits)[::-1]
     dropped_high[level_t[above]] = level_key[above] & ((1 << shift) - 1)
-    return level_node[level_of.reshape(-1)], buy_node, node_t, node_price, dropped_low, dropped_high
+    return (
+        level_node[level_of.reshape(-1)],
+        buy_node,
+        node_t,
+        node_price,
+        dropped_low,
+        dropped_high,
+    )
 
 
-def _arcs(side: Classes, entries: Ints, place: Ints, node: Ints, market: Market, *, selling: bool) -> Arcs:
+def _arcs(
+    side: Classes,
+    entries: Ints,
+    place: Ints,
+    node: Ints,
+    market: Market,
+    *,
+    selling: bool,
+) -> Arcs:
     owner_of = side.entry_class[entries]
     t = side.entry_t[entries]
     visible = np.bincount(owner_of, minlength=len(side))[owner_of]
@@ -141,7 +177,9 @@ def _arcs(side: Classes, entries: Ints, place: Ints, node: Ints, market: Market,
     np.add.at(cap, arc_of, side.energy[owner_of])
     price = side.price[owner_of]
     order = np.lexsort((price if selling else -price, arc_of))
-    kappa = market.params.expiry_weight * last + market.two_sided[t] if selling else last
+    kappa = (
+        market.params.expiry_weight * last + market.two_sided[t] if selling else last
+    )
     return Arcs(
         t=t[leader],
         place=place[leader],

@@ -37,12 +37,23 @@ class Member:
     """Voting weight, positive."""
 
     def __post_init__(self) -> None:
-        if type(self.public_key) is not bytes or len(self.public_key) != PUBLIC_KEY_BYTES:
+        if (
+            type(self.public_key) is not bytes
+            or len(self.public_key) != PUBLIC_KEY_BYTES
+        ):
             raise RuleViolation(
-                "CNS-01", "public key of a member", got=self.public_key, expected=f"{PUBLIC_KEY_BYTES} bytes"
+                "CNS-01",
+                "public key of a member",
+                got=self.public_key,
+                expected=f"{PUBLIC_KEY_BYTES} bytes",
             )
         if type(self.weight) is not int or not 1 <= self.weight <= MAX_WEIGHT:
-            raise RuleViolation("CNS-01", "weight of a member", got=self.weight, expected=f"1..{MAX_WEIGHT}")
+            raise RuleViolation(
+                "CNS-01",
+                "weight of a member",
+                got=self.weight,
+                expected=f"1..{MAX_WEIGHT}",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +65,17 @@ class Committee:
     def __post_init__(self) -> None:
         if not 1 <= len(self.members) <= MAX_COMMITTEE:
             raise RuleViolation(
-                "CNS-01", "number of members", got=len(self.members), expected=f"1..{MAX_COMMITTEE}"
+                "CNS-01",
+                "number of members",
+                got=len(self.members),
+                expected=f"1..{MAX_COMMITTEE}",
             )
         if len({member.public_key for member in self.members}) != len(self.members):
             raise RuleViolation(
-                "CNS-01", "a member sits twice", got=len(self.members), expected="distinct keys"
+                "CNS-01",
+                "a member sits twice",
+                got=len(self.members),
+                expected="distinct keys",
             )
 
     @property
@@ -100,16 +117,27 @@ def committee_from_wire(wire: Any) -> Committee:
     Raises:
         RuleViolation: CNS-01 for anything else.
     """
-    if type(wire) is not tuple or any(type(row) is not tuple or len(row) != 2 for row in wire):
+    if type(wire) is not tuple or any(
+        type(row) is not tuple or len(row) != 2 for row in wire
+    ):
         raise RuleViolation(
-            "CNS-01", "a committee is a list of (key, weight)", got=wire, expected="rows of two"
+            "CNS-01",
+            "a committee is a list of (key, weight)",
+            got=wire,
+            expected="rows of two",
         )
-    return Committee(members=tuple(Member(public_key=key, weight=weight) for key, weight in wire))
+    return Committee(
+        members=tuple(Member(public_key=key, weight=weight) for key, weight in wire)
+    )
 
 
-def vote_message(kind: VoteKind, chain_id: bytes, height: int, round_: int, header_hash: bytes) -> bytes:
+def vote_message(
+    kind: VoteKind, chain_id: bytes, height: int, round_: int, header_hash: bytes
+) -> bytes:
     """The bytes that every member signs for one vote: identical for all, no time of their own."""
-    return tagged_hash("gridlight/vote/1", encode((int(kind), chain_id, height, round_, header_hash)))
+    return tagged_hash(
+        "gridlight/vote/1", encode((int(kind), chain_id, height, round_, header_hash))
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +154,13 @@ class QuorumCertificate:
 
     def to_wire(self) -> tuple[Any, ...]:
         """Canonical form."""
-        return (self.height, self.round_, self.header_hash, self.bitmap, self.signatures)
+        return (
+            self.height,
+            self.round_,
+            self.header_hash,
+            self.bitmap,
+            self.signatures,
+        )
 
 
 def certificate_of_quorum_from_wire(wire: Any) -> QuorumCertificate:
@@ -136,31 +170,59 @@ def certificate_of_quorum_from_wire(wire: Any) -> QuorumCertificate:
         RuleViolation: CNS-02 for any other shape.
     """
     if type(wire) is not tuple or len(wire) != 5:
-        raise RuleViolation("CNS-02", "a quorum certificate has five fields", got=wire, expected="5 fields")
+        raise RuleViolation(
+            "CNS-02",
+            "a quorum certificate has five fields",
+            got=wire,
+            expected="5 fields",
+        )
     height, round_, header_hash, bitmap, signatures = wire
-    numbers_fit = all(type(n) is int and 0 <= n < 1 << 63 for n in (height, round_)) and type(bitmap) is int
+    numbers_fit = (
+        all(type(n) is int and 0 <= n < 1 << 63 for n in (height, round_))
+        and type(bitmap) is int
+    )
     if not numbers_fit or not 0 <= bitmap < 1 << MAX_COMMITTEE:
         raise RuleViolation(
-            "CNS-02", "numbers of a quorum certificate", got=wire[:2], expected="whole numbers"
+            "CNS-02",
+            "numbers of a quorum certificate",
+            got=wire[:2],
+            expected="whole numbers",
         )
-    if type(header_hash) is not bytes or len(header_hash) != HASH_BYTES or type(signatures) is not tuple:
+    if (
+        type(header_hash) is not bytes
+        or len(header_hash) != HASH_BYTES
+        or type(signatures) is not tuple
+    ):
         raise RuleViolation(
-            "CNS-02", "header hash of a quorum certificate", got=header_hash, expected=f"{HASH_BYTES} bytes"
+            "CNS-02",
+            "header hash of a quorum certificate",
+            got=header_hash,
+            expected=f"{HASH_BYTES} bytes",
         )
     if (
         any(type(s) is not bytes or len(s) != SIGNATURE_BYTES for s in signatures)
         or len(signatures) != bitmap.bit_count()
     ):
         raise RuleViolation(
-            "CNS-02", "signatures of a quorum certificate", got=len(signatures), expected=bitmap.bit_count()
+            "CNS-02",
+            "signatures of a quorum certificate",
+            got=len(signatures),
+            expected=bitmap.bit_count(),
         )
     return QuorumCertificate(
-        height=height, round_=round_, header_hash=header_hash, bitmap=bitmap, signatures=signatures
+        height=height,
+        round_=round_,
+        header_hash=header_hash,
+        bitmap=bitmap,
+        signatures=signatures,
     )
 
 
 def check_quorum(
-    committee: Committee, chain_id: bytes, certificate: QuorumCertificate, verify_signature: Verify = verify
+    committee: Committee,
+    chain_id: bytes,
+    certificate: QuorumCertificate,
+    verify_signature: Verify = verify,
 ) -> None:
     """Check that a quorum of the known committee signed this header.
 
@@ -174,17 +236,33 @@ def check_quorum(
             got=certificate.bitmap,
             expected=len(committee.members),
         )
-    seats = [position for position in range(len(committee.members)) if certificate.bitmap >> position & 1]
+    seats = [
+        position
+        for position in range(len(committee.members))
+        if certificate.bitmap >> position & 1
+    ]
     weight = sum(committee.members[position].weight for position in seats)
     if not committee.is_quorum(weight):
         raise RuleViolation(
-            "CNS-04", "weight of the signers", got=weight, expected=f"over 2/3 of {committee.total_weight}"
+            "CNS-04",
+            "weight of the signers",
+            got=weight,
+            expected=f"over 2/3 of {committee.total_weight}",
         )
     message = vote_message(
-        VoteKind.PRECOMMIT, chain_id, certificate.height, certificate.round_, certificate.header_hash
+        VoteKind.PRECOMMIT,
+        chain_id,
+        certificate.height,
+        certificate.round_,
+        certificate.header_hash,
     )
     for position, signature in zip(seats, certificate.signatures, strict=True):
-        if not verify_signature(committee.members[position].public_key, signature, message):
+        if not verify_signature(
+            committee.members[position].public_key, signature, message
+        ):
             raise RuleViolation(
-                "CNS-05", f"signature of seat {position}", got=signature, expected="a valid precommit"
+                "CNS-05",
+                f"signature of seat {position}",
+                got=signature,
+                expected="a valid precommit",
             )

@@ -87,5 +87,11 @@ class Deposited:
 
 
 Event = (
-    AssetAdded | FinancialAdded | OfferPosted | SolutionAccepted | SolutionFinalised | OfferClosed | Deposited
+    AssetAdded
+    | FinancialAdded
+    | OfferPosted
+    | SolutionAccepted
+    | SolutionFinalised
+    | OfferClosed
+    | Deposited
 )

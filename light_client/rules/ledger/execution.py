@@ -15,7 +15,12 @@ from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.block import NO_CLEARING, Clearing, solution_root_of
 from light_client.rules.ledger.clear import clear, clearing_is_due
 from light_client.rules.ledger.committee import Verify
-from light_client.rules.ledger.events import Cleared, Event, SolutionAccepted, SolutionFinalised
+from light_client.rules.ledger.events import (
+    Cleared,
+    Event,
+    SolutionAccepted,
+    SolutionFinalised,
+)
 from light_client.rules.ledger.settle import close_offers, settle
 from light_client.rules.ledger.state import Draft, LedgerState
 from light_client.rules.ledger.transactions import SignedTransaction
@@ -64,7 +69,9 @@ def execute(
     clearing = NO_CLEARING
     trades: tuple[Trade, ...] = ()
     if problem is not None and how != Cleared.NOTHING:
-        clearing, trades = _clear(draft, problem, how, solution, verify_signature, events)
+        clearing, trades = _clear(
+            draft, problem, how, solution, verify_signature, events
+        )
     for signed in transactions:
         apply_transaction(draft, signed, verify_signature, events)
     return Outcome(
@@ -94,18 +101,32 @@ def _clear(
 ) -> tuple[Clearing, tuple[Trade, ...]]:
     """Clear, settle and close; the next interval's offers are open afterwards."""
     done = clear(
-        draft.genesis, draft.base.chain_id, problem, draft.candidate, how, solution, verify_signature
+        draft.genesis,
+        draft.base.chain_id,
+        problem,
+        draft.candidate,
+        how,
+        solution,
+        verify_signature,
     )
     for trade in done.trades:
         settle(draft, trade)
     close_offers(draft, problem, done.trades, events)
     interval = problem.first_interval
     traded_j = draft.meta.traded_j + done.clearing.traded_j
-    draft.meta = replace(draft.meta, next_interval=interval + 1, gate_offer=None, traded_j=traded_j)
+    draft.meta = replace(
+        draft.meta, next_interval=interval + 1, gate_offer=None, traded_j=traded_j
+    )
     draft.candidate = done.candidate
     if done.solver is not None:
-        events.append(SolutionAccepted(interval=interval, solver=done.solver, energy_j=done.planned_j))
+        events.append(
+            SolutionAccepted(
+                interval=interval, solver=done.solver, energy_j=done.planned_j
+            )
+        )
     events.append(
-        SolutionFinalised(interval=interval, how=how, gap_j=done.clearing.gap_j, trades=done.trades)
+        SolutionFinalised(
+            interval=interval, how=how, gap_j=done.clearing.gap_j, trades=done.trades
+        )
     )
     return done.clearing, done.trades

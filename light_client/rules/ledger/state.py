@@ -26,7 +26,14 @@ from light_client.rules.ledger.records import (
 from light_client.rules.market.clearing import empty_plan
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.market.problem import Problem, problem_of
-from light_client.rules.statetree import Node, StateProof, prove, root_of, update, value_hash_of
+from light_client.rules.statetree import (
+    Node,
+    StateProof,
+    prove,
+    root_of,
+    update,
+    value_hash_of,
+)
 from light_client.rules.units import Address, OfferId, Side
 
 
@@ -39,8 +46,12 @@ class LedgerState:
         self.grid = genesis.grid
         self.accounts: dict[Address, Account] = {}
         self.offers: dict[OfferId, OpenOffer] = {}
-        self.meta = Meta(next_interval=genesis.first_interval, granted=Amounts(), deposited=Amounts())
-        self.candidate = Candidate(plan=empty_plan(genesis.first_interval), certificate=None)
+        self.meta = Meta(
+            next_interval=genesis.first_interval, granted=Amounts(), deposited=Amounts()
+        )
+        self.candidate = Candidate(
+            plan=empty_plan(genesis.first_interval), certificate=None
+        )
         self.tree: Node = update(
             None,
             {
@@ -56,7 +67,9 @@ class LedgerState:
     def prove_account(self, address: Address) -> tuple[bytes | None, StateProof]:
         """An account's canonical bytes (None: no such account) with their proof."""
         account = self.accounts.get(address)
-        return None if account is None else encode_account(account), prove(self.tree, account_key(address))
+        return None if account is None else encode_account(account), prove(
+            self.tree, account_key(address)
+        )
 
     def draft(self) -> Draft:
         """A fresh draft over this state."""
@@ -65,7 +78,9 @@ class LedgerState:
     def adopt(self, draft: Draft) -> None:
         """Make a draft of this state the state."""
         if draft.base is not self or draft.tree is None:
-            raise ValueError("a draft of another state, or one that was never sealed, cannot be adopted")
+            raise ValueError(
+                "a draft of another state, or one that was never sealed, cannot be adopted"
+            )
         self.accounts.update(draft.accounts)
         for offer_id, offer in draft.offers.items():
             if offer is None:
@@ -103,7 +118,10 @@ class Draft:
         account = self.account(address)
         if account is None:
             raise RuleViolation(
-                "LED-08", "the address was never granted anything", got=address, expected="a known address"
+                "LED-08",
+                "the address was never granted anything",
+                got=address,
+                expected="a known address",
             )
         return account
 
@@ -125,7 +143,11 @@ class Draft:
         """What has to be cleared now: offers accepted before the gate closed (all, while it is open)."""
         gate = self.meta.gate_offer
         offers = self.open_offers()
-        taking_part = offers if gate is None else (offer for offer in offers if offer.offer_id < gate)
+        taking_part = (
+            offers
+            if gate is None
+            else (offer for offer in offers if offer.offer_id < gate)
+        )
         return problem_of(
             taking_part,
             first_interval=self.meta.next_interval,
@@ -224,4 +246,6 @@ def _compare(gained: list[int], after: list[int], before: list[int]) -> None:
     names = ("production", "consumption", "money", "sold energy", "bought energy")
     for name, gain, now, then in zip(names, gained, after, before, strict=True):
         if gain != now - then:
-            raise RuleViolation("LED-20", f"{name} is not conserved", got=gain, expected=now - then)
+            raise RuleViolation(
+                "LED-20", f"{name} is not conserved", got=gain, expected=now - then
+            )

@@ -52,21 +52,48 @@ class Asset:
     def __post_init__(self) -> None:
         if type(self.address) is not bytes or len(self.address) != ADDRESS_BYTES:
             raise RuleViolation(
-                "LED-06", "address of a grant", got=self.address, expected=f"{ADDRESS_BYTES} bytes"
+                "LED-06",
+                "address of a grant",
+                got=self.address,
+                expected=f"{ADDRESS_BYTES} bytes",
             )
         if type(self.feeder) is not int or not 0 <= self.feeder <= 65_535:
-            raise RuleViolation("LED-06", "feeder of a grant", got=self.feeder, expected="0..65535")
+            raise RuleViolation(
+                "LED-06", "feeder of a grant", got=self.feeder, expected="0..65535"
+            )
         first, last = self.first_interval, self.last_interval
-        if type(first) is not int or type(last) is not int or not 0 <= first <= last < MAX_INTERVAL:
-            raise RuleViolation("LED-06", "intervals of a grant", got=(first, last), expected="first <= last")
-        for name, value in (("production_j", self.production_j), ("consumption_j", self.consumption_j)):
-            if type(value) is not int or not 0 <= value <= MAX_ENERGY_J or value % LOT_J:
+        if (
+            type(first) is not int
+            or type(last) is not int
+            or not 0 <= first <= last < MAX_INTERVAL
+        ):
+            raise RuleViolation(
+                "LED-06",
+                "intervals of a grant",
+                got=(first, last),
+                expected="first <= last",
+            )
+        for name, value in (
+            ("production_j", self.production_j),
+            ("consumption_j", self.consumption_j),
+        ):
+            if (
+                type(value) is not int
+                or not 0 <= value <= MAX_ENERGY_J
+                or value % LOT_J
+            ):
                 raise RuleViolation(
-                    "LED-06", f"{name} of a grant", got=value, expected=f"a multiple of {LOT_J}"
+                    "LED-06",
+                    f"{name} of a grant",
+                    got=value,
+                    expected=f"a multiple of {LOT_J}",
                 )
         if type(self.money_uc) is not int or not 0 <= self.money_uc <= MAX_MONEY_UC:
             raise RuleViolation(
-                "LED-06", "money of a grant", got=self.money_uc, expected=f"0..{MAX_MONEY_UC}"
+                "LED-06",
+                "money of a grant",
+                got=self.money_uc,
+                expected=f"0..{MAX_MONEY_UC}",
             )
 
 
@@ -125,7 +152,15 @@ class SignedTransaction:
 
 def _grant_to_body(tx: GrantAssets) -> tuple[Any, ...]:
     rows = tuple(
-        (a.address, a.feeder, a.first_interval, a.last_interval, a.production_j, a.consumption_j, a.money_uc)
+        (
+            a.address,
+            a.feeder,
+            a.first_interval,
+            a.last_interval,
+            a.production_j,
+            a.consumption_j,
+            a.money_uc,
+        )
         for a in tx.assets
     )
     return (1, tx.sequence, rows)
@@ -134,12 +169,19 @@ def _grant_to_body(tx: GrantAssets) -> tuple[Any, ...]:
 def _grant_from_body(fields: tuple[Any, ...]) -> GrantAssets:
     _, sequence, rows = fields
     if type(rows) is not tuple or not 1 <= len(rows) <= MAX_GRANTS:
-        raise RuleViolation("LED-06", "number of grants in a batch", got=rows, expected=f"1..{MAX_GRANTS}")
+        raise RuleViolation(
+            "LED-06",
+            "number of grants in a batch",
+            got=rows,
+            expected=f"1..{MAX_GRANTS}",
+        )
     assets = []
     previous = b""
     for row in rows:
         if type(row) is not tuple or len(row) != 7:
-            raise RuleViolation("LED-06", "a grant has seven fields", got=row, expected="7 fields")
+            raise RuleViolation(
+                "LED-06", "a grant has seven fields", got=row, expected="7 fields"
+            )
         asset = Asset(
             address=row[0],
             feeder=row[1],
@@ -151,7 +193,10 @@ def _grant_from_body(fields: tuple[Any, ...]) -> GrantAssets:
         )
         if asset.address <= previous:
             raise RuleViolation(
-                "LED-06", "addresses of a batch are not ascending", got=asset.address, expected=previous
+                "LED-06",
+                "addresses of a batch are not ascending",
+                got=asset.address,
+                expected=previous,
             )
         previous = asset.address
         assets.append(asset)
@@ -160,19 +205,39 @@ def _grant_from_body(fields: tuple[Any, ...]) -> GrantAssets:
 
 def _offer_to_body(tx: PostOffer) -> tuple[Any, ...]:
     offer = tx.offer
-    ranges = tuple(value for first, last in offer.ranges for value in (first, last - first))
-    return (2, tx.sequence, int(offer.side), offer.feeder, offer.energy_j, offer.price_uc_per_kwh, ranges)
+    ranges = tuple(
+        value for first, last in offer.ranges for value in (first, last - first)
+    )
+    return (
+        2,
+        tx.sequence,
+        int(offer.side),
+        offer.feeder,
+        offer.energy_j,
+        offer.price_uc_per_kwh,
+        ranges,
+    )
 
 
 def _offer_from_body(fields: tuple[Any, ...], address: Address) -> PostOffer:
     _, sequence, side, feeder, energy_j, price, flat = fields
     if side not in (0, 1):
         raise RuleViolation("MKT-03", "side of an offer", got=side, expected="0 or 1")
-    if type(flat) is not tuple or len(flat) % 2 or any(type(value) is not int for value in flat):
+    if (
+        type(flat) is not tuple
+        or len(flat) % 2
+        or any(type(value) is not int for value in flat)
+    ):
         raise RuleViolation(
-            "MKT-04", "interval ranges of an offer", got=flat, expected="pairs of whole numbers"
+            "MKT-04",
+            "interval ranges of an offer",
+            got=flat,
+            expected="pairs of whole numbers",
         )
-    ranges = tuple((first, first + length) for first, length in zip(flat[::2], flat[1::2], strict=True))
+    ranges = tuple(
+        (first, first + length)
+        for first, length in zip(flat[::2], flat[1::2], strict=True)
+    )
     check_ranges(ranges)
     offer = Offer(
         side=Side(side),
@@ -207,20 +272,34 @@ def signing_message(chain_id: bytes, body: bytes) -> bytes:
     return tagged_hash("gridlight/sign-tx/1", chain_id, body)
 
 
-def sign_transaction(transaction: Transaction, chain_id: bytes, secret: bytes) -> SignedTransaction:
+def sign_transaction(
+    transaction: Transaction, chain_id: bytes, secret: bytes
+) -> SignedTransaction:
     """Sign with a secret key held in memory."""
-    return assemble(transaction, chain_id, public_key_of(secret), lambda message: sign(secret, message))
+    return assemble(
+        transaction,
+        chain_id,
+        public_key_of(secret),
+        lambda message: sign(secret, message),
+    )
 
 
 def assemble(
-    transaction: Transaction, chain_id: bytes, public_key: bytes, signer: Callable[[bytes], bytes]
+    transaction: Transaction,
+    chain_id: bytes,
+    public_key: bytes,
+    signer: Callable[[bytes], bytes],
 ) -> SignedTransaction:
     """Sign with whatever keeps the key."""
     body = body_of(transaction)
     signature = signer(signing_message(chain_id, body))
     raw = encode((body, public_key, signature))
     return SignedTransaction(
-        transaction=transaction, body=body, public_key=public_key, signature=signature, raw=raw
+        transaction=transaction,
+        body=body,
+        public_key=public_key,
+        signature=signature,
+        raw=raw,
     )
 
 
@@ -233,16 +312,29 @@ def decode_transaction(raw: bytes, *, max_bytes: int) -> SignedTransaction:
     envelope = decode(raw, max_bytes=max_bytes, max_depth=1, max_items=8)
     if type(envelope) is not tuple or len(envelope) != 3:
         raise RuleViolation(
-            "LED-02", "a transaction is body, key and signature", got=raw, expected="3 fields"
+            "LED-02",
+            "a transaction is body, key and signature",
+            got=raw,
+            expected="3 fields",
         )
     body, public_key, signature = envelope
-    if type(body) is not bytes or type(public_key) is not bytes or type(signature) is not bytes:
+    if (
+        type(body) is not bytes
+        or type(public_key) is not bytes
+        or type(signature) is not bytes
+    ):
         raise RuleViolation(
-            "LED-02", "a transaction is body, key and signature", got=raw, expected="3 byte strings"
+            "LED-02",
+            "a transaction is body, key and signature",
+            got=raw,
+            expected="3 byte strings",
         )
     if len(public_key) != PUBLIC_KEY_BYTES or len(signature) != SIGNATURE_BYTES:
         raise RuleViolation(
-            "LED-02", "key or signature of a transaction", got=len(signature), expected=SIGNATURE_BYTES
+            "LED-02",
+            "key or signature of a transaction",
+            got=len(signature),
+            expected=SIGNATURE_BYTES,
         )
     fields = decode(body, max_bytes=max_bytes)
     if (
@@ -252,13 +344,27 @@ def decode_transaction(raw: bytes, *, max_bytes: int) -> SignedTransaction:
         or len(fields) != _FIELDS.get(fields[0])
     ):
         raise RuleViolation(
-            "LED-02", "kind of a transaction", got=body, expected="a known kind with its fields"
+            "LED-02",
+            "kind of a transaction",
+            got=body,
+            expected="a known kind with its fields",
         )
-    if fields[0] != 3 and (type(fields[1]) is not int or not 0 <= fields[1] < MAX_SEQUENCE):
-        raise RuleViolation("LED-02", "sequence number", got=fields[1], expected=f"0..{MAX_SEQUENCE - 1}")
+    if fields[0] != 3 and (
+        type(fields[1]) is not int or not 0 <= fields[1] < MAX_SEQUENCE
+    ):
+        raise RuleViolation(
+            "LED-02",
+            "sequence number",
+            got=fields[1],
+            expected=f"0..{MAX_SEQUENCE - 1}",
+        )
     transaction = _transaction_of(fields, public_key)
     return SignedTransaction(
-        transaction=transaction, body=body, public_key=public_key, signature=signature, raw=raw
+        transaction=transaction,
+        body=body,
+        public_key=public_key,
+        signature=signature,
+        raw=raw,
     )
 
 
@@ -274,9 +380,16 @@ def _transaction_of(fields: tuple[Any, ...], public_key: bytes) -> Transaction:
             return DepositAssets(sequence=fields[1])
 
 
-def check_signature(signed: SignedTransaction, chain_id: bytes, verify_signature: Verify) -> None:
+def check_signature(
+    signed: SignedTransaction, chain_id: bytes, verify_signature: Verify
+) -> None:
     """LED-03: the signature is the signer's, over this body, for this chain."""
-    if not verify_signature(signed.public_key, signed.signature, signing_message(chain_id, signed.body)):
+    if not verify_signature(
+        signed.public_key, signed.signature, signing_message(chain_id, signed.body)
+    ):
         raise RuleViolation(
-            "LED-03", "signature of a transaction", got=signed.signature, expected="valid for this chain"
+            "LED-03",
+            "signature of a transaction",
+            got=signed.signature,
+            expected="valid for this chain",
         )

@@ -49,15 +49,22 @@ class Certificate:
 
     def to_wire(self, first_interval: int) -> tuple[Any, ...]:
         """Canonical form, intervals relative to ``first_interval``."""
-        schedules = tuple((t - first_interval, *self.schedules[t]) for t in sorted(self.schedules))
+        schedules = tuple(
+            (t - first_interval, *self.schedules[t]) for t in sorted(self.schedules)
+        )
         sparse = tuple(
-            _sparse_to_wire(part, first_interval) for part in (self.net, self.production, self.consumption)
+            _sparse_to_wire(part, first_interval)
+            for part in (self.net, self.production, self.consumption)
         )
         return (self.weights, schedules, *sparse)
 
 
 def _sparse_to_wire(part: Sparse, base: int) -> tuple[tuple[int, int, int], ...]:
-    return tuple((t - base, feeder, part[t][feeder]) for t in sorted(part) for feeder in sorted(part[t]))
+    return tuple(
+        (t - base, feeder, part[t][feeder])
+        for t in sorted(part)
+        for feeder in sorted(part[t])
+    )
 
 
 def certificate_from_wire(wire: Any, first_interval: int) -> Certificate:
@@ -67,28 +74,47 @@ def certificate_from_wire(wire: Any, first_interval: int) -> Certificate:
         RuleViolation: MKT-20 for any other shape, order, sign or size than the rules allow.
     """
     if type(wire) is not tuple or len(wire) != 5:
-        raise RuleViolation("MKT-20", "a certificate has five parts", got=wire, expected="5 parts")
+        raise RuleViolation(
+            "MKT-20", "a certificate has five parts", got=wire, expected="5 parts"
+        )
     weights, rows, *parts = wire
     weights = _whole_numbers(weights)
     if not 1 <= len(weights) <= len(Objective) or weights[-1] < 1:
         raise RuleViolation(
-            "MKT-20", "weights of a certificate", got=weights, expected="1..3 numbers, the last positive"
+            "MKT-20",
+            "weights of a certificate",
+            got=weights,
+            expected="1..3 numbers, the last positive",
         )
     if type(rows) is not tuple:
-        raise RuleViolation("MKT-20", "schedules of a certificate", got=rows, expected="rows")
+        raise RuleViolation(
+            "MKT-20", "schedules of a certificate", got=rows, expected="rows"
+        )
     schedules: dict[int, Steps] = {}
     previous = -1
     for row in rows:
-        if type(row) is not tuple or len(row) != 3 or _whole_numbers(row[:1])[0] <= previous:
+        if (
+            type(row) is not tuple
+            or len(row) != 3
+            or _whole_numbers(row[:1])[0] <= previous
+        ):
             expected = "ascending (interval, prices, values)"
-            raise RuleViolation("MKT-20", "a schedule of a certificate", got=row, expected=expected)
+            raise RuleViolation(
+                "MKT-20", "a schedule of a certificate", got=row, expected=expected
+            )
         previous = row[0]
         prices, values = _whole_numbers(row[1]), _whole_numbers(row[2])
         steps_are_monotone(prices, values)
         schedules[first_interval + previous] = (prices, values)
-    net, production, consumption = (_sparse_from_wire(part, first_interval) for part in parts)
+    net, production, consumption = (
+        _sparse_from_wire(part, first_interval) for part in parts
+    )
     certificate = Certificate(
-        weights=weights, schedules=schedules, net=net, production=production, consumption=consumption
+        weights=weights,
+        schedules=schedules,
+        net=net,
+        production=production,
+        consumption=consumption,
     )
     multipliers_are_not_negative(certificate)
     return certificate
@@ -96,11 +122,15 @@ def certificate_from_wire(wire: Any, first_interval: int) -> Certificate:
 
 def _sparse_from_wire(rows: Any, base: int) -> Sparse:
     if type(rows) is not tuple:
-        raise RuleViolation("MKT-20", "multipliers of a certificate", got=rows, expected="rows")
+        raise RuleViolation(
+            "MKT-20", "multipliers of a certificate", got=rows, expected="rows"
+        )
     part: Sparse = {}
     previous = (-1, -1)
     for row in rows:
-        offset, feeder, value = _whole_numbers(row) if type(row) is tuple and len(row) == 3 else (-1, -1, 0)
+        offset, feeder, value = (
+            _whole_numbers(row) if type(row) is tuple and len(row) == 3 else (-1, -1, 0)
+        )
         if (offset, feeder) <= previous or offset < 0 or feeder < 0 or value == 0:
             raise RuleViolation(
                 "MKT-20",
@@ -118,7 +148,10 @@ def _whole_numbers(values: Any) -> tuple[int, ...]:
         type(value) is not int or abs(value) >= MAX_MULTIPLIER for value in values
     ):
         raise RuleViolation(
-            "MKT-20", "whole numbers of a certificate", got=values, expected=f"|number| < {MAX_MULTIPLIER}"
+            "MKT-20",
+            "whole numbers of a certificate",
+            got=values,
+            expected=f"|number| < {MAX_MULTIPLIER}",
         )
     return values
 
@@ -128,18 +161,34 @@ def steps_are_monotone(prices: tuple[int, ...], values: tuple[int, ...]) -> None
 
     A falling step would break ``w(R_s) <= w(R_b)`` and forge a bound.
     """
-    if not prices or len(prices) != len(values) or prices[0] < 0 or prices[-1] > MAX_PRICE_UC_PER_KWH:
+    if (
+        not prices
+        or len(prices) != len(values)
+        or prices[0] < 0
+        or prices[-1] > MAX_PRICE_UC_PER_KWH
+    ):
         raise RuleViolation(
-            "MKT-21", "prices of a schedule", got=(len(prices), len(values)), expected="as many as values"
+            "MKT-21",
+            "prices of a schedule",
+            got=(len(prices), len(values)),
+            expected="as many as values",
         )
     for left, right in zip(prices, prices[1:], strict=False):
         if left >= right:
             raise RuleViolation(
-                "MKT-21", "prices of a schedule are not ascending", got=right, expected=f"above {left}"
+                "MKT-21",
+                "prices of a schedule are not ascending",
+                got=right,
+                expected=f"above {left}",
             )
     for left, right in zip(values, values[1:], strict=False):
         if left > right:
-            raise RuleViolation("MKT-21", "values of a schedule fall", got=right, expected=f"at least {left}")
+            raise RuleViolation(
+                "MKT-21",
+                "values of a schedule fall",
+                got=right,
+                expected=f"at least {left}",
+            )
 
 
 def multipliers_are_not_negative(certificate: Certificate) -> None:
@@ -160,7 +209,12 @@ def schedules_cover(problem: Problem, certificate: Certificate) -> None:
     """MKT-23: every two-sided interval has a schedule."""
     for t in problem.two_sided:
         if t not in certificate.schedules:
-            raise RuleViolation("MKT-23", "no price schedule for a two-sided interval", got=None, expected=t)
+            raise RuleViolation(
+                "MKT-23",
+                "no price schedule for a two-sided interval",
+                got=None,
+                expected=t,
+            )
 
 
 def limits_bound(problem: Problem, certificate: Certificate) -> int:
@@ -213,10 +267,14 @@ def bound(problem: Problem, certificate: Certificate) -> int:
     welfare_weight = weight_of.get(Objective.WELFARE, 0)
     total = limits_bound(problem, certificate)
     for t in problem.two_sided:
-        spot_weight = energy_weight - expiry_scale * (problem.params.expiry_weight + 1) * t
+        spot_weight = (
+            energy_weight - expiry_scale * (problem.params.expiry_weight + 1) * t
+        )
         total += _spot_sellers(problem, certificate, t, spot_weight, welfare_weight)
         total += _spot_buyers(problem, certificate, t, welfare_weight)
-    total += _flexible_sellers(problem, certificate, energy_weight, expiry_scale, welfare_weight)
+    total += _flexible_sellers(
+        problem, certificate, energy_weight, expiry_scale, welfare_weight
+    )
     return total + _flexible_buyers(problem, certificate, welfare_weight)
 
 
@@ -242,7 +300,9 @@ def _spot_sellers(
     return total
 
 
-def _spot_buyers(problem: Problem, certificate: Certificate, t: int, welfare_weight: int) -> int:
+def _spot_buyers(
+    problem: Problem, certificate: Certificate, t: int, welfare_weight: int
+) -> int:
     prices, values = certificate.schedules[t]
     g, c = certificate.net.get(t, _NONE), certificate.consumption.get(t, _NONE)
     total = 0
@@ -263,7 +323,11 @@ def _spot_buyers(problem: Problem, certificate: Certificate, t: int, welfare_wei
 
 
 def _flexible_sellers(
-    problem: Problem, certificate: Certificate, energy_weight: int, expiry_scale: int, welfare_weight: int
+    problem: Problem,
+    certificate: Certificate,
+    energy_weight: int,
+    expiry_scale: int,
+    welfare_weight: int,
 ) -> int:
     schedules, two_sided = certificate.schedules, problem.two_sided
     net, production = certificate.net, certificate.production
@@ -282,14 +346,18 @@ def _flexible_sellers(
                 if step < 0:
                     raise _below_schedule(t, price)
                 value = weight - expiry_scale * t - values[step]
-                value -= net.get(t, _NONE).get(feeder, 0) + production.get(t, _NONE).get(feeder, 0)
+                value -= net.get(t, _NONE).get(feeder, 0) + production.get(
+                    t, _NONE
+                ).get(feeder, 0)
                 if value > best:
                     best = value
         total += energy_j * best
     return total
 
 
-def _flexible_buyers(problem: Problem, certificate: Certificate, welfare_weight: int) -> int:
+def _flexible_buyers(
+    problem: Problem, certificate: Certificate, welfare_weight: int
+) -> int:
     schedules, two_sided = certificate.schedules, problem.two_sided
     net, consumption = certificate.net, certificate.consumption
     total = 0
@@ -301,7 +369,9 @@ def _flexible_buyers(problem: Problem, certificate: Certificate, welfare_weight:
                 step = bisect_right(prices, price) - 1
                 if step >= 0:
                     value = values[step] + welfare_weight * price
-                    value += net.get(t, _NONE).get(feeder, 0) - consumption.get(t, _NONE).get(feeder, 0)
+                    value += net.get(t, _NONE).get(feeder, 0) - consumption.get(
+                        t, _NONE
+                    ).get(feeder, 0)
                     if value > best:
                         best = value
         total += energy_j * best

@@ -55,22 +55,33 @@ def classes_are_known(problem: Problem, plan: Plan) -> None:
     """MKT-11: the plan speaks of this problem, of its classes, and of intervals that these contain."""
     if plan.first_interval != problem.first_interval:
         raise RuleViolation(
-            "MKT-11", "first interval of the plan", got=plan.first_interval, expected=problem.first_interval
+            "MKT-11",
+            "first interval of the plan",
+            got=plan.first_interval,
+            expected=problem.first_interval,
         )
     for key, entries in plan.flows.items():
         if key not in problem.classes:
             raise RuleViolation(
-                "MKT-11", "the plan names a class that has no open offer", got=key, expected="open offers"
+                "MKT-11",
+                "the plan names a class that has no open offer",
+                got=key,
+                expected="open offers",
             )
         ranges = key.ranges
         if len(ranges) == 1:
             first, last = ranges[0]
             inside = first <= entries[0][0] and entries[-1][0] <= last
         else:
-            inside = all(any(first <= t <= last for first, last in ranges) for t, _ in entries)
+            inside = all(
+                any(first <= t <= last for first, last in ranges) for t, _ in entries
+            )
         if not inside:
             raise RuleViolation(
-                "MKT-11", "the plan trades a class outside its intervals", got=entries, expected=ranges
+                "MKT-11",
+                "the plan trades a class outside its intervals",
+                got=entries,
+                expected=ranges,
             )
 
 
@@ -88,7 +99,11 @@ def _within_energy(problem: Problem, plan: Plan, side: Side, rule: str) -> None:
     energy_of = problem.classes
     for key, entries in plan.flows.items():
         if key.side == side:
-            used = entries[0][1] if len(entries) == 1 else sum(energy_j for _, energy_j in entries)
+            used = (
+                entries[0][1]
+                if len(entries) == 1
+                else sum(energy_j for _, energy_j in entries)
+            )
             if used > energy_of[key]:
                 raise RuleViolation(
                     rule,
@@ -145,7 +160,9 @@ def production_is_within_limits(problem: Problem, totals: Totals) -> None:
     _within_internal(problem, totals.sold, "MKT-17", "sells")
 
 
-def _within_internal(problem: Problem, flow: dict[int, PerFeeder], rule: str, verb: str) -> None:
+def _within_internal(
+    problem: Problem, flow: dict[int, PerFeeder], rule: str, verb: str
+) -> None:
     limits = problem.grid.int_j
     for t, feeders in flow.items():
         for feeder, energy_j in feeders.items():
@@ -174,7 +191,12 @@ def everyone_can_be_matched(totals: Totals) -> None:
                     expected=0,
                 )
         if surplus:
-            raise RuleViolation("MKT-18", f"sales without a buyer in interval {t}", got=surplus, expected=0)
+            raise RuleViolation(
+                "MKT-18",
+                f"sales without a buyer in interval {t}",
+                got=surplus,
+                expected=0,
+            )
 
 
 def check_feasible(problem: Problem, plan: Plan) -> Totals:

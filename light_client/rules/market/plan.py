@@ -44,7 +44,11 @@ class Plan:
             for t, energy_j in entries:
                 if t > interval:
                     later[t] = later.get(t, 0) + energy_j
-        flows = {key: tuple(sorted(later.items())) for key, later in sorted(merged.items()) if later}
+        flows = {
+            key: tuple(sorted(later.items()))
+            for key, later in sorted(merged.items())
+            if later
+        }
         return Plan(first_interval=interval + 1, flows=flows)
 
     def to_wire(self) -> tuple[Any, ...]:
@@ -55,8 +59,14 @@ class Plan:
                 int(key.side),
                 key.feeder,
                 key.price_uc_per_kwh,
-                tuple(value for first, last in key.ranges for value in (first - base, last - first)),
-                tuple(value for t, energy_j in entries for value in (t - base, energy_j)),
+                tuple(
+                    value
+                    for first, last in key.ranges
+                    for value in (first - base, last - first)
+                ),
+                tuple(
+                    value for t, energy_j in entries for value in (t - base, energy_j)
+                ),
             )
             for key, entries in sorted(self.flows.items())
         )
@@ -70,30 +80,57 @@ def plan_from_wire(wire: Any) -> Plan:
         RuleViolation: MKT-10 for any other shape: wrong types, classes or intervals not strictly ascending,
             energies not positive, too many entries.
     """
-    if type(wire) is not tuple or len(wire) != 2 or type(wire[0]) is not int or type(wire[1]) is not tuple:
-        raise RuleViolation("MKT-10", "a plan is a first interval and rows", got=wire, expected="(int, rows)")
+    if (
+        type(wire) is not tuple
+        or len(wire) != 2
+        or type(wire[0]) is not int
+        or type(wire[1]) is not tuple
+    ):
+        raise RuleViolation(
+            "MKT-10",
+            "a plan is a first interval and rows",
+            got=wire,
+            expected="(int, rows)",
+        )
     base, rows = wire
     if not 0 <= base < MAX_INTERVAL:
-        raise RuleViolation("MKT-10", "first interval of a plan", got=base, expected=f"0..{MAX_INTERVAL - 1}")
+        raise RuleViolation(
+            "MKT-10",
+            "first interval of a plan",
+            got=base,
+            expected=f"0..{MAX_INTERVAL - 1}",
+        )
     flows: dict[ClassKey, Entries] = {}
     previous: ClassKey | None = None
     total = 0
     for row in rows:
         if type(row) is not tuple or len(row) != 5:
-            raise RuleViolation("MKT-10", "a row of a plan has five fields", got=row, expected="5 fields")
+            raise RuleViolation(
+                "MKT-10",
+                "a row of a plan has five fields",
+                got=row,
+                expected="5 fields",
+            )
         side, feeder, price = _whole_numbers(row[:3])
         if side not in (0, 1) or feeder < 0 or price < 0:
-            raise RuleViolation("MKT-10", "class of a plan", got=row[:3], expected="side, feeder, price")
+            raise RuleViolation(
+                "MKT-10", "class of a plan", got=row[:3], expected="side, feeder, price"
+            )
         key = ClassKey(side, feeder, price, _ranges(row[3], base))
         if previous is not None and key <= previous:
             raise RuleViolation(
-                "MKT-10", "classes of a plan are not strictly ascending", got=key, expected=previous
+                "MKT-10",
+                "classes of a plan are not strictly ascending",
+                got=key,
+                expected=previous,
             )
         previous = key
         entries = _entries(row[4], base)
         total += len(entries)
         if total > MAX_PLAN_ENTRIES:
-            raise RuleViolation("MKT-10", "entries in a plan", got=total, expected=MAX_PLAN_ENTRIES)
+            raise RuleViolation(
+                "MKT-10", "entries in a plan", got=total, expected=MAX_PLAN_ENTRIES
+            )
         flows[key] = entries
     return Plan(first_interval=base, flows=flows)
 
@@ -109,7 +146,10 @@ def _ranges(flat: Any, base: int) -> Ranges:
             or (ranges and first < ranges[-1][1] + 2)
         ):
             raise RuleViolation(
-                "MKT-10", "interval ranges of a class", got=flat, expected="ascending and apart"
+                "MKT-10",
+                "interval ranges of a class",
+                got=flat,
+                expected="ascending and apart",
             )
         ranges.append((first, first + length))
     return tuple(ranges)
@@ -121,7 +161,10 @@ def _entries(flat: Any, base: int) -> Entries:
     for offset, energy_j in _pairs(flat):
         if offset <= previous or base + offset >= MAX_INTERVAL or energy_j <= 0:
             raise RuleViolation(
-                "MKT-10", "entries of a class", got=(offset, energy_j), expected="ascending, positive"
+                "MKT-10",
+                "entries of a class",
+                got=(offset, energy_j),
+                expected="ascending, positive",
             )
         previous = offset
         entries.append((base + offset, energy_j))
@@ -131,7 +174,9 @@ def _entries(flat: Any, base: int) -> Entries:
 def _pairs(flat: Any) -> Iterator[tuple[int, int]]:
     numbers = _whole_numbers(flat)
     if not numbers or len(numbers) % 2:
-        raise RuleViolation("MKT-10", "pairs of whole numbers in a plan", got=flat, expected="pairs")
+        raise RuleViolation(
+            "MKT-10", "pairs of whole numbers in a plan", got=flat, expected="pairs"
+        )
     return zip(numbers[::2], numbers[1::2], strict=True)
 
 
@@ -140,6 +185,9 @@ def _whole_numbers(values: Any) -> tuple[int, ...]:
         type(value) is not int or abs(value) > MAX_WIRE_NUMBER for value in values
     ):
         raise RuleViolation(
-            "MKT-10", "whole numbers of a plan", got=values, expected=f"at most {MAX_WIRE_NUMBER}"
+            "MKT-10",
+            "whole numbers of a plan",
+            got=values,
+            expected=f"at most {MAX_WIRE_NUMBER}",
         )
     return values
