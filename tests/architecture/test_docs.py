@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from firmware_app import cli as device
+from firmware_app.console import Exit
 from firmware_app.version import VERSION
 from testbed import cli as tier
 
@@ -64,6 +65,11 @@ def test_the_checks_see_what_is_wrong(tmp_path: Path) -> None:
     assert LINK.findall(on(page)) == ["missing.md"]
     with pytest.raises(AssertionError):
         test_links_lead_somewhere(page)
+
+
+def test_the_documented_exit_codes_are_the_real_ones() -> None:
+    rows = re.findall(r"^\| (\d+) \|", on(REPOSITORY / "docs" / "commands.md"), flags=re.MULTILINE)
+    assert [int(code) for code in rows] == [int(code) for code in Exit]
 
 
 def test_the_front_page_fits_two_screens() -> None:
