@@ -15,9 +15,7 @@ from typing import Final
 
 _SHOWN_BYTES: Final = 4
 _SHOWN_TEXT: Final = 80
-_SHOWN_BITS: Final = (
-    128  # Python refuses to print very long integers, and nobody would read them
-)
+_SHOWN_BITS: Final = 128  # Python refuses to print very long integers, and nobody would read them
 
 
 class _Unsaid(Enum):
@@ -52,9 +50,7 @@ class LightClientError(Exception):
         expected: the value, bound or description that would have been right, or `UNSAID`.
     """
 
-    def __init__(
-        self, reason: str, got: object = UNSAID, expected: object = UNSAID
-    ) -> None:
+    def __init__(self, reason: str, got: object = UNSAID, expected: object = UNSAID) -> None:
         super().__init__(reason, got, expected)
         self.reason: Final = reason
         self.got: Final = got
@@ -77,9 +73,7 @@ class RuleViolation(LightClientError):
         rule: the id of the rule, as in `docs/protocol.md`, for example `MKT-03`.
     """
 
-    def __init__(
-        self, rule: str, reason: str, got: object = UNSAID, expected: object = UNSAID
-    ) -> None:
+    def __init__(self, rule: str, reason: str, got: object = UNSAID, expected: object = UNSAID) -> None:
         super().__init__(reason, got, expected)
         self.args = (
             rule,

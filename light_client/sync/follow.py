@@ -26,9 +26,7 @@ class BlockFollower:
         poll_ms: int = 60_000,
     ):
         if not servers:
-            raise LocalError(
-                "a follower needs a server", got=0, expected="at least one"
-            )
+            raise LocalError("a follower needs a server", got=0, expected="at least one")
         self._servers = servers
         self._current = 0
         self._limit = limit
@@ -79,9 +77,7 @@ class BlockFollower:
         self.switches += 1
 
     def _subscribe(self, height: int) -> Send:
-        return Send(
-            peer=self.server, message=encode_message(Subscribe(from_height=height))
-        )
+        return Send(peer=self.server, message=encode_message(Subscribe(from_height=height)))
 
     def _ask(self, height: int, now_ms: int) -> list[Effect]:
         self._asked = True

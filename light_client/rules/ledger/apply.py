@@ -57,9 +57,7 @@ def apply_transaction(
             )
 
 
-def _grant(
-    draft: Draft, signed: SignedTransaction, grant: GrantAssets, events: list[Event]
-) -> None:
+def _grant(draft: Draft, signed: SignedTransaction, grant: GrantAssets, events: list[Event]) -> None:
     if signed.public_key != draft.genesis.dso_key:
         raise RuleViolation(
             "LED-04",
@@ -114,9 +112,7 @@ def _grant(
                 )
             )
         if asset.money_uc:
-            events.append(
-                FinancialAdded(address=asset.address, money_uc=asset.money_uc)
-            )
+            events.append(FinancialAdded(address=asset.address, money_uc=asset.money_uc))
     draft.meta = replace(draft.meta, granted=granted, next_grant=grant.sequence + 1)
 
 
@@ -136,9 +132,7 @@ def _post(draft: Draft, post: PostOffer, events: list[Event]) -> None:
             expected=account.next_sequence,
         )
     if offer.feeder != account.feeder:
-        raise RuleViolation(
-            "LED-10", "feeder of an offer", got=offer.feeder, expected=account.feeder
-        )
+        raise RuleViolation("LED-10", "feeder of an offer", got=offer.feeder, expected=account.feeder)
     check_admissible(
         offer,
         first_open=first_open_interval(draft),
@@ -198,9 +192,7 @@ def _post(draft: Draft, post: PostOffer, events: list[Event]) -> None:
     events.append(OfferPosted(offer_id=offer_id, address=offer.address))
 
 
-def _deposit(
-    draft: Draft, address: Address, deposit: DepositAssets, events: list[Event]
-) -> None:
+def _deposit(draft: Draft, address: Address, deposit: DepositAssets, events: list[Event]) -> None:
     account = draft.known_account(address)
     if deposit.sequence != account.next_sequence:
         raise RuleViolation(
@@ -218,9 +210,7 @@ def _deposit(
         )
     amounts = held(account)
     if amounts == Amounts():
-        raise RuleViolation(
-            "LED-15", "there is nothing to deposit", got=0, expected="something held"
-        )
+        raise RuleViolation("LED-15", "there is nothing to deposit", got=0, expected="something held")
     draft.accounts[address] = Account(
         feeder=account.feeder,
         first_interval=account.first_interval,
@@ -231,11 +221,6 @@ def _deposit(
         next_sequence=deposit.sequence + 1,
     )
     before = draft.meta.deposited
-    after = Amounts(
-        **{
-            name: getattr(before, name) + getattr(amounts, name)
-            for name in Amounts.__slots__
-        }
-    )
+    after = Amounts(**{name: getattr(before, name) + getattr(amounts, name) for name in Amounts.__slots__})
     draft.meta = replace(draft.meta, deposited=after)
     events.append(Deposited(address=address, amounts=amounts))

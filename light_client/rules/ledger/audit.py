@@ -56,9 +56,7 @@ class MarketReplica:
         self.next_interval = genesis.first_interval
         self.next_offer = 1
         self.offers: dict[OfferId, OpenOffer] = {}
-        self.candidate = Candidate(
-            plan=empty_plan(genesis.first_interval), certificate=None
-        )
+        self.candidate = Candidate(plan=empty_plan(genesis.first_interval), certificate=None)
         self.gate_offer: int | None = None
 
     def problem(self, gate: int) -> Problem:
@@ -88,9 +86,7 @@ class MarketReplica:
             )
         body_matches(header, body)
         limit = self.genesis.chain.max_tx_bytes
-        transactions = [
-            decode_transaction(raw, max_bytes=limit) for raw in body.transactions
-        ]
+        transactions = [decode_transaction(raw, max_bytes=limit) for raw in body.transactions]
         gate = self.gate_offer
         if gate is None and header.time_ms >= self.genesis.gate_ms(self.next_interval):
             gate = self.next_offer
@@ -103,9 +99,7 @@ class MarketReplica:
         self.height = header.height
         return Followed(cleared=done, posted=posted, transactions=tuple(transactions))
 
-    def _judge(
-        self, header: Header, body: Body, problem: Problem | None
-    ) -> ClearedInterval | None:
+    def _judge(self, header: Header, body: Body, problem: Problem | None) -> ClearedInterval | None:
         how = header.clearing.how
         clearing_is_due(self.genesis, problem, header.time_ms, how, body.solution)
         done = None
@@ -142,17 +136,13 @@ class MarketReplica:
         for trade in done.trades:
             offer = self.offers[OfferId(trade.offer_id)]
             remaining_j[trade.offer_id] = offer.remaining_j - trade.energy_j
-            self.offers[offer.offer_id] = replace(
-                offer, remaining_j=remaining_j[trade.offer_id]
-            )
+            self.offers[offer.offer_id] = replace(offer, remaining_j=remaining_j[trade.offer_id])
         for offer_id in ended_offers(problem, done.trades, remaining_j):
             del self.offers[offer_id]
         self.next_interval = done.clearing.interval + 1
         self.candidate = done.candidate
 
-    def _take_offers(
-        self, transactions: list[SignedTransaction]
-    ) -> tuple[OpenOffer, ...]:
+    def _take_offers(self, transactions: list[SignedTransaction]) -> tuple[OpenOffer, ...]:
         posted = []
         for signed in transactions:
             if isinstance(signed.transaction, PostOffer):

@@ -46,12 +46,8 @@ class LedgerState:
         self.grid = genesis.grid
         self.accounts: dict[Address, Account] = {}
         self.offers: dict[OfferId, OpenOffer] = {}
-        self.meta = Meta(
-            next_interval=genesis.first_interval, granted=Amounts(), deposited=Amounts()
-        )
-        self.candidate = Candidate(
-            plan=empty_plan(genesis.first_interval), certificate=None
-        )
+        self.meta = Meta(next_interval=genesis.first_interval, granted=Amounts(), deposited=Amounts())
+        self.candidate = Candidate(plan=empty_plan(genesis.first_interval), certificate=None)
         self.tree: Node = update(
             None,
             {
@@ -67,9 +63,7 @@ class LedgerState:
     def prove_account(self, address: Address) -> tuple[bytes | None, StateProof]:
         """An account's canonical bytes (None: no such account) with their proof."""
         account = self.accounts.get(address)
-        return None if account is None else encode_account(account), prove(
-            self.tree, account_key(address)
-        )
+        return None if account is None else encode_account(account), prove(self.tree, account_key(address))
 
     def draft(self) -> Draft:
         """A fresh draft over this state."""
@@ -78,9 +72,7 @@ class LedgerState:
     def adopt(self, draft: Draft) -> None:
         """Make a draft of this state the state."""
         if draft.base is not self or draft.tree is None:
-            raise ValueError(
-                "a draft of another state, or one that was never sealed, cannot be adopted"
-            )
+            raise ValueError("a draft of another state, or one that was never sealed, cannot be adopted")
         self.accounts.update(draft.accounts)
         for offer_id, offer in draft.offers.items():
             if offer is None:
@@ -143,11 +135,7 @@ class Draft:
         """What has to be cleared now: offers accepted before the gate closed (all, while it is open)."""
         gate = self.meta.gate_offer
         offers = self.open_offers()
-        taking_part = (
-            offers
-            if gate is None
-            else (offer for offer in offers if offer.offer_id < gate)
-        )
+        taking_part = offers if gate is None else (offer for offer in offers if offer.offer_id < gate)
         return problem_of(
             taking_part,
             first_interval=self.meta.next_interval,
@@ -246,6 +234,4 @@ def _compare(gained: list[int], after: list[int], before: list[int]) -> None:
     names = ("production", "consumption", "money", "sold energy", "bought energy")
     for name, gain, now, then in zip(names, gained, after, before, strict=True):
         if gain != now - then:
-            raise RuleViolation(
-                "LED-20", f"{name} is not conserved", got=gain, expected=now - then
-            )
+            raise RuleViolation("LED-20", f"{name} is not conserved", got=gain, expected=now - then)

@@ -55,14 +55,8 @@ class Offer:
 
     def __post_init__(self) -> None:
         if self.side.__class__ is not Side:
-            raise RuleViolation(
-                "MKT-03", "side of an offer", got=self.side, expected="sell or buy"
-            )
-        if (
-            type(self.energy_j) is not int
-            or not 0 < self.energy_j <= MAX_ENERGY_J
-            or self.energy_j % LOT_J
-        ):
+            raise RuleViolation("MKT-03", "side of an offer", got=self.side, expected="sell or buy")
+        if type(self.energy_j) is not int or not 0 < self.energy_j <= MAX_ENERGY_J or self.energy_j % LOT_J:
             expected = f"a positive multiple of {LOT_J}, at most {MAX_ENERGY_J}"
             raise RuleViolation(
                 "MKT-05",
