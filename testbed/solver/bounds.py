@@ -61,7 +61,7 @@ def _sparse(market: Market, dense: Ints) -> Sparse:
 def bound_of(market: Market, table: Table) -> int:
     """The bound of the theorem for a well-formed table.
 
-    Computed in int64 where no product or sum can leave it, else in Python's integers.
+    Intervals are taken relative to the first one, which moves a constant into the weight of energy. Computed in int64 where no product or sum can leave it, else in Python's integers.
 
     Raises:
         RuleViolation: MKT-25 when a schedule is minus infinity at the price of a seller.
@@ -70,12 +70,12 @@ def bound_of(market: Market, table: Table) -> int:
     energy = weight_of.get(Objective.ENERGY, 0)
     expiry = weight_of.get(Objective.EXPIRY, 0)
     welfare = weight_of.get(Objective.WELFARE, 0)
+    energy -= expiry * (market.params.expiry_weight + 1) * market.base
     if not _is_safe(market, table, energy, expiry, welfare):
         return _exact_bound(market, table, energy, expiry, welfare)
     sells, buys = market.sells, market.buys
-    absolute = market.base + market.two_sided
     owner = sells.entry_class
-    kappa = market.params.expiry_weight * (market.base + sells.last[owner]) + absolute[sells.entry_t]
+    kappa = market.params.expiry_weight * sells.last[owner] + market.two_sided[sells.entry_t]
     known, value, cell = _step_values(market, table, sells)
     if not known.all():
         raise _below(market, sells, int(np.flatnonzero(~known)[0]))
@@ -107,15 +107,15 @@ def _weighted_best(side: Classes, gain: Ints) -> int:
 
 def _limits(market: Market, table: Table) -> int:
     count_t = len(market.two_sided)
-    external = np.abs(table.net).reshape(count_t, -1).sum(axis=0)
-    internal = (table.production + table.consumption).reshape(count_t, -1).sum(axis=0)
+    external = np.abs(table.net).reshape(count_t, len(market.feeders)).sum(axis=0)
+    internal = (table.production + table.consumption).reshape(count_t, len(market.feeders)).sum(axis=0)
     return int(external @ market.ext_j) + int(internal @ market.int_j)
 
 
 def _is_safe(market: Market, table: Table, energy: int, expiry: int, welfare: int) -> bool:
     """Whether every product and sum stays below 2^62."""
     multipliers = [int(np.abs(part).max(initial=0)) for part in (table.step_value, table.net, table.production, table.consumption)]
-    top = market.base + max(int(market.sells.last.max(initial=0)), int(market.two_sided.max(initial=0)))
+    top = max(int(market.sells.last.max(initial=0)), int(market.two_sided.max(initial=0)))
     price = max(int(side.price.max(initial=0)) for side in (market.sells, market.buys))
     weight = abs(energy) + abs(expiry) * (market.params.expiry_weight + 1) * top + abs(welfare) * price
     offers = int(market.sells.energy.sum()) + int(market.buys.energy.sum())
@@ -126,7 +126,7 @@ def _is_safe(market: Market, table: Table, energy: int, expiry: int, welfare: in
 
 def _exact_bound(market: Market, table: Table, energy: int, expiry: int, welfare: int) -> int:
     """The same in Python's integers."""
-    absolute = [market.base + t for t in market.two_sided.tolist()]
+    interval = market.two_sided.tolist()
     net, production, consumption = table.net.tolist(), table.production.tolist(), table.consumption.tolist()
     total = 0
     for selling, side in ((True, market.sells), (False, market.buys)):
@@ -141,7 +141,7 @@ def _exact_bound(market: Market, table: Table, energy: int, expiry: int, welfare
                 continue
             gain = level + net[at] - consumption[at] + welfare * price[owner]
             if selling:
-                kappa = market.params.expiry_weight * (market.base + last[owner]) + absolute[t]
+                kappa = market.params.expiry_weight * last[owner] + interval[t]
                 gain = energy - expiry * kappa - welfare * price[owner] - level - net[at] - production[at]
             best[owner] = max(best[owner], gain)
         total += sum(joules * gain for joules, gain in zip(side.energy.tolist(), best, strict=True))
