@@ -1,1 +1,1 @@
-"""The remote tier and everything emulated: never part of what runs on a board."""
+"""The remote tier (DSO, solvers, miners) and everything emulated; never part of a device."""

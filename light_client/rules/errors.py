@@ -15,7 +15,7 @@ from typing import Final
 
 _SHOWN_BYTES: Final = 4
 _SHOWN_TEXT: Final = 80
-_SHOWN_BITS: Final = 128  # the decimal form of a longer one is no use, and Python refuses to make very long ones
+_SHOWN_BITS: Final = 128  # Python refuses to print very long integers, and nobody would read them
 
 
 class _Unsaid(Enum):

@@ -42,7 +42,6 @@ class Side(IntEnum):
     BUY = 1
 
 
-
 def energy_of_power(power_w: int, interval_s: int) -> int:
     """Energy in joules of a constant power (W) over one interval (s): exact."""
     return power_w * interval_s

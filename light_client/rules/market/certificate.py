@@ -50,7 +50,9 @@ class Certificate:
     def to_wire(self, first_interval: int) -> tuple[Any, ...]:
         """Canonical form, intervals relative to ``first_interval``."""
         schedules = tuple((t - first_interval, *self.schedules[t]) for t in sorted(self.schedules))
-        sparse = tuple(_sparse_to_wire(part, first_interval) for part in (self.net, self.production, self.consumption))
+        sparse = tuple(
+            _sparse_to_wire(part, first_interval) for part in (self.net, self.production, self.consumption)
+        )
         return (self.weights, schedules, *sparse)
 
 
@@ -69,20 +71,25 @@ def certificate_from_wire(wire: Any, first_interval: int) -> Certificate:
     weights, rows, *parts = wire
     weights = _whole_numbers(weights)
     if not 1 <= len(weights) <= len(Objective) or weights[-1] < 1:
-        raise RuleViolation("MKT-20", "weights of a certificate", got=weights, expected="1..3 numbers, the last positive")
+        raise RuleViolation(
+            "MKT-20", "weights of a certificate", got=weights, expected="1..3 numbers, the last positive"
+        )
     if type(rows) is not tuple:
         raise RuleViolation("MKT-20", "schedules of a certificate", got=rows, expected="rows")
     schedules: dict[int, Steps] = {}
     previous = -1
     for row in rows:
-        if type(row) is not tuple or len(row) != 3 or type(row[0]) is not int or row[0] <= previous:
-            raise RuleViolation("MKT-20", "a schedule of a certificate", got=row, expected="ascending (interval, prices, values)")
+        if type(row) is not tuple or len(row) != 3 or _whole_numbers(row[:1])[0] <= previous:
+            expected = "ascending (interval, prices, values)"
+            raise RuleViolation("MKT-20", "a schedule of a certificate", got=row, expected=expected)
         previous = row[0]
         prices, values = _whole_numbers(row[1]), _whole_numbers(row[2])
         steps_are_monotone(prices, values)
         schedules[first_interval + previous] = (prices, values)
     net, production, consumption = (_sparse_from_wire(part, first_interval) for part in parts)
-    certificate = Certificate(weights=weights, schedules=schedules, net=net, production=production, consumption=consumption)
+    certificate = Certificate(
+        weights=weights, schedules=schedules, net=net, production=production, consumption=consumption
+    )
     multipliers_are_not_negative(certificate)
     return certificate
 
@@ -95,15 +102,24 @@ def _sparse_from_wire(rows: Any, base: int) -> Sparse:
     for row in rows:
         offset, feeder, value = _whole_numbers(row) if type(row) is tuple and len(row) == 3 else (-1, -1, 0)
         if (offset, feeder) <= previous or offset < 0 or feeder < 0 or value == 0:
-            raise RuleViolation("MKT-20", "a multiplier of a certificate", got=row, expected="ascending (interval, feeder, not 0)")
+            raise RuleViolation(
+                "MKT-20",
+                "a multiplier of a certificate",
+                got=row,
+                expected="ascending (interval, feeder, not 0)",
+            )
         previous = (offset, feeder)
         part.setdefault(base + offset, {})[feeder] = value
     return part
 
 
 def _whole_numbers(values: Any) -> tuple[int, ...]:
-    if type(values) is not tuple or any(type(value) is not int or abs(value) >= MAX_MULTIPLIER for value in values):
-        raise RuleViolation("MKT-20", "whole numbers of a certificate", got=values, expected=f"|number| < {MAX_MULTIPLIER}")
+    if type(values) is not tuple or any(
+        type(value) is not int or abs(value) >= MAX_MULTIPLIER for value in values
+    ):
+        raise RuleViolation(
+            "MKT-20", "whole numbers of a certificate", got=values, expected=f"|number| < {MAX_MULTIPLIER}"
+        )
     return values
 
 
@@ -113,10 +129,14 @@ def steps_are_monotone(prices: tuple[int, ...], values: tuple[int, ...]) -> None
     A falling step would break ``w(R_s) <= w(R_b)`` and forge a bound.
     """
     if not prices or len(prices) != len(values) or prices[0] < 0 or prices[-1] > MAX_PRICE_UC_PER_KWH:
-        raise RuleViolation("MKT-21", "prices of a schedule", got=(len(prices), len(values)), expected="as many as values")
+        raise RuleViolation(
+            "MKT-21", "prices of a schedule", got=(len(prices), len(values)), expected="as many as values"
+        )
     for left, right in zip(prices, prices[1:], strict=False):
         if left >= right:
-            raise RuleViolation("MKT-21", "prices of a schedule are not ascending", got=right, expected=f"above {left}")
+            raise RuleViolation(
+                "MKT-21", "prices of a schedule are not ascending", got=right, expected=f"above {left}"
+            )
     for left, right in zip(values, values[1:], strict=False):
         if left > right:
             raise RuleViolation("MKT-21", "values of a schedule fall", got=right, expected=f"at least {left}")
@@ -128,7 +148,12 @@ def multipliers_are_not_negative(certificate: Certificate) -> None:
         for t, feeders in part.items():
             for feeder, value in feeders.items():
                 if value < 0:
-                    raise RuleViolation("MKT-22", f"negative multiplier of feeder {feeder} in interval {t}", got=value, expected=0)
+                    raise RuleViolation(
+                        "MKT-22",
+                        f"negative multiplier of feeder {feeder} in interval {t}",
+                        got=value,
+                        expected=0,
+                    )
 
 
 def schedules_cover(problem: Problem, certificate: Certificate) -> None:
@@ -149,14 +174,24 @@ def limits_bound(problem: Problem, certificate: Certificate) -> int:
     for t, feeders in certificate.net.items():
         for feeder, value in feeders.items():
             if feeder not in ext_j:
-                raise RuleViolation("MKT-24", f"multiplier of an unknown feeder in interval {t}", got=feeder, expected="a feeder")
+                raise RuleViolation(
+                    "MKT-24",
+                    f"multiplier of an unknown feeder in interval {t}",
+                    got=feeder,
+                    expected="a feeder",
+                )
             total += ext_j[feeder] * abs(value)
     for part in (certificate.production, certificate.consumption):
         for t, feeders in part.items():
             for feeder, value in feeders.items():
                 limit = int_j.get(feeder)
                 if limit is None:
-                    raise RuleViolation("MKT-24", f"multiplier without an internal limit in interval {t}", got=feeder, expected="a limit")
+                    raise RuleViolation(
+                        "MKT-24",
+                        f"multiplier without an internal limit in interval {t}",
+                        got=feeder,
+                        expected="a limit",
+                    )
                 total += limit * value
     return total
 
@@ -185,7 +220,9 @@ def bound(problem: Problem, certificate: Certificate) -> int:
     return total + _flexible_buyers(problem, certificate, welfare_weight)
 
 
-def _spot_sellers(problem: Problem, certificate: Certificate, t: int, weight: int, welfare_weight: int) -> int:
+def _spot_sellers(
+    problem: Problem, certificate: Certificate, t: int, weight: int, welfare_weight: int
+) -> int:
     prices, values = certificate.schedules[t]
     g, a = certificate.net.get(t, _NONE), certificate.production.get(t, _NONE)
     total = 0
@@ -232,7 +269,11 @@ def _flexible_sellers(
     net, production = certificate.net, certificate.production
     total = 0
     for (_, feeder, price, ranges), energy_j in problem.flexible[Side.SELL]:
-        weight = energy_weight - expiry_scale * problem.params.expiry_weight * ranges[-1][1] - welfare_weight * price
+        weight = (
+            energy_weight
+            - expiry_scale * problem.params.expiry_weight * ranges[-1][1]
+            - welfare_weight * price
+        )
         best = 0
         for t in members(ranges):
             if t in two_sided:
@@ -268,7 +309,12 @@ def _flexible_buyers(problem: Problem, certificate: Certificate, welfare_weight:
 
 
 def _below_schedule(t: int, price: int) -> RuleViolation:
-    return RuleViolation("MKT-25", f"the schedule of interval {t} starts above a seller", got=price, expected="its first price or more")
+    return RuleViolation(
+        "MKT-25",
+        f"the schedule of interval {t} starts above a seller",
+        got=price,
+        expected="its first price or more",
+    )
 
 
 _NONE: dict[int, int] = {}

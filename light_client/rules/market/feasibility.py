@@ -59,7 +59,9 @@ def classes_are_known(problem: Problem, plan: Plan) -> None:
         )
     for key, entries in plan.flows.items():
         if key not in problem.classes:
-            raise RuleViolation("MKT-11", "the plan names a class that has no open offer", got=key, expected="open offers")
+            raise RuleViolation(
+                "MKT-11", "the plan names a class that has no open offer", got=key, expected="open offers"
+            )
         ranges = key.ranges
         if len(ranges) == 1:
             first, last = ranges[0]
@@ -67,7 +69,9 @@ def classes_are_known(problem: Problem, plan: Plan) -> None:
         else:
             inside = all(any(first <= t <= last for first, last in ranges) for t, _ in entries)
         if not inside:
-            raise RuleViolation("MKT-11", "the plan trades a class outside its intervals", got=entries, expected=ranges)
+            raise RuleViolation(
+                "MKT-11", "the plan trades a class outside its intervals", got=entries, expected=ranges
+            )
 
 
 def sellers_sell_what_they_have(problem: Problem, plan: Plan) -> None:
@@ -86,21 +90,36 @@ def _within_energy(problem: Problem, plan: Plan, side: Side, rule: str) -> None:
         if key.side == side:
             used = entries[0][1] if len(entries) == 1 else sum(energy_j for _, energy_j in entries)
             if used > energy_of[key]:
-                raise RuleViolation(rule, f"a class trades more than it offered: {_name(key)}", got=used, expected=energy_of[key])
+                raise RuleViolation(
+                    rule,
+                    f"a class trades more than it offered: {_name(key)}",
+                    got=used,
+                    expected=energy_of[key],
+                )
 
 
 def exports_are_within_limits(problem: Problem, totals: Totals) -> None:
     """MKT-14, equation (5): what a feeder sells less what it buys is at most its external limit."""
     for t, feeder, net_j in _net_flows(totals):
         if net_j > problem.grid.ext_j.get(feeder, 0):
-            raise RuleViolation("MKT-14", f"feeder {feeder} exports too much in interval {t}", got=net_j, expected=problem.grid.ext_j.get(feeder, 0))
+            raise RuleViolation(
+                "MKT-14",
+                f"feeder {feeder} exports too much in interval {t}",
+                got=net_j,
+                expected=problem.grid.ext_j.get(feeder, 0),
+            )
 
 
 def imports_are_within_limits(problem: Problem, totals: Totals) -> None:
     """MKT-15, equation (6): what a feeder buys less what it sells is at most its external limit."""
     for t, feeder, net_j in _net_flows(totals):
         if -net_j > problem.grid.ext_j.get(feeder, 0):
-            raise RuleViolation("MKT-15", f"feeder {feeder} imports too much in interval {t}", got=-net_j, expected=problem.grid.ext_j.get(feeder, 0))
+            raise RuleViolation(
+                "MKT-15",
+                f"feeder {feeder} imports too much in interval {t}",
+                got=-net_j,
+                expected=problem.grid.ext_j.get(feeder, 0),
+            )
 
 
 def _net_flows(totals: Totals) -> Iterator[tuple[int, int, int]]:
@@ -132,7 +151,12 @@ def _within_internal(problem: Problem, flow: dict[int, PerFeeder], rule: str, ve
         for feeder, energy_j in feeders.items():
             limit = limits.get(feeder)
             if limit is not None and energy_j > limit:
-                raise RuleViolation(rule, f"feeder {feeder} {verb} too much inside it in interval {t}", got=energy_j, expected=limit)
+                raise RuleViolation(
+                    rule,
+                    f"feeder {feeder} {verb} too much inside it in interval {t}",
+                    got=energy_j,
+                    expected=limit,
+                )
 
 
 def everyone_can_be_matched(totals: Totals) -> None:
@@ -144,7 +168,10 @@ def everyone_can_be_matched(totals: Totals) -> None:
             surplus += -energy_j if side else energy_j
             if surplus < 0:
                 raise RuleViolation(
-                    "MKT-18", f"purchases up to {price} uc/kWh exceed the sales in interval {t}", got=-surplus, expected=0
+                    "MKT-18",
+                    f"purchases up to {price} uc/kWh exceed the sales in interval {t}",
+                    got=-surplus,
+                    expected=0,
                 )
         if surplus:
             raise RuleViolation("MKT-18", f"sales without a buyer in interval {t}", got=surplus, expected=0)

@@ -9,6 +9,7 @@ from light_client.rules.units import FeederId
 
 MAX_FEEDERS = 4_096
 MAX_POWER_W = 1 << 34
+MAX_INTERVAL_S = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +39,23 @@ class Grid:
 
     feeders: tuple[Feeder, ...]
     interval_s: int
+    """Length of one interval, seconds; that of the market's parameters."""
     ext_j: dict[int, int] = field(init=False, repr=False, compare=False)
     """Feeder -> most net energy in or out of it in one interval, J."""
     int_j: dict[int, int | None] = field(init=False, repr=False, compare=False)
     """Feeder -> most energy sold, and most bought, inside it in one interval, J; None where unlimited."""
 
     def __post_init__(self) -> None:
+        if type(self.interval_s) is not int or not 1 <= self.interval_s <= MAX_INTERVAL_S:
+            expected = f"1..{MAX_INTERVAL_S}"
+            raise RuleViolation(
+                "MKT-02", "length of the grid's interval", got=self.interval_s, expected=expected
+            )
         numbers = [feeder.feeder for feeder in self.feeders]
         if numbers != sorted(set(numbers)):
-            raise RuleViolation("MKT-02", "feeders are not in strictly ascending order", got=numbers, expected="ascending")
+            raise RuleViolation(
+                "MKT-02", "feeders are not strictly ascending", got=numbers, expected="ascending"
+            )
         if not 1 <= len(numbers) <= MAX_FEEDERS:
             raise RuleViolation("MKT-02", "number of feeders", got=len(numbers), expected=f"1..{MAX_FEEDERS}")
         seconds = self.interval_s

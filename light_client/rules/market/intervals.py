@@ -21,14 +21,25 @@ def check_ranges(ranges: Ranges) -> None:
         RuleViolation: MKT-04 when the set is empty, unsorted, overlapping, touching, too long or out of range.
     """
     if type(ranges) is not tuple or not 1 <= len(ranges) <= MAX_RANGES:
-        raise RuleViolation("MKT-04", "number of interval ranges", got=len(ranges), expected=f"1..{MAX_RANGES}")
+        raise RuleViolation(
+            "MKT-04", "a set of intervals", got=ranges, expected=f"a tuple of 1..{MAX_RANGES} ranges"
+        )
     previous = -2
     for entry in ranges:
-        if type(entry) is not tuple or len(entry) != 2 or type(entry[0]) is not int or type(entry[1]) is not int:
-            raise RuleViolation("MKT-04", "an interval range is a pair of whole numbers", got=entry, expected="(first, last)")
+        if (
+            type(entry) is not tuple
+            or len(entry) != 2
+            or type(entry[0]) is not int
+            or type(entry[1]) is not int
+        ):
+            raise RuleViolation(
+                "MKT-04", "an interval range is a pair of whole numbers", got=entry, expected="(first, last)"
+            )
         first, last = entry
         if first < previous + 2 or last < first or last >= MAX_INTERVAL:
-            raise RuleViolation("MKT-04", "interval ranges are not ascending and apart", got=ranges, expected="ascending")
+            raise RuleViolation(
+                "MKT-04", "interval ranges are not ascending and apart", got=ranges, expected="ascending"
+            )
         previous = last
 
 

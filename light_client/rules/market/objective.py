@@ -29,7 +29,11 @@ def expiry_cost(plan: Plan, expiry_weight: int) -> int:
 
 def welfare(plan: Plan) -> int:
     """``sum R_b * y - sum R_s * x``, micro-currency joules per kWh."""
-    return sum((1 if key.side else -1) * key.price_uc_per_kwh * q for key, entries in plan.flows.items() for _, q in entries)
+    return sum(
+        (1 if key.side else -1) * key.price_uc_per_kwh * q
+        for key, entries in plan.flows.items()
+        for _, q in entries
+    )
 
 
 def objective_values(problem: Problem, plan: Plan) -> tuple[int, ...]:

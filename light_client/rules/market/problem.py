@@ -63,7 +63,9 @@ class Problem:
         return self.params.uniform_price_uc_per_kwh is not None
 
 
-def problem_of(offers: Iterable[OpenOffer], *, first_interval: int, params: MarketParams, grid: Grid) -> Problem:
+def problem_of(
+    offers: Iterable[OpenOffer], *, first_interval: int, params: MarketParams, grid: Grid
+) -> Problem:
     """Group open offers into the problem whose next final interval is ``first_interval``.
 
     Offers whose last interval has passed are left out; the order of ``offers`` does not matter.

@@ -1,0 +1,169 @@
+"""Blocks in sequence: what the next header must say, how a block is made, and how one is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from light_client.rules.errors import RuleViolation
+from light_client.rules.ledger.block import Block, Body, Clearing, Header, body_matches, tx_root_of
+from light_client.rules.ledger.clear import deadline_ms
+from light_client.rules.ledger.committee import Committee, Verify
+from light_client.rules.ledger.events import Cleared
+from light_client.rules.ledger.execution import Outcome, close_gate, execute
+from light_client.rules.ledger.genesis import Genesis
+from light_client.rules.ledger.state import LedgerState
+from light_client.rules.ledger.transactions import SignedTransaction, decode_transaction
+from light_client.rules.market.clearing import needs_no_solution
+from light_client.rules.merkle import History
+from light_client.rules.units import HASH_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tip:
+    """The end of a chain, as far as the next header depends on it."""
+
+    height: int
+    header_hash: bytes
+    time_ms: int
+    history: History
+    """Hashes of all headers up to this one."""
+
+    def extend(self, header: Header) -> Tip:
+        """The tip after ``header``."""
+        header_hash = header.hash()
+        history = self.history.append(header_hash)
+        return Tip(height=header.height, header_hash=header_hash, time_ms=header.time_ms, history=history)
+
+
+def genesis_tip(genesis: Genesis) -> Tip:
+    """The tip before the first block."""
+    return Tip(height=0, header_hash=bytes(HASH_BYTES), time_ms=genesis.genesis_time_ms, history=History())
+
+
+def header_links(tip: Tip, header: Header, chain_id: bytes, committee: Committee) -> None:
+    """LED-34: the header belongs to this chain and follows this tip, in height, time, hashes and committee."""
+    expected_hash = committee.hash()
+    pairs = (
+        ("chain id", header.chain_id, chain_id),
+        ("height", header.height, tip.height + 1),
+        ("previous hash", header.previous_hash, tip.header_hash),
+        ("history root", header.history_root, tip.history.root),
+        ("committee", header.committee_hash, expected_hash),
+    )
+    for name, got, expected in pairs:
+        if got != expected:
+            raise RuleViolation("LED-34", f"{name} of a header", got=got, expected=expected)
+    if header.time_ms <= tip.time_ms:
+        raise RuleViolation("LED-34", "time of a header", got=header.time_ms, expected=f"after {tip.time_ms}")
+
+
+def time_is_not_ahead(header: Header, now_ms: int, max_drift_ms: int) -> None:
+    """LED-35: the header's time is at most the drift ahead of the reader's clock."""
+    if header.time_ms > now_ms + max_drift_ms:
+        raise RuleViolation(
+            "LED-35", "time of a header", got=header.time_ms, expected=f"at most {now_ms + max_drift_ms}"
+        )
+
+
+def way_to_clear(state: LedgerState, time_ms: int, *, have_solution: bool) -> Cleared:
+    """How a block of this time clears: the one way that LED-21 leaves to an honest proposer."""
+    draft = state.draft()
+    close_gate(draft, time_ms)
+    if draft.meta.gate_offer is None:
+        return Cleared.NOTHING
+    if needs_no_solution(draft.problem()):
+        return Cleared.VACUOUS
+    if have_solution:
+        return Cleared.PROVEN
+    late = time_ms >= deadline_ms(draft.genesis, draft.meta.next_interval)
+    return Cleared.KEPT if late else Cleared.NOTHING
+
+
+def make_block(
+    state: LedgerState,
+    tip: Tip,
+    committee: Committee,
+    *,
+    round_: int,
+    time_ms: int,
+    solution: bytes,
+    transactions: Iterable[SignedTransaction],
+    verify_signature: Verify,
+) -> tuple[Block, Outcome]:
+    """Make the next block out of content that is already known to execute in this order.
+
+    Args:
+        solution: raw signed solution, or no bytes; used only if an interval waits to be cleared.
+
+    Raises:
+        RuleViolation: when the content does not execute.
+    """
+    listed = tuple(transactions)
+    how = way_to_clear(state, time_ms, have_solution=bool(solution))
+    body = Body(
+        solution=solution if how == Cleared.PROVEN else b"",
+        transactions=tuple(signed.raw for signed in listed),
+    )
+    outcome = execute(
+        state,
+        time_ms=time_ms,
+        how=how,
+        solution=body.solution,
+        transactions=listed,
+        verify_signature=verify_signature,
+    )
+    committee_hash = committee.hash()
+    header = Header(
+        chain_id=state.chain_id,
+        height=tip.height + 1,
+        round_=round_,
+        time_ms=time_ms,
+        previous_hash=tip.header_hash,
+        history_root=tip.history.root,
+        tx_root=tx_root_of(body.transactions),
+        state_root=outcome.state_root,
+        solution_root=outcome.solution_root,
+        committee_hash=committee_hash,
+        next_committee_hash=committee_hash,
+        clearing=outcome.clearing,
+    )
+    return Block(header=header, body=body), outcome
+
+
+def judge_block(
+    state: LedgerState, tip: Tip, committee: Committee, block: Block, verify_signature: Verify
+) -> Outcome:
+    """Check a block against the state and tip that it claims to follow; Proof of Solution is part of it.
+
+    Not checked here: the header's time against a clock (``time_is_not_ahead``), and who proposed or signed it.
+
+    Raises:
+        RuleViolation: the first broken rule.
+    """
+    header, body = block.header, block.body
+    header_links(tip, header, state.chain_id, committee)
+    if header.next_committee_hash != header.committee_hash:
+        raise RuleViolation(
+            "LED-34", "next committee", got=header.next_committee_hash, expected=header.committee_hash
+        )
+    body_matches(header, body)
+    limit = state.genesis.chain.max_tx_bytes
+    transactions = [decode_transaction(raw, max_bytes=limit) for raw in body.transactions]
+    outcome = execute(
+        state,
+        time_ms=header.time_ms,
+        how=header.clearing.how,
+        solution=body.solution,
+        transactions=transactions,
+        verify_signature=verify_signature,
+    )
+    results: tuple[tuple[str, bytes | Clearing, bytes | Clearing], ...] = (
+        ("state root", header.state_root, outcome.state_root),
+        ("solution root", header.solution_root, outcome.solution_root),
+        ("clearing", header.clearing, outcome.clearing),
+    )
+    for name, got, expected in results:
+        if got != expected:
+            raise RuleViolation("LED-36", f"{name} of a header", got=got, expected=expected)
+    return outcome

@@ -1,0 +1,136 @@
+"""Clearing an interval in a block: judged from the open offers alone, so that a meter's replica does it too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from light_client.rules.errors import RuleViolation
+from light_client.rules.ledger.block import Clearing
+from light_client.rules.ledger.committee import Verify
+from light_client.rules.ledger.events import Cleared
+from light_client.rules.ledger.genesis import Genesis
+from light_client.rules.ledger.kept import kept_gap
+from light_client.rules.ledger.records import Candidate
+from light_client.rules.ledger.transactions import SubmitSolution, check_signature, decode_transaction
+from light_client.rules.market.certificate import Certificate
+from light_client.rules.market.clearing import (
+    Solution,
+    Trade,
+    check_solution,
+    empty_plan,
+    final_trades,
+    kept_plan,
+    needs_no_solution,
+)
+from light_client.rules.market.feasibility import check_feasible
+from light_client.rules.market.levelling import complete
+from light_client.rules.market.problem import Problem
+from light_client.rules.units import Address, Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearedInterval:
+    """An interval as it becomes final."""
+
+    clearing: Clearing
+    trades: tuple[Trade, ...]
+    candidate: Candidate
+    """What clears the next interval if no solver answers."""
+    solver: Address | None
+    """Who found the proven solution."""
+    planned_j: int
+    """Energy of the whole plan, J."""
+
+
+def deadline_ms(genesis: Genesis, interval: int) -> int:
+    """From this header time on, UTC ms, the kept plan may clear ``interval``."""
+    return genesis.gate_ms(interval) + genesis.chain.solve_deadline_ms
+
+
+def clearing_is_due(
+    genesis: Genesis, problem: Problem | None, time_ms: int, how: Cleared, solution: bytes
+) -> None:
+    """LED-21: how a block may clear follows from the state and the header's time, so that all voters agree on it.
+
+    Args:
+        problem: what the closed gate left to clear, or None while offers are open.
+    """
+    if problem is None:
+        allowed: tuple[Cleared, ...] = (Cleared.NOTHING,)
+    elif needs_no_solution(problem):
+        allowed = (Cleared.VACUOUS,)
+    elif time_ms < deadline_ms(genesis, problem.first_interval):
+        allowed = (Cleared.NOTHING, Cleared.PROVEN)
+    else:
+        allowed = (Cleared.PROVEN, Cleared.KEPT)
+    if how not in allowed:
+        raise RuleViolation(
+            "LED-21", "how the block clears", got=how.name, expected=[kind.name for kind in allowed]
+        )
+    if (how == Cleared.PROVEN) != bool(solution):
+        raise RuleViolation(
+            "LED-21", "a solution goes with a proven clearing only", got=len(solution), expected=how.name
+        )
+
+
+def clear(
+    genesis: Genesis,
+    chain_id: bytes,
+    problem: Problem,
+    candidate: Candidate,
+    how: Cleared,
+    solution: bytes,
+    verify_signature: Verify,
+) -> ClearedInterval:
+    """Make the first interval of ``problem`` final in the stated way, which ``clearing_is_due`` has allowed.
+
+    Raises:
+        RuleViolation: LED-03, LED-22, or the market rule that a solution breaks.
+    """
+    solver = None
+    gap_j = 0
+    certificate: Certificate | None = None
+    match how:
+        case Cleared.PROVEN:
+            submitted, solver = read_solution(genesis, chain_id, solution, verify_signature)
+            proven = check_solution(problem, submitted)
+            stated, plan, gap_j = submitted.plan, proven.plan, proven.gaps[0]
+            certificate = submitted.certificates[0]
+        case Cleared.KEPT:
+            stated, certificate = candidate.plan, candidate.certificate
+            plan = complete(problem, kept_plan(problem, stated))
+            check_feasible(problem, plan)
+            gap_j = kept_gap(problem, plan, certificate)
+        case _:
+            stated = plan = empty_plan(problem.first_interval)
+    interval = problem.first_interval
+    trades = final_trades(problem, plan)
+    traded_j = sum(trade.energy_j for trade in trades if trade.side == Side.SELL)
+    return ClearedInterval(
+        clearing=Clearing(how=how, interval=interval, traded_j=traded_j, gap_j=gap_j),
+        trades=trades,
+        candidate=Candidate(plan=stated.without(interval), certificate=certificate),
+        solver=solver,
+        planned_j=sum(q for key, entries in plan.flows.items() if key.side == Side.SELL for _, q in entries),
+    )
+
+
+def read_solution(
+    genesis: Genesis, chain_id: bytes, raw: bytes, verify_signature: Verify
+) -> tuple[Solution, Address]:
+    """Decode a signed solution and check its signature; returns it with the solver's address.
+
+    Raises:
+        RuleViolation: ENC-xx, LED-02, LED-03, LED-22, MKT-10, MKT-20 to MKT-22.
+    """
+    signed = decode_transaction(raw, max_bytes=genesis.chain.max_block_bytes)
+    submitted = signed.transaction
+    if not isinstance(submitted, SubmitSolution):
+        raise RuleViolation(
+            "LED-22",
+            "the solution is another transaction",
+            got=type(submitted).__name__,
+            expected="a solution",
+        )
+    check_signature(signed, chain_id, verify_signature)
+    return submitted.solution, signed.address

@@ -1,0 +1,91 @@
+"""Events: what a block did, one per step of the workflow (section 6.4 of the transactive-energy paper)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from light_client.rules.ledger.records import Amounts
+from light_client.rules.market.clearing import Trade
+from light_client.rules.units import Address
+
+
+class Cleared(IntEnum):
+    """How a block cleared an interval; numbers as in the header."""
+
+    NOTHING = 0
+    """The block clears no interval."""
+    PROVEN = 1
+    """By a solution proven optimal (up to the genesis' gap)."""
+    KEPT = 2
+    """No proven solution in time: by the rest of the last proven plan, with its proven gap."""
+    VACUOUS = 3
+    """Nothing can trade in any open interval: the empty plan is optimal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetAdded:
+    """An address was granted energy to sell or to buy."""
+
+    address: Address
+    production_j: int
+    consumption_j: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinancialAdded:
+    """An address was granted money."""
+
+    address: Address
+    money_uc: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferPosted:
+    """An offer was accepted."""
+
+    offer_id: int
+    address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolutionAccepted:
+    """A solver's solution was proven."""
+
+    interval: int
+    solver: Address
+    energy_j: int
+    """Energy of the whole plan, J."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolutionFinalised:
+    """An interval became final."""
+
+    interval: int
+    how: Cleared
+    gap_j: int
+    """Proven gap of the plan that cleared, J."""
+    trades: tuple[Trade, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferClosed:
+    """An offer is served or has expired; what was left went back to its address."""
+
+    offer_id: int
+    address: Address
+    returned_j: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deposited:
+    """An address handed everything back to the DSO."""
+
+    address: Address
+    amounts: Amounts
+
+
+Event = (
+    AssetAdded | FinancialAdded | OfferPosted | SolutionAccepted | SolutionFinalised | OfferClosed | Deposited
+)

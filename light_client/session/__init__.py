@@ -1,0 +1,1 @@
+"""Actors without I/O: what happens to them, and what they ask their driver to do."""
