@@ -85,10 +85,15 @@ def clear(market: Market) -> Cleared:
         NotSolvedError: a numerical library gave up.
     """
     if market.params.objectives != OBJECTIVE_ORDERS[0]:
-        raise UnsupportedObjectiveError("this solver certifies energy and expiry only, and the genesis asks for welfare too")
+        raise UnsupportedObjectiveError(
+            "this solver certifies energy and expiry only, and the genesis asks for welfare too"
+        )
     stats = Stats()
     reduced = reduce(market)
-    tie = _Tie(kappa=reduced.sells.kappa, lowest=int(reduced.sells.kappa.min(initial=1 << 40)) if len(reduced.sells) else 0)
+    tie = _Tie(
+        kappa=reduced.sells.kappa,
+        lowest=int(reduced.sells.kappa.min(initial=1 << 40)) if len(reduced.sells) else 0,
+    )
     one_level = _one_price(market)
     coupled = np.zeros(len(market.two_sided), np.bool_)
     if not one_level:
@@ -165,7 +170,10 @@ def _with_program(
     market: Market, reduced: Reduced, flow: _Flow, coupled: Mask, tie: _Tie, mu: int, stats: Stats
 ) -> Cleared:
     program = program_of(reduced, coupled)
-    stats.program_columns, stats.program_rows = len(program.upper), program.equal.shape[0] + program.at_most.shape[0]
+    stats.program_columns, stats.program_rows = (
+        len(program.upper),
+        program.equal.shape[0] + program.at_most.shape[0],
+    )
     best: Cleared | None = None
     while mu <= MAX_MU:
         second, mu = flow.second_prices(reduced, tie, mu)
@@ -173,7 +181,9 @@ def _with_program(
         vertex = solve_program(reduced, program, weight)
         stats.programs += 1
         sold, bought = flow.arc_flows(reduced)
-        sold[program.sell_arcs], bought[program.buy_arcs] = _whole(reduced, program, vertex, coupled, weight, stats)
+        sold[program.sell_arcs], bought[program.buy_arcs] = _whole(
+            reduced, program, vertex, coupled, weight, stats
+        )
         found = _best_scales(market, reduced, sold, bought, flow.prices, second, vertex, mu, tie, stats)
         if best is None or found.gaps < best.gaps:
             best = found
@@ -250,7 +260,9 @@ def _judged(
         table_of(market, reduced, second, (absolute_mu, scale2), best_weight),
     )
     energy = int(sold.sum())
-    cost = sum(q * kappa for q, kappa in zip(sold[sold > 0].tolist(), tie.kappa[sold > 0].tolist(), strict=True))
+    cost = sum(
+        q * kappa for q, kappa in zip(sold[sold > 0].tolist(), tie.kappa[sold > 0].tolist(), strict=True)
+    )
     cost += energy * rate * market.base
     stats.mu = mu
     return Cleared(
@@ -258,6 +270,9 @@ def _judged(
         bought=hand_back(market.buys, reduced.buys, bought),
         tables=tables,
         values=(energy, -cost),
-        bounds=(bound_of(market, tables[0]) // scale, (bound_of(market, tables[1]) - absolute_mu * energy) // scale2),
+        bounds=(
+            bound_of(market, tables[0]) // scale,
+            (bound_of(market, tables[1]) - absolute_mu * energy) // scale2,
+        ),
         stats=stats,
     )

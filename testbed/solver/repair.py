@@ -57,7 +57,9 @@ def _within_energy(arcs: Arcs, chosen: Ints, flow: Ints) -> bool:
     return bool((used[owner[flexible]] <= cap[flexible]).all())
 
 
-def with_whole_splits(reduced: Reduced, program: Program, vertex: Vertex, intervals: Mask, weight: Ints) -> tuple[Ints, Ints]:
+def with_whole_splits(
+    reduced: Reduced, program: Program, vertex: Vertex, intervals: Mask, weight: Ints
+) -> tuple[Ints, Ints]:
     """Round how each class divides its energy over its intervals to whole joules, then solve each interval exactly.
 
     Always feasible: what is fixed are upper limits, and intervals do not touch each other any more.
