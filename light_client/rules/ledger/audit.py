@@ -6,7 +6,7 @@ quorum's business; whether a clearing is feasible and optimal is not taken from 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from light_client.rules.crypto import verify
 from light_client.rules.errors import RuleViolation
@@ -21,6 +21,18 @@ from light_client.rules.market.clearing import empty_plan
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.market.problem import Problem, problem_of
 from light_client.rules.units import OfferId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """What the replica learned from one block."""
+
+    cleared: ClearedInterval | None
+    """The interval that became final, or None."""
+    posted: tuple[OpenOffer, ...]
+    """Offers that the block accepted, with the numbers that the ledger gives them."""
+    transactions: tuple[SignedTransaction, ...]
+    """Everything in the body; that its signatures hold is the quorum's word."""
 
 
 class MarketReplica:
@@ -44,11 +56,8 @@ class MarketReplica:
             taking_part, first_interval=self.next_interval, params=self.genesis.market, grid=self.grid
         )
 
-    def follow(self, header: Header, body: Body) -> ClearedInterval | None:
+    def follow(self, header: Header, body: Body) -> Followed:
         """Take in the next block, whose header a quorum is known to have signed; judge what it clears.
-
-        Returns:
-            The interval that became final, with its trades, or None.
 
         Raises:
             RuleViolation: LED-32 a body that is not the header's; LED-33 a clearing or solution root that does not follow
@@ -70,9 +79,9 @@ class MarketReplica:
         self.gate_offer = gate if done is None else None
         if done is not None and problem is not None:
             self._finalise(problem, done)
-        self._take_offers(transactions)
+        posted = self._take_offers(transactions)
         self.height = header.height
-        return done
+        return Followed(cleared=done, posted=posted, transactions=tuple(transactions))
 
     def _judge(self, header: Header, body: Body, problem: Problem | None) -> ClearedInterval | None:
         how = header.clearing.how
@@ -101,14 +110,13 @@ class MarketReplica:
         self.next_interval = done.clearing.interval + 1
         self.candidate = done.candidate
 
-    def _take_offers(self, transactions: list[SignedTransaction]) -> None:
+    def _take_offers(self, transactions: list[SignedTransaction]) -> tuple[OpenOffer, ...]:
+        posted = []
         for signed in transactions:
             if isinstance(signed.transaction, PostOffer):
                 offer = signed.transaction.offer
-                offer_id = OfferId(self.next_offer)
-                self.next_offer += 1
-                self.offers[offer_id] = OpenOffer(
-                    offer_id=offer_id,
+                taken = OpenOffer(
+                    offer_id=OfferId(self.next_offer),
                     address=offer.address,
                     side=offer.side,
                     feeder=offer.feeder,
@@ -117,3 +125,7 @@ class MarketReplica:
                     remaining_j=offer.energy_j,
                     escrow_uc=0,
                 )
+                self.offers[taken.offer_id] = taken
+                self.next_offer += 1
+                posted.append(taken)
+        return tuple(posted)
