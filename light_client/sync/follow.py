@@ -6,7 +6,7 @@ when one does not answer in time or sends what the caller refuses. Announcements
 
 from __future__ import annotations
 
-from light_client.messages import encode_message
+from light_client.messages.codec import encode_message
 from light_client.messages.chain import GetBlocks, Subscribe
 from light_client.rules.errors import LocalError
 from light_client.session.actor import Effect, PeerName, Send, SetTimer
@@ -17,7 +17,14 @@ TIMER = "follow"
 class BlockFollower:
     """Plans requests for the blocks after ``height``."""
 
-    def __init__(self, servers: tuple[PeerName, ...], *, limit: int = 64, retry_ms: int = 3_000, poll_ms: int = 60_000):
+    def __init__(
+        self,
+        servers: tuple[PeerName, ...],
+        *,
+        limit: int = 64,
+        retry_ms: int = 3_000,
+        poll_ms: int = 60_000,
+    ):
         if not servers:
             raise LocalError("a follower needs a server", got=0, expected="at least one")
         self._servers = servers
@@ -70,7 +77,7 @@ class BlockFollower:
         self.switches += 1
 
     def _subscribe(self, height: int) -> Send:
-        return Send(peer=self.server, message=encode_message(Subscribe(from_height=height + 1)))
+        return Send(peer=self.server, message=encode_message(Subscribe(from_height=height)))
 
     def _ask(self, height: int, now_ms: int) -> list[Effect]:
         self._asked = True

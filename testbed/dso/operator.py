@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from light_client.messages import decode_message, encode_message
-from light_client.messages.chain import Blocks, NewBlock
-from light_client.messages.registry import WithdrawReply, WithdrawRequest
+from light_client.messages.codec import decode_message, encode_message
+from light_client.messages.chain import Blocks, CertifiedBlock, NewBlock
+from light_client.messages.registry import (
+    WithdrawEntry,
+    WithdrawReply,
+    WithdrawRequest,
+    withdraw_is_signed,
+)
 from light_client.messages.submission import SubmitTx
 from light_client.rules.crypto import public_key_of, verify
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.events import Deposited
+from light_client.rules.ledger.execution import Outcome
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import Asset, GrantAssets, sign_transaction
 from light_client.session.actor import (
@@ -29,6 +36,7 @@ from light_client.session.actor import (
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
 from light_client.sync.follow import BlockFollower
+from light_client.rules.units import PUBLIC_KEY_BYTES, FeederId
 from testbed.dso.registry import Registry, WithdrawalRefusedError
 from testbed.follower import LedgerFollower
 
@@ -47,6 +55,13 @@ class OperatorParams:
     """How long a batch may take to appear in a block before it is sent again, ms."""
     max_batch: int = 512
     """Most addresses in one batch."""
+
+
+class FollowedBlock(NamedTuple):
+    """What the DSO reports of each block it has re-judged."""
+
+    certified: CertifiedBlock
+    outcome: Outcome
 
 
 class Operator:
@@ -69,9 +84,9 @@ class Operator:
         self._secret = secret
         self._miners = miners
         self._params = params or OperatorParams()
-        self._ledger = LedgerFollower(genesis, verify)
+        self.ledger = LedgerFollower(genesis, verify)
         self._follower = BlockFollower(miners)
-        self._answered: dict[tuple[bytes, bytes], WithdrawReply] = {}
+        self._answered: dict[tuple[bytes, int], WithdrawReply] = {}
         self._waiting: dict[bytes, Asset] = {}
         self._outstanding: tuple[int, frozenset[bytes], bytes] | None = None
         self._batch_set = False
@@ -84,7 +99,10 @@ class Operator:
         """
         for key, value in storage.scan(WITHDRAWALS):
             record = decode(value, max_bytes=1 << 20)
-            identity_key, request_id = key[:33], key[33:]
+            identity_key, request_id = (
+                key[:PUBLIC_KEY_BYTES],
+                int.from_bytes(key[PUBLIC_KEY_BYTES:], "big"),
+            )
             assets = [_asset_from_wire(row) for row in record] if isinstance(record, tuple) else []
             self.registry.withdraw(self.registry.registration(identity_key), assets)
             self._waiting.update((asset.address, asset) for asset in assets)
@@ -95,7 +113,10 @@ class Operator:
         """React to one event."""
         match event:
             case Started():
-                return [*self._follower.start(self._ledger.tip.height, now_ms), *self._batch_later(now_ms)]
+                return [
+                    *self._follower.start(self.ledger.tip.height, now_ms),
+                    *self._batch_later(now_ms),
+                ]
             case TimerFired(name=name):
                 return self._woken(name, now_ms)
             case Received(peer=peer, message=raw):
@@ -107,7 +128,7 @@ class Operator:
 
     def _woken(self, name: str, now_ms: int) -> list[Effect]:
         if name == FOLLOW_TIMER:
-            return self._follower.woken(self._ledger.tip.height, now_ms)
+            return self._follower.woken(self.ledger.tip.height, now_ms)
         if name == _BATCH_TIMER:
             self._batch_set = False
             return self._grant(now_ms)
@@ -119,7 +140,7 @@ class Operator:
             case WithdrawRequest():
                 return self._withdraw(peer, message, now_ms)
             case NewBlock():
-                return self._follower.announced(message.header.height, self._ledger.tip.height, now_ms)
+                return self._follower.announced(message.header.height, self.ledger.tip.height, now_ms)
             case Blocks():
                 return self._follow(message, now_ms)
         return []
@@ -129,26 +150,29 @@ class Operator:
         known = self._answered.get((request.public_key, request.request_id))
         if known is not None:
             return [Send(peer=peer, message=encode_message(known))]
-        effects: list[Effect] = []
-        accepted, reason = True, ""
         try:
-            meter = self.registry.registration(request.public_key)
-            if not request.is_signed(self._ledger.state.chain_id, verify):
-                raise WithdrawalRefusedError("the signature of the request is wrong")
-            assets = [_asset_from_wire((row[0], meter.feeder, *row[1:])) for row in request.entries]
-            self.registry.withdraw(meter, assets)
+            assets = self._judge(request)
         except WithdrawalRefusedError as refused:
-            accepted, reason = False, str(refused)
-            effects.append(Report(name="withdrawal-refused", value=reason))
-        reply = WithdrawReply(request_id=request.request_id, accepted=accepted, reason=reason)
-        if accepted:
-            self._answered[request.public_key, request.request_id] = reply
-            self._waiting.update((asset.address, asset) for asset in assets)
-            record = encode(tuple(_asset_to_wire(asset) for asset in assets))
-            effects.append(Write(table=WITHDRAWALS, key=request.public_key + request.request_id, value=record))
-            effects.extend(self._batch_later(now_ms))
-        effects.append(Send(peer=peer, message=encode_message(reply)))
-        return effects
+            refusal = WithdrawReply(request_id=request.request_id, accepted=False, reason=str(refused))
+            report = Report(name="withdrawal-refused", value=str(refused))
+            return [report, Send(peer=peer, message=encode_message(refusal))]
+        reply = WithdrawReply(request_id=request.request_id, accepted=True)
+        self._answered[request.public_key, request.request_id] = reply
+        self._waiting.update((asset.address, asset) for asset in assets)
+        record = encode(tuple(_asset_to_wire(asset) for asset in assets))
+        return [
+            Write(table=WITHDRAWALS, key=_request_key(request), value=record),
+            *self._batch_later(now_ms),
+            Send(peer=peer, message=encode_message(reply)),
+        ]
+
+    def _judge(self, request: WithdrawRequest) -> list[Asset]:
+        """Take the request out of the prosumer's allowance, or say why not."""
+        meter = self.registry.registration(request.public_key)
+        withdraw_is_signed(request, self.ledger.state.chain_id, verify)
+        assets = [_asset_of(entry, meter.feeder) for entry in request.entries]
+        self.registry.withdraw(meter, assets)
+        return assets
 
     def _batch_later(self, now_ms: int) -> list[Effect]:
         if self._batch_set or not self._waiting:
@@ -161,9 +185,12 @@ class Operator:
         if self._outstanding is not None or not self._waiting:
             return []
         chosen = sorted(self._waiting)[: self._params.max_batch]
-        sequence = self._ledger.state.meta.next_grant
-        batch = GrantAssets(sequence=sequence, assets=tuple(self._waiting[address] for address in chosen))
-        signed = sign_transaction(batch, self._ledger.state.chain_id, self._secret)
+        sequence = self.ledger.state.meta.next_grant
+        batch = GrantAssets(
+            sequence=sequence,
+            assets=tuple(self._waiting[address] for address in chosen),
+        )
+        signed = sign_transaction(batch, self.ledger.state.chain_id, self._secret)
         self._outstanding = (sequence, frozenset(chosen), signed.raw)
         return self._send_batch(now_ms)
 
@@ -177,34 +204,61 @@ class Operator:
     def _follow(self, blocks: Blocks, now_ms: int) -> list[Effect]:
         effects: list[Effect] = []
         received = 0
-        for block, certificate in blocks.items:
-            if block.header.height != self._ledger.tip.height + 1:
+        for certified in blocks.blocks:
+            if certified.header.height != self.ledger.tip.height + 1:
                 continue
             try:
-                outcome = self._ledger.take(block, certificate)
+                outcome = self.ledger.take(certified.header, certified.certificate, certified.body)
             except RuleViolation as broken:
                 effects.append(Report(name="block-refused", value=broken.rule))
-                return [*effects, *self._follower.refused(self._ledger.tip.height, now_ms)]
+                return [
+                    *effects,
+                    *self._follower.refused(self.ledger.tip.height, now_ms),
+                ]
             received += 1
+            effects.append(Report(name="block", value=FollowedBlock(certified=certified, outcome=outcome)))
             for event in outcome.events:
                 if isinstance(event, Deposited):
                     self.registry.deposit(event.address, event.amounts)
         self._forget_granted()
-        effects.extend(self._follower.answered(received, self._ledger.tip.height, now_ms))
+        effects.extend(self._follower.answered(received, self.ledger.tip.height, now_ms))
         return [*effects, *self._batch_later(now_ms)]
 
     def _forget_granted(self) -> None:
         """Drop what is on the ledger from the queue; if another batch took the number, the rest is signed anew."""
-        accounts = self._ledger.state.accounts
-        if self._outstanding is not None and self._ledger.state.meta.next_grant > self._outstanding[0]:
+        accounts = self.ledger.state.accounts
+        if self._outstanding is not None and self.ledger.state.meta.next_grant > self._outstanding[0]:
             self._outstanding = None
         for address in [address for address in self._waiting if address in accounts]:
             del self._waiting[address]
 
 
+def _request_key(request: WithdrawRequest) -> bytes:
+    return request.public_key + request.request_id.to_bytes(8, "big")
+
+
+def _asset_of(entry: WithdrawEntry, feeder: int) -> Asset:
+    return Asset(
+        address=entry.address,
+        feeder=FeederId(feeder),
+        first_interval=entry.first_interval,
+        last_interval=entry.last_interval,
+        production_j=entry.production_j,
+        consumption_j=entry.consumption_j,
+        money_uc=entry.money_uc,
+    )
+
+
 def _asset_to_wire(asset: Asset) -> tuple[bytes | int, ...]:
     span = (asset.first_interval, asset.last_interval)
-    return (asset.address, asset.feeder, *span, asset.production_j, asset.consumption_j, asset.money_uc)
+    return (
+        asset.address,
+        asset.feeder,
+        *span,
+        asset.production_j,
+        asset.consumption_j,
+        asset.money_uc,
+    )
 
 
 def _asset_from_wire(row: object) -> Asset:

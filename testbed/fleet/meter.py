@@ -7,19 +7,26 @@ from dataclasses import dataclass
 from random import Random
 
 from light_client.client import LightClient
-from light_client.messages import decode_message, encode_message
+from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.chain import Blocks, NewBlock
-from light_client.messages.proofs import AccountMessage, GetAccount, GetTrades, TradesMessage
-from light_client.messages.registry import WithdrawReply, WithdrawRequest
+from light_client.messages.proofs import (
+    AccountMessage,
+    GetAccount,
+    GetTrades,
+    TradesMessage,
+)
+from light_client.messages.registry import WithdrawEntry, WithdrawReply, sign_withdraw
 from light_client.messages.submission import SubmitTx, TxResult
-from light_client.rules.crypto import public_key_of
+from light_client.rules.crypto import public_key_of, sign
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.audit import Followed
 from light_client.rules.ledger.block import Header
 from light_client.rules.ledger.genesis import Genesis
+from light_client.rules.ledger.records import account_from_bytes, account_key
 from light_client.rules.ledger.transactions import DepositAssets, GrantAssets
-from light_client.rules.light import Update, verify_balance
-from light_client.rules.units import OfferId
+from light_client.rules.light import Update
+from light_client.rules.statetree import verify_state
+from light_client.rules.units import Address, OfferId
 from light_client.rules.verdict import Accepted, Rejected
 from light_client.session.actor import (
     Effect,
@@ -32,13 +39,16 @@ from light_client.session.actor import (
     Started,
     Storage,
     TimerFired,
+    Write,
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
 from light_client.sync.follow import BlockFollower
-from light_client.wallet.wallet import Wallet
+from light_client.wallet.wallet import AddressKey, Wallet
 from testbed.fleet.orders import Order, Stage
 from testbed.scenarios.model import PlannedOffer
 
+_TABLE = "orders"
+_FIRST_INDEX = b"first-index"
 _HEADERS_KEPT = 256
 _ASK_BATCH = 200
 """Most addresses in one withdrawal request."""
@@ -84,11 +94,17 @@ class EmulatedMeter:
         self._follower = BlockFollower(servers)
         self._headers: dict[int, Header] = {}
         self._halted = False
-        keys, self._first_write = wallet.fresh(len(tuple(plan := tuple(plan))))
-        self._orders = [Order(plan=p, key=k, post_at_ms=self._moment(p)) for p, k in zip(plan, keys, strict=True)]
+        planned = tuple(plan)
+        keys, self._first_writes = _keys_for(len(planned), wallet, storage)
+        self._first_index = keys[0].index if keys else 0
+        self._orders = [
+            Order(plan=offer, key=key, post_at_ms=self._moment(offer))
+            for offer, key in zip(planned, keys, strict=True)
+        ]
         self._by_address = {order.key.address: order for order in self._orders}
         self._by_offer: dict[OfferId, Order] = {}
-        self._asked: dict[bytes, list[Order]] = {}
+        self._by_number: dict[OfferId, Order] = {}
+        self._asked: dict[int, list[Order]] = {}
         self._unproven: dict[int, set[OfferId]] = {}
 
     def _moment(self, plan: PlannedOffer) -> int:
@@ -105,7 +121,7 @@ class EmulatedMeter:
         """React to one event."""
         match event:
             case Started():
-                effects: list[Effect] = [self._first_write]
+                effects: list[Effect] = list(self._first_writes)
                 effects += self._follower.start(self.client.replica.height, now_ms)
                 return effects + self._withdraw(now_ms) + self._post_timer(now_ms)
             case TimerFired(name=name):
@@ -151,15 +167,28 @@ class EmulatedMeter:
         if not self._asked:
             wanting = [order for order in self._orders if order.stage is Stage.PLANNED]
             for start in range(0, len(wanting), _ASK_BATCH):
-                request_id = self._chance.randbytes(16)
-                self._asked[request_id] = wanting[start : start + _ASK_BATCH]
+                self._asked[self._first_index + start] = wanting[start : start + _ASK_BATCH]
         effects: list[Effect] = []
         for request_id, orders in self._asked.items():
             entries = tuple(
-                (a.address, a.first_interval, a.last_interval, a.production_j, a.consumption_j, a.money_uc)
+                WithdrawEntry(
+                    address=a.address,
+                    first_interval=a.first_interval,
+                    last_interval=a.last_interval,
+                    production_j=a.production_j,
+                    consumption_j=a.consumption_j,
+                    money_uc=a.money_uc,
+                )
                 for a in (order.asset for order in orders)
             )
-            request = WithdrawRequest.signed(request_id, entries, self._chain_id, self._identity)
+            request = sign_withdraw(
+                self._chain_id,
+                request_id=request_id,
+                meter_id=self.name,
+                entries=entries,
+                public_key=self.identity_key,
+                signer=lambda message: sign(self._identity, message),
+            )
             effects.append(Send(peer=self._operator, message=encode_message(request)))
         if effects:
             effects.append(SetTimer(name="withdraw", at_ms=now_ms + self._params.resend_ms))
@@ -170,18 +199,19 @@ class EmulatedMeter:
         if reply.accepted:
             return []
         for order in orders:
-            order.advance(Stage.MISSED)
+            if order.stage is Stage.PLANNED:
+                order.advance(Stage.MISSED)
         return [Report(name="withdrawal-failed", value=reply.reason)]
-
-    def _post_timer(self, now_ms: int) -> list[Effect]:
-        waiting = [order.post_at_ms for order in self._orders if order.stage in (Stage.PLANNED, Stage.GRANTED)]
-        return [SetTimer(name="post", at_ms=max(now_ms + 1, min(waiting)))] if waiting else []
 
     def _post_due(self, now_ms: int) -> list[Effect]:
         """Post what is due; what is not granted yet is tried again, what is too late is given up."""
         effects: list[Effect] = []
         for order in self._orders:
-            if order.post_at_ms > now_ms or order.stage not in (Stage.PLANNED, Stage.GRANTED, Stage.POSTED):
+            if order.post_at_ms > now_ms or order.stage not in (
+                Stage.PLANNED,
+                Stage.GRANTED,
+                Stage.POSTED,
+            ):
                 continue
             if now_ms >= self._genesis.gate_ms(order.plan.first_interval):
                 order.advance(Stage.MISSED)
@@ -192,11 +222,16 @@ class EmulatedMeter:
                 order.sent_at_ms = now_ms
             if order.stage is Stage.POSTED:
                 raw = order.signed_offer(self._chain_id).raw
-                effects.append(Send(peer=self._follower.server, message=encode_message(SubmitTx(raw=raw))))
+                effects.append(
+                    Send(
+                        peer=self._follower.server,
+                        message=encode_message(SubmitTx(raw=raw)),
+                    )
+                )
             order.post_at_ms = now_ms + self._params.resend_ms
-        return effects + self._post_timer_all(now_ms)
+        return effects + self._post_timer(now_ms)
 
-    def _post_timer_all(self, now_ms: int) -> list[Effect]:
+    def _post_timer(self, now_ms: int) -> list[Effect]:
         stages = (Stage.PLANNED, Stage.GRANTED, Stage.POSTED)
         waiting = [order.post_at_ms for order in self._orders if order.stage in stages]
         return [SetTimer(name="post", at_ms=max(now_ms + 1, min(waiting)))] if waiting else []
@@ -204,16 +239,25 @@ class EmulatedMeter:
     def _follow(self, blocks: Blocks, now_ms: int) -> list[Effect]:
         effects: list[Effect] = []
         received = 0
-        for block, certificate in blocks.items:
-            header = block.header
+        for certified in blocks.blocks:
+            header = certified.header
             if header.height != self.client.replica.height + 1:
                 continue
-            verdict = self.client.take_header(Update(header=header, certificate=certificate), now_ms)
-            followed = self.client.take_body(block.body) if isinstance(verdict, Accepted) else verdict
+            verdict = self.client.take_header(
+                Update(header=header, certificate=certified.certificate), now_ms
+            )
+            followed = self.client.take_body(certified.body) if isinstance(verdict, Accepted) else verdict
             if not isinstance(followed, Followed):
-                if isinstance(verdict, Accepted) and isinstance(followed, Rejected) and followed.rule != "LED-32":
+                if (
+                    isinstance(verdict, Accepted)
+                    and isinstance(followed, Rejected)
+                    and followed.rule != "LED-32"
+                ):
                     return self._halt(followed)
-                return [*effects, *self._follower.refused(self.client.replica.height, now_ms)]
+                return [
+                    *effects,
+                    *self._follower.refused(self.client.replica.height, now_ms),
+                ]
             received += 1
             self._headers[header.height] = header
             self._headers.pop(header.height - _HEADERS_KEPT, None)
@@ -236,10 +280,10 @@ class EmulatedMeter:
                     order.advance(Stage.DEPOSITED)
         for offer in followed.posted:
             order = self._by_address.get(offer.address)
-            if order is not None and order.stage in (Stage.POSTED, Stage.MISSED):
+            if order is not None and order.stage in (Stage.GRANTED, Stage.POSTED, Stage.MISSED):
                 order.advance(Stage.OPEN)
                 order.offer_id = offer.offer_id
-                self._by_offer[offer.offer_id] = order
+                self._by_offer[offer.offer_id] = self._by_number[offer.offer_id] = order
         if followed.cleared is not None:
             own = [trade for trade in followed.cleared.trades if OfferId(trade.offer_id) in self._by_offer]
             for trade in own:
@@ -249,17 +293,19 @@ class EmulatedMeter:
                     effects.append(Report(name="offer-to-final-ms", value=now_ms - order.sent_at_ms))
             if own:
                 ids = tuple(OfferId(trade.offer_id) for trade in own)
-                self._unproven[header.height] = set(ids)
-                request = GetTrades(height=header.height, offer_ids=ids)
+                self._unproven[header.clearing.interval] = set(ids)
+                request = GetTrades(interval=header.clearing.interval, offers=ids)
                 effects.append(Send(peer=self._follower.server, message=encode_message(request)))
             effects += self._close_ended(now_ms)
         return effects
 
-    def _granted(self, addresses: Iterable[bytes]) -> None:
+    def _granted(self, addresses: Iterable[Address]) -> None:
         for address in addresses:
-            order = self._by_address.get(address)  # type: ignore[call-overload]
-            if order is not None and order.stage is Stage.PLANNED:
-                order.advance(Stage.GRANTED)
+            order = self._by_address.get(address)
+            if order is not None:
+                order.granted = True
+                if order.stage is Stage.PLANNED:
+                    order.advance(Stage.GRANTED)
 
     def _close_ended(self, now_ms: int) -> list[Effect]:
         open_offers = self.client.replica.offers
@@ -276,29 +322,37 @@ class EmulatedMeter:
     def _take_proofs(self, message: TradesMessage) -> list[Effect]:
         """Check own trades by inclusion, each against its offer and against what the replica derived."""
         header = self._headers.get(message.height)
-        waiting = self._unproven.get(message.height, set())
-        for trade, proof in message.items if header is not None else ():
-            order = next((o for o in self._orders if o.offer_id == trade.offer_id), None)
+        waiting = self._unproven.get(message.interval, set())
+        for proven in message.trades if header is not None else ():
+            trade = proven.trade
+            order = self._by_number.get(OfferId(trade.offer_id))
             if order is None or trade.offer_id not in waiting or header is None:
                 continue
             waiting.discard(OfferId(trade.offer_id))
-            verdict = self.client.take_trade(header, trade.offer_id, order.offer, trade, proof)
+            verdict = self.client.take_trade(header, trade.offer_id, order.offer, trade, proven.proof)
             if isinstance(verdict, Accepted) and trade not in order.trades:
-                self.client.checked.refuse(Rejected(rule="LC-11", reason="a proven trade that was not derived"))
+                self.client.checked.refuse(
+                    Rejected(rule="LC-11", reason="a proven trade that was not derived")
+                )
         if not waiting:
-            self._unproven.pop(message.height, None)
+            self._unproven.pop(message.interval, None)
         return []
 
     def _settle(self, now_ms: int) -> list[Effect]:
         """Ask for the balances of ended orders; ask again for what was not answered."""
-        ended = [order for order in self._orders if order.stage in (Stage.CLOSED, Stage.MISSED)]
-        granted = [order for order in ended if order.key.address in self._by_address]
+        ended = [o for o in self._orders if o.granted and o.stage in (Stage.CLOSED, Stage.MISSED)]
         server = self._follower.server
         effects: list[Effect] = [
-            Send(peer=server, message=encode_message(GetAccount(address=order.key.address))) for order in granted
+            Send(
+                peer=server,
+                message=encode_message(
+                    GetAccount(address=order.key.address, height=self.client.replica.height)
+                ),
+            )
+            for order in ended
         ]
-        for height, ids in self._unproven.items():
-            request = GetTrades(height=height, offer_ids=tuple(sorted(ids)))
+        for interval, ids in self._unproven.items():
+            request = GetTrades(interval=interval, offers=tuple(sorted(ids)))
             effects.append(Send(peer=server, message=encode_message(request)))
         if effects:
             effects.append(SetTimer(name="settle", at_ms=now_ms + 3 * self._params.resend_ms))
@@ -310,12 +364,25 @@ class EmulatedMeter:
         order = self._by_address.get(message.address)
         if header is None or order is None or order.stage not in (Stage.CLOSED, Stage.MISSED):
             return []
-        verify_balance(header, order.key.address, message.account, message.proof)
-        if message.account is None:
+        verify_state(
+            header.state_root,
+            account_key(order.key.address),
+            message.account.record,
+            message.account.proof,
+        )
+        if message.account.record is None:
             return []
-        if message.account != order.expected_account():
-            got, expected = message.account, order.expected_account()
-            raise RuleViolation("LC-15", "own balance against verified trades", got=got, expected=expected)
+        got, expected = (
+            account_from_bytes(message.account.record),
+            order.expected_account(),
+        )
+        if got != expected:
+            raise RuleViolation(
+                "LC-15",
+                "own balance against verified trades",
+                got=got,
+                expected=expected,
+            )
         self.balances += 1
         raw = order.signed_deposit(self._chain_id).raw
         return [Send(peer=self._follower.server, message=encode_message(SubmitTx(raw=raw)))]
@@ -324,3 +391,14 @@ class EmulatedMeter:
     def identity_key(self) -> bytes:
         """Public key under which the DSO knows this meter."""
         return public_key_of(self._identity)
+
+
+def _keys_for(count: int, wallet: Wallet, storage: Storage) -> tuple[list[AddressKey], list[Write]]:
+    """The keys of the day's orders: the same ones after a restart, so that nothing is ever offered twice."""
+    stored = storage.get(_TABLE, _FIRST_INDEX)
+    if stored is not None:
+        first = int.from_bytes(stored, "big")
+        return [wallet.key_at(index) for index in range(first, first + count)], []
+    keys, write = wallet.fresh(count)
+    first_index = keys[0].index if keys else 0
+    return keys, [write, Write(table=_TABLE, key=_FIRST_INDEX, value=first_index.to_bytes(8, "big"))]

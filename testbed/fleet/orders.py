@@ -43,14 +43,14 @@ class Stage(Enum):
 
 NEXT_STAGES = {
     Stage.PLANNED: {Stage.GRANTED, Stage.MISSED},
-    Stage.GRANTED: {Stage.POSTED, Stage.MISSED},
+    Stage.GRANTED: {Stage.POSTED, Stage.OPEN, Stage.MISSED},
     Stage.POSTED: {Stage.OPEN, Stage.MISSED},
     Stage.OPEN: {Stage.CLOSED},
     Stage.CLOSED: {Stage.DEPOSITED},
     Stage.MISSED: {Stage.OPEN, Stage.DEPOSITED},
     Stage.DEPOSITED: set(),
 }
-"""From stage to stage; an offer believed missed may still turn up in a block."""
+"""From stage to stage; an offer believed missed may still turn up in a block, and so may one sent before a restart."""
 
 
 @dataclass(slots=True)
@@ -65,6 +65,8 @@ class Order:
     offer_id: OfferId | None = None
     sent_at_ms: int | None = None
     """When it was first sent."""
+    granted: bool = False
+    """Whether a block granted its assets."""
     trades: list[Trade] = field(default_factory=list)
 
     def advance(self, stage: Stage) -> None:

@@ -43,7 +43,9 @@ class OfferColumns:
         return cls(
             **{
                 field.name: np.fromiter(
-                    (getattr(offer, field.name) for offer in offers), np.int64, len(offers)
+                    (getattr(offer, field.name) for offer in offers),
+                    np.int64,
+                    len(offers),
                 )
                 for field in fields(cls)
             }

@@ -65,7 +65,9 @@ def scale(base: OfferColumns, copies: int, *, priced: bool) -> OfferColumns:
         raise PlanError("copies of a grid", got=copies, expected="1 or more")
     if np.any(base.energy_j % UNIT_J):
         raise PlanError(
-            "energies to scale", got="a fraction of the unit", expected=f"multiples of {UNIT_J} J"
+            "energies to scale",
+            got="a fraction of the unit",
+            expected=f"multiples of {UNIT_J} J",
         )
     rng = np.random.default_rng(1)
     parts = []

@@ -9,7 +9,13 @@ from light_client.rules.units import JOULES_PER_KWH, JOULES_PER_WH
 from testbed.scenarios.chance import Chance
 from testbed.scenarios.errors import PlanError
 from testbed.scenarios.interpolation import quarters_of_hours
-from testbed.scenarios.model import Battery, HomeDay, Scenario, equal_feeders, numbered_homes
+from testbed.scenarios.model import (
+    Battery,
+    HomeDay,
+    Scenario,
+    equal_feeders,
+    numbered_homes,
+)
 from testbed.scenarios.planning import Posting, Prices, plan_day
 
 INTERVAL_S = 900
@@ -37,7 +43,11 @@ class Village:
 
     def __post_init__(self) -> None:
         if sum(self.homes_per_feeder) < 2 or min(self.homes_per_feeder) < 0:
-            raise PlanError("homes_per_feeder", got=self.homes_per_feeder, expected="two homes or more")
+            raise PlanError(
+                "homes_per_feeder",
+                got=self.homes_per_feeder,
+                expected="two homes or more",
+            )
 
 
 def _load_hours(home_id: int, chance: Chance) -> tuple[int, ...]:
@@ -85,7 +95,11 @@ def village(
     name: str = "village",
 ) -> Scenario:
     """A small grid on one day: about 6 homes on 3 feeders unless ``shape`` says otherwise."""
-    shape, prices, posting = shape or Village(), prices or Prices(), posting or Posting()
+    shape, prices, posting = (
+        shape or Village(),
+        prices or Prices(),
+        posting or Posting(),
+    )
     chance = Chance(seed)
     of_day = Chance(chance.below(1 << 64, "day", day.isoformat()))
     places = numbered_homes(shape.homes_per_feeder)
@@ -97,7 +111,9 @@ def village(
         peak_w = 1_000 * (2 + chance.below(4, "peak", home_id)) if has_pv else 0
         homes.append(_home(home_id, feeder, peak_w=peak_w, has_battery=has_battery, of_day=of_day))
     feeders = equal_feeders(
-        range(1, len(shape.homes_per_feeder) + 1), c_ext_w=shape.c_ext_w, c_int_w=shape.c_int_w
+        range(1, len(shape.homes_per_feeder) + 1),
+        c_ext_w=shape.c_ext_w,
+        c_int_w=shape.c_int_w,
     )
     return plan_day(
         homes,

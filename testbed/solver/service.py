@@ -5,12 +5,13 @@ Anyone may run one. Its word counts for nothing: what it submits carries its own
 
 from __future__ import annotations
 
-from light_client.messages import decode_message, encode_message
+from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.chain import Blocks, NewBlock
 from light_client.messages.submission import SubmitTx, TxResult
 from light_client.rules.crypto import verify
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.audit import MarketReplica
+from light_client.rules.ledger.block import body_from_bytes
 from light_client.rules.ledger.committee import check_quorum
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import SubmitSolution, sign_transaction
@@ -38,7 +39,12 @@ class SolverService:
     """One solver."""
 
     def __init__(
-        self, name: PeerName, genesis: Genesis, secret: bytes, miners: tuple[PeerName, ...], resend_ms: int = 5_000
+        self,
+        name: PeerName,
+        genesis: Genesis,
+        secret: bytes,
+        miners: tuple[PeerName, ...],
+        resend_ms: int = 5_000,
     ) -> None:
         self.name = name
         self._genesis = genesis
@@ -78,14 +84,19 @@ class SolverService:
 
     def _follow(self, blocks: Blocks, now_ms: int) -> list[Effect]:
         received = 0
-        for block, certificate in blocks.items:
-            if block.header.height != self._replica.height + 1:
+        for certified in blocks.blocks:
+            header, certificate = certified.header, certified.certificate
+            if header.height != self._replica.height + 1:
                 continue
             try:
                 check_quorum(self._genesis.committee, self._replica.chain_id, certificate, verify)
-                if certificate.header_hash != block.header.hash():
-                    raise RuleViolation("LC-05", "header of the certificate", got=certificate.header_hash)
-                self._replica.follow(block.header, block.body)
+                if certificate.header_hash != header.hash() or certificate.height != header.height:
+                    raise RuleViolation(
+                        "LC-05",
+                        "header of the certificate",
+                        got=certificate.header_hash,
+                    )
+                self._replica.follow(header, body_from_bytes(certified.body, self._genesis.chain))
             except RuleViolation as broken:
                 refusal = Report(name="block-refused", value=broken.rule)
                 return [refusal, *self._follower.refused(self._replica.height, now_ms)]
@@ -109,7 +120,10 @@ class SolverService:
         transaction = SubmitSolution(solution=solved.solution)
         signed = sign_transaction(transaction, self._replica.chain_id, self._secret)
         self._solved = (problem.first_interval, signed.raw)
-        return [Report(name="solved", value=(problem.first_interval, solved.gaps)), *self._submit(now_ms)]
+        return [
+            Report(name="solved", value=(problem.first_interval, solved.gaps)),
+            *self._submit(now_ms),
+        ]
 
     def _submit(self, now_ms: int) -> list[Effect]:
         """Send the solution to every miner, again and again until its interval is final."""
