@@ -60,7 +60,7 @@ def example_day(**changes: Any) -> TradingDay:
     total, bound = sum(traded), sum(traded) + 36_000
     for_sale, wanted = (scenario.offered_per_interval_j(side) for side in Side)
     summary = Summary(
-        offered_j=sum(for_sale) + sum(wanted),
+        offered_j=sum(for_sale),
         traded_j=total,
         bound_j=bound,
         gap_j=36_000,
