@@ -113,8 +113,8 @@ class Cast:
         registry = Registry(registrations, self.scenario.interval_s)
         return Operator(DSO, self.genesis, self.secret("dso"), registry, self.miner_names, storage)
 
-    def solver(self, name: PeerName) -> SolverService:
-        """A solver."""
+    def solver(self, name: PeerName, _storage: Storage) -> SolverService:
+        """A solver: it keeps nothing, since everything it knows is on the ledger."""
         number = self.solver_names.index(name)
         return SolverService(name, self.genesis, self.secret("solver", number), self.miner_names)
 

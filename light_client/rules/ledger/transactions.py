@@ -15,6 +15,7 @@ from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.market.clearing import Solution, solution_from_wire
+from light_client.rules.market.intervals import Ranges
 from light_client.rules.market.offer import Offer
 from light_client.rules.units import (
     ADDRESS_BYTES,
@@ -214,14 +215,18 @@ def _offer_from_fields(fields: tuple[Any, ...], address: Address) -> PostOffer:
     _, sequence, side, feeder, energy_j, price, flat = fields
     if type(side) is not int or side not in (0, 1):
         raise RuleViolation("MKT-03", "side of an offer", got=side, expected="0 or 1")
-    if type(flat) is not tuple or len(flat) % 2 or any(type(value) is not int for value in flat):
+    if type(flat) is not tuple or len(flat) % 2 or any([type(value) is not int for value in flat]):
         expected = "pairs of whole numbers"
         raise RuleViolation("MKT-04", "interval ranges of an offer", got=flat, expected=expected)
+    if len(flat) == 2:  # the usual offer: half the time of the general form
+        ranges: Ranges = ((flat[0], flat[0] + flat[1]),)
+    else:
+        ranges = tuple([(first, first + length) for first, length in zip(flat[::2], flat[1::2], strict=True)])
     offer = Offer(
         side=Side.BUY if side else Side.SELL,
         feeder=feeder,
         energy_j=energy_j,
-        ranges=tuple([(first, first + length) for first, length in zip(flat[::2], flat[1::2], strict=True)]),
+        ranges=ranges,
         price_uc_per_kwh=price,
         address=address,
     )
