@@ -6,8 +6,8 @@ when one does not answer in time or sends what the caller refuses. Announcements
 
 from __future__ import annotations
 
-from light_client.messages.codec import encode_message
 from light_client.messages.chain import GetBlocks, Subscribe
+from light_client.messages.codec import encode_message
 from light_client.rules.errors import LocalError
 from light_client.session.actor import Effect, PeerName, Send, SetTimer
 
@@ -23,7 +23,7 @@ class BlockFollower:
         *,
         limit: int = 64,
         retry_ms: int = 3_000,
-        poll_ms: int = 60_000,
+        poll_ms: int = 240_000,
     ):
         if not servers:
             raise LocalError("a follower needs a server", got=0, expected="at least one")
