@@ -74,7 +74,7 @@ def test_a_killed_process_comes_back_with_everything_it_had_answered(tmp_path: P
     ]
     assert starts[0] == 0
     assert starts[1] >= before
-    for child in (again, asker):
+    for child in (asker, again):
         child.send_signal(signal.SIGTERM)
         assert _end(child)[0] == STOPPED
     connections = [line["value"] for line in reports(log) if line["name"] == "live.connections"]
