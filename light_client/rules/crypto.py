@@ -144,7 +144,10 @@ def _cryptography() -> Library:
     verifying = ec.ECDSA(digest_algorithm)
     try:
         signing = ec.ECDSA(digest_algorithm, deterministic_signing=True)
-    except (TypeError, UnsupportedAlgorithm) as error:  # a release, or an OpenSSL, without RFC 6979
+    except (
+        TypeError,
+        UnsupportedAlgorithm,
+    ) as error:  # a release, or an OpenSSL, without RFC 6979
         raise ImportError("this release of cryptography cannot sign deterministically") from error
 
     class Cryptography:
@@ -224,7 +227,11 @@ def backend_named(name: str) -> Backend:
         LocalError: there is no backend of that name.
     """
     if name not in _LOADERS:
-        raise LocalError("there is no such cryptography backend", got=name, expected=" or ".join(_LOADERS))
+        raise LocalError(
+            "there is no such cryptography backend",
+            got=name,
+            expected=" or ".join(_LOADERS),
+        )
     return Backend(_LOADERS[name]())
 
 

@@ -66,10 +66,17 @@ def decode(data: bytes, *, max_bytes: int, max_depth: int = 8, max_items: int = 
     if type(data) is not bytes:
         raise LocalError("only bytes can be decoded", got=type(data).__name__, expected="bytes")
     if max_depth > DEPTH_LIMIT:
-        raise LocalError("the nesting allowed is too deep", got=max_depth, expected=f"at most {DEPTH_LIMIT}")
+        raise LocalError(
+            "the nesting allowed is too deep",
+            got=max_depth,
+            expected=f"at most {DEPTH_LIMIT}",
+        )
     if len(data) > max_bytes:
         raise MalformedError(
-            "ENC-01", "the input is too long", got=len(data), expected=f"at most {max_bytes} bytes"
+            "ENC-01",
+            "the input is too long",
+            got=len(data),
+            expected=f"at most {max_bytes} bytes",
         )
     try:
         values, end = _decode_items(data, 0, 1, max_depth, [max_items])
@@ -94,7 +101,10 @@ def _decode_items(  # noqa: C901, PLR0912, PLR0915
     size = len(data)
     if count > size - at:
         raise MalformedError(
-            "ENC-02", "an array is cut short", got=f"{size - at} bytes", expected=f"{count} items"
+            "ENC-02",
+            "an array is cut short",
+            got=f"{size - at} bytes",
+            expected=f"{count} items",
         )
     items_left[0] -= count
     if items_left[0] < 0:
@@ -140,13 +150,21 @@ def _decode_items(  # noqa: C901, PLR0912, PLR0915
             end = at + number
             if end > size:
                 raise MalformedError(
-                    "ENC-02", "a string is cut short", got=size - at, expected=f"{number} bytes"
+                    "ENC-02",
+                    "a string is cut short",
+                    got=size - at,
+                    expected=f"{number} bytes",
                 )
             if head < _TEXT:
                 put(data[at:end])
             else:
                 if number > MAX_TEXT_BYTES:
-                    raise MalformedError("ENC-09", "a text is too long", got=number, expected=MAX_TEXT_BYTES)
+                    raise MalformedError(
+                        "ENC-09",
+                        "a text is too long",
+                        got=number,
+                        expected=MAX_TEXT_BYTES,
+                    )
                 put(data[at:end].decode())
             at = end
         elif head < _BEYOND:
@@ -156,14 +174,19 @@ def _decode_items(  # noqa: C901, PLR0912, PLR0915
             put(inner)
         else:
             raise MalformedError(
-                "ENC-06", "maps, tags, floats and simple values are not allowed", got=f"0x{head:02x}"
+                "ENC-06",
+                "maps, tags, floats and simple values are not allowed",
+                got=f"0x{head:02x}",
             )
     return tuple(values), at
 
 
 def _refuse_long_head(number: int) -> NoReturn:
     raise MalformedError(
-        "ENC-04", "a head is longer than it need be", got=number, expected="the shortest head"
+        "ENC-04",
+        "a head is longer than it need be",
+        got=number,
+        expected="the shortest head",
     )
 
 

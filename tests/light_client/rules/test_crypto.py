@@ -11,6 +11,7 @@ What the files call invalid must be refused always.
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,8 +118,47 @@ def test_wycheproof_der(backend: Backend, shared_vectors: Path) -> None:
 
 def test_all_backends_are_here_and_the_best_is_used() -> None:
     assert crypto.available_backends() == BACKENDS
-    assert crypto.BACKEND is crypto.backend_named("coincurve")
+    assert crypto.BACKEND.name == crypto._first_backend().name == "coincurve"
     assert repr(crypto.BACKEND) == "Backend(coincurve)"
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Nothing loaded before and nothing kept after."""
+    crypto.backend_named.cache_clear()
+    yield
+    crypto.backend_named.cache_clear()
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_the_best_library_installed_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "coincurve", None)
+    assert crypto.available_backends() == ("cryptography", "ecdsa")
+    assert crypto._first_backend().name == "cryptography"
+    monkeypatch.setitem(sys.modules, "ecdsa", None)
+    crypto.backend_named.cache_clear()
+    assert crypto.available_backends() == ("cryptography",)
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_cryptography_that_signs_by_chance_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Releases before 43 do not know the argument."""
+
+    def old(algorithm: object) -> object:
+        return algorithm
+
+    monkeypatch.setattr("cryptography.hazmat.primitives.asymmetric.ec.ECDSA", old)
+    assert crypto.available_backends() == ("coincurve", "ecdsa")
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_without_any_library_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in BACKENDS:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    assert crypto.available_backends() == ()
+    with pytest.raises(ImportError, match="needs one of coincurve, cryptography, ecdsa"):
+        crypto._first_backend()
 
 
 def test_there_is_no_other_backend() -> None:
