@@ -153,7 +153,7 @@ class Consensus:
         else:
             self._out.append(Report(name="two-proposals", value=(known.proposal, proposal)))
             if header_hash in known.prevotes.supported():
-                self._blocks.setdefault(header_hash, SeenBlock(proposal.header, proposal.body))
+                self._keep_block(header_hash, SeenBlock(proposal.header, proposal.body))
         if self.step == Step.WAITING and proposal.round_ == 0:
             self._start_round(0, now_ms)
         return self._advance(now_ms)
@@ -355,7 +355,13 @@ class Consensus:
     def _keep_proposal(self, proposal: Proposal, header_hash: bytes) -> None:
         here = self._of(proposal.round_)
         here.proposal, here.proposal_hash = proposal, header_hash
-        self._blocks.setdefault(header_hash, SeenBlock(proposal.header, proposal.body))
+        self._keep_block(header_hash, SeenBlock(proposal.header, proposal.body))
+
+    def _keep_block(self, header_hash: bytes, block: SeenBlock) -> None:
+        """Keep a block; one with a wrong body, which a faulty leader may have sent, gives way to a later one."""
+        known = self._blocks.get(header_hash)
+        if known is None or (known.body != block.body and not self._application.is_valid(known)):
+            self._blocks[header_hash] = block
 
     def _forget_old_rounds(self) -> None:
         lock = self._log.lock

@@ -62,7 +62,9 @@ class Seat:
         self, block: SeenBlock, header_hash: bytes, round_: int, pol_round: int | None
     ) -> Proposal:
         """Our proposal."""
-        message = proposal_message(self.chain_id, block.header.height, round_, pol_round, header_hash)
+        message = proposal_message(
+            self.chain_id, block.header.height, round_, pol_round, header_hash, block.body
+        )
         return Proposal(
             round_=round_,
             pol_round=pol_round,
@@ -94,7 +96,7 @@ def check_proposal(proposal: Proposal, header_hash: bytes, seat: Seat) -> None:
         )
     leader = seat.committee.members[seat.committee.leader(proposal.height, proposal.round_)]
     message = proposal_message(
-        seat.chain_id, proposal.height, proposal.round_, proposal.pol_round, header_hash
+        seat.chain_id, proposal.height, proposal.round_, proposal.pol_round, header_hash, proposal.body
     )
     if not seat.verify_signature(leader.public_key, proposal.signature, message):
         raise RuleViolation(
