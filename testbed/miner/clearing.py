@@ -53,8 +53,9 @@ class Solutions:
         if interval < waiting:
             raise RuleViolation("SOL-02", "interval of a solution", got=interval, expected=waiting)
         if interval > waiting or not self._ledger.gate_closed:
-            if signed.public_key in self._early or len(self._early) < MAX_EARLY:
-                self._early[signed.public_key] = signed
+            self._early[signed.public_key] = signed
+            if len(self._early) > MAX_EARLY:
+                del self._early[next(iter(self._early))]
             return False
         return self._judge(signed)
 
@@ -84,21 +85,21 @@ class Solutions:
         """The state has changed: forget what was for an interval now final, and judge what came early.
 
         Returns:
-            The early solutions that were judged, each with the rule it breaks, or None if it is the best.
+            The early solutions that were refused, with the rule they break, and the one that is the best, with None.
         """
         interval = self._ledger.state.meta.next_interval
         if interval != self._interval:
             self._interval = interval
             self._best, self._gaps, self._problem = b"", None, None
             self._tries.clear()
-        if not self._early or not self._ledger.gate_closed:
-            return []
-        judged: list[tuple[SignedTransaction, RuleViolation | None]] = []
         early, self._early = self._early, {}
+        judged: list[tuple[SignedTransaction, RuleViolation | None]] = []
         for signed in early.values():
             try:
                 self.submit(signed)
-                judged.append((signed, None))
             except RuleViolation as broken:
                 judged.append((signed, broken))
+                continue
+            if signed.raw == self._best:
+                judged.append((signed, None))
         return judged

@@ -31,7 +31,7 @@ from light_client.messages.codec import Message
 from light_client.messages.consensus import Proposal, RoundStatus, Vote
 from light_client.rules.ledger.block import Header
 from light_client.rules.ledger.committee import NIL, QuorumCertificate, VoteKind
-from light_client.session.actor import CancelTimer, Effect, Report, SetTimer
+from light_client.session.actor import CancelTimer, Effect, Report, SetTimer, Write
 from testbed.miner.ballots import Round
 from testbed.miner.catchup import missing_there, status_of
 from testbed.miner.seat import Seat, certificate_of, check_proposal, check_vote
@@ -105,6 +105,14 @@ class Consensus:
     def lock(self) -> Lock:
         """Locked and valid block."""
         return self._log.lock
+
+    def block(self, header_hash: bytes) -> SeenBlock | None:
+        """A proposed block at hand."""
+        return self._blocks.get(header_hash)
+
+    def forget_log(self) -> list[Write]:
+        """Delete what was logged: the height is decided, here or by what others sent."""
+        return list(self._log.forget())
 
     # -- inputs ---------------------------------------------------------------------------------------------------
 

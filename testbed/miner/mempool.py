@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from light_client.rules.crypto import tagged_hash
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.committee import Verify
@@ -16,22 +17,10 @@ from light_client.rules.ledger.events import Event
 from light_client.rules.ledger.execution import close_gate
 from light_client.rules.ledger.state import Draft, LedgerState
 from light_client.rules.ledger.transactions import DepositAssets, GrantAssets, PostOffer, SignedTransaction
+from testbed.miner.params import PoolLimits
 
 _EARLY_RULES = ("LED-05", "LED-08", "LED-09")
 """Broken by what comes too early, or too late."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolLimits:
-    """How much a miner keeps waiting."""
-
-    transactions: int = 20_000
-    bytes_: int = 32 << 20
-    per_sender: int = 64
-    """Transactions of one key; the grid operator's is exempt."""
-    parked: int = 1_024
-    remembered: int = 1 << 14
-    """Identities of executed transactions, so that one handed in again is answered as accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +176,11 @@ class Mempool:
             return False
         account = expected(self._draft, signed)
         return account is None or transaction.sequence > account
+
+
+def tx_id_of(raw: bytes) -> bytes:
+    """Identity of a transaction, whatever it holds: that of ``SignedTransaction.tx_id``."""
+    return tagged_hash("gridlight/tx/1", raw)
 
 
 def expected(draft: Draft, signed: SignedTransaction) -> int | None:

@@ -15,24 +15,8 @@ from light_client.rules.ledger.committee import (
     vote_message,
 )
 from testbed.miner.ballots import Ballots
+from testbed.miner.params import Timeouts
 from testbed.miner.wal import SeenBlock
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """How long a miner waits, ms: longer from round to round, so that slow networks are caught up with."""
-
-    propose_ms: int = 1_500
-    vote_ms: int = 500
-    """After a quorum's votes that do not agree, for the others'."""
-    per_round_ms: int = 500
-    longest_ms: int = 30_000
-    status_ms: int = 1_000
-    """How often a miner says where it stands while it waits for others."""
-
-    def in_round(self, base_ms: int, round_: int) -> int:
-        """The timeout of a round, ms."""
-        return min(base_ms + round_ * self.per_round_ms, self.longest_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +28,7 @@ class Seat:
     number: int
     signer: Callable[[bytes], bytes]
     verify_signature: Verify
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts
 
     def sign_vote(self, kind: VoteKind, height: int, round_: int, header_hash: bytes) -> Vote:
         """Our vote."""

@@ -14,6 +14,7 @@ from light_client.messages.chain import (
 )
 from light_client.messages.codec import Message, encode_message, number_of
 from light_client.messages.proofs import (
+    MAX_ASKED,
     AccountMessage,
     GetAccount,
     GetTrades,
@@ -131,7 +132,7 @@ class Server:
         record = None if account is None else encode_account(account)
         offers = tuple(
             ProvenRecord(record=encode_offer(offer), proof=prove(tree, offer_key(offer.offer_id)))
-            for offer in ledger.offers_at(address, height)
+            for offer in ledger.offers_at(address, height)[:MAX_ASKED]
         )
         proven = ProvenRecord(record=record, proof=prove(tree, account_key(address)))
         return AccountMessage(height=height, address=address, account=proven, offers=offers)

@@ -9,7 +9,7 @@ Tables: ``vote`` (height, round, kind) -> vote; ``proposal`` (height, round) -> 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from light_client.messages.consensus import Proposal, Vote
 from light_client.rules.encoding import decode, encode
@@ -43,16 +43,16 @@ NO_LOCK = Lock()
 class VoteLog:
     """What this miner signed at one height."""
 
-    def __init__(self, storage: Storage, height: int) -> None:
+    def __init__(self, height: int) -> None:
         self.height = height
         self.votes: dict[tuple[int, VoteKind], Vote] = {}
         self.proposals: dict[int, Proposal] = {}
         self.blocks: dict[bytes, SeenBlock] = {}
         self.lock = NO_LOCK
         self._prefix = height.to_bytes(8, "big")
-        self._load(storage)
 
-    def _load(self, storage: Storage) -> None:
+    def load(self, storage: Storage) -> Self:
+        """Read back what was signed before a restart."""
         for _, wire in self._rows(storage, _VOTE):
             vote = Vote.from_wire(wire)
             self.votes[vote.round_, vote.kind] = vote
@@ -69,6 +69,7 @@ class VoteLog:
             )
         for _, wire in self._rows(storage, _LOCK):
             self.lock = Lock(*wire)
+        return self
 
     def _rows(self, storage: Storage, table: str) -> Iterator[tuple[bytes, Any]]:
         for key, value in storage.scan(table, self._prefix):
