@@ -112,6 +112,8 @@ class Simulator:
         self.reports: list[Seen] = []
         self.counters = Counters()
         self.on_report: Callable[[Seen], None] = self.reports.append
+        self.on_send: Callable[[PeerName, Send], None] | None = None
+        """Sees every message that leaves a node, whatever becomes of it."""
         self._rng = Random(seed)  # noqa: S311 - a simulation wants repeatable chance
         self._link = link or Link()
         self._links: dict[tuple[PeerName, PeerName], Link] = {}
@@ -271,6 +273,8 @@ class Simulator:
         counters = self.counters
         counters.sent += 1
         counters.bytes_sent += len(send.message)
+        if self.on_send is not None:
+            self.on_send(sender, send)
         pair = (sender, send.peer)
         receiver = self._nodes.get(send.peer)
         link = self._links.get(pair, self._link)
