@@ -15,7 +15,6 @@ from random import Random
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.state import check_state_conserves
 from testbed.cast import Cast
-from testbed.miner.miner import Miner
 from testbed.network.faults import Faults, Link, random_faults
 from testbed.scenarios import catalogue
 from testbed.scenarios.files import ScenarioFile
