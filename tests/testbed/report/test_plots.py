@@ -34,7 +34,7 @@ def test_small_buyers_share_a_layer_and_nothing_is_lost() -> None:
     buyers = ("feeder 6, kWh", "feeder 5, kWh", "feeder 4, kWh", "feeder 3, kWh", "3 others, kWh")
     assert plot.table.headers[2:] == buyers
     assert sum(float(value) for row in plot.table.rows for value in row[2:]) == sum(range(1, 8))
-    assert plot.finding == "Home 1 sold 28.0 of 0.0\u202fkWh to 7 buyers"
+    assert plot.finding == "Home 1 sold 28.0 of the 0.0\u202fkWh it generated"
 
 
 def test_a_feeder_without_a_way_out_binds_in_neither_direction() -> None:
@@ -53,3 +53,12 @@ def test_times_at_the_limit_are_spans() -> None:
 def test_the_order_of_the_plots() -> None:
     names = [plot.name for plot in plots_of(example_day())]
     assert names == ["energy", "feeders", "optimality", "prosumer", "latency", "verification"]
+
+
+def test_a_day_without_a_gap_says_so() -> None:
+    day = example_day()
+    reached = replace(day, summary=example_summary(bound_j=day.summary.traded_j, gap_j=0))
+    assert optimality(day).finding.endswith(
+        f"0.0\u202fkWh short of {day.summary.bound_j / 3.6e6:.1f}\u202fkWh"
+    )
+    assert optimality(reached).finding.startswith("All of the ")
