@@ -138,7 +138,9 @@ def reports(out: list[Output]) -> list[str]:
 
 def timer(out: list[Output], name: str) -> int | None:
     """When a timer is set to, ms."""
-    times = [effect.at_ms for effect in out if isinstance(effect, SetTimer) and effect.name == f"consensus/{name}"]
+    times = [
+        effect.at_ms for effect in out if isinstance(effect, SetTimer) and effect.name == f"consensus/{name}"
+    ]
     return times[-1] if times else None
 
 

@@ -114,7 +114,9 @@ def grant(genesis: Genesis, sequence: int, prosumers: Sequence[int]) -> SignedTr
     return sign_transaction(batch, genesis.chain_id(), DSO_SECRET)
 
 
-def offer(genesis: Genesis, prosumer: int, interval: int, *, sequence: int = 0, side: Side | None = None) -> SignedTransaction:
+def offer(
+    genesis: Genesis, prosumer: int, interval: int, *, sequence: int = 0, side: Side | None = None
+) -> SignedTransaction:
     """A prosumer offers for one interval: even numbers sell, odd ones buy."""
     chosen = Side(prosumer % 2) if side is None else side
     post: Transaction = PostOffer(
@@ -165,7 +167,9 @@ class Client:
         return effects
 
 
-def busy_plan(genesis: Genesis, rng: Random, *, prosumers: int, intervals: int) -> list[tuple[int, SignedTransaction]]:
+def busy_plan(
+    genesis: Genesis, rng: Random, *, prosumers: int, intervals: int
+) -> list[tuple[int, SignedTransaction]]:
     """Grants first, then one offer per prosumer and interval at a random time."""
     plan = [(START_MS + 100, grant(genesis, 0, range(prosumers)))]
     for number in range(intervals):
