@@ -15,7 +15,10 @@ from light_client.messages.shape import (
     flag,
 )
 from light_client.rules.ledger.block import Header, header_from_wire
-from light_client.rules.ledger.committee import QuorumCertificate, certificate_of_quorum_from_wire
+from light_client.rules.ledger.committee import (
+    QuorumCertificate,
+    certificate_of_quorum_from_wire,
+)
 from light_client.rules.light import Update
 
 MAX_BLOCKS: Final = 256
@@ -42,7 +45,10 @@ class Subscribe:
     def from_wire(cls, wire: tuple[Any, ...]) -> Self:
         """Read the fields."""
         from_height, clearings_only = fields_of(wire, 2, "a subscription")
-        return cls(from_height=from_height, clearings_only=flag("clearings only", clearings_only))
+        return cls(
+            from_height=from_height,
+            clearings_only=flag("clearings only", clearings_only),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +66,10 @@ class NewBlock:
     def from_wire(cls, wire: tuple[Any, ...]) -> Self:
         """Read the fields."""
         header, certificate = fields_of(wire, 2, "an announcement")
-        return cls(header=header_from_wire(header), certificate=certificate_of_quorum_from_wire(certificate))
+        return cls(
+            header=header_from_wire(header),
+            certificate=certificate_of_quorum_from_wire(certificate),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +176,11 @@ class UpdateMessage:
     def to_wire(self) -> tuple[Any, ...]:
         """Fields in order."""
         update = self.update
-        return (update.header.to_wire(), update.certificate.to_wire(), update.history_proof)
+        return (
+            update.header.to_wire(),
+            update.certificate.to_wire(),
+            update.history_proof,
+        )
 
     @classmethod
     def from_wire(cls, wire: tuple[Any, ...]) -> Self:

@@ -18,7 +18,12 @@ from light_client.messages.chain import (
     UpdateMessage,
 )
 from light_client.messages.consensus import Proposal, RoundStatus, Vote
-from light_client.messages.proofs import AccountMessage, GetAccount, GetTrades, TradesMessage
+from light_client.messages.proofs import (
+    AccountMessage,
+    GetAccount,
+    GetTrades,
+    TradesMessage,
+)
 from light_client.messages.registry import WithdrawReply, WithdrawRequest
 from light_client.messages.shape import MAX_BODY_BYTES
 from light_client.messages.submission import MAX_RAW_BYTES, SubmitTx, TxResult
@@ -105,7 +110,9 @@ def encode_message(message: Message) -> bytes:
     raw = encode((number, message.to_wire()))
     if len(raw) > TYPES[number].max_bytes:
         raise LocalError(
-            f"a {type(message).__name__} is too long to send", got=len(raw), expected=TYPES[number].max_bytes
+            f"a {type(message).__name__} is too long to send",
+            got=len(raw),
+            expected=TYPES[number].max_bytes,
         )
     return raw
 
@@ -127,7 +134,10 @@ def decode_message(raw: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES) -> Message
     limit = min(row.max_bytes, max_bytes)
     if len(raw) > limit:
         raise MalformedError(
-            "MSG-02", f"length of a {row.cls.__name__}", got=len(raw), expected=f"at most {limit} bytes"
+            "MSG-02",
+            f"length of a {row.cls.__name__}",
+            got=len(raw),
+            expected=f"at most {limit} bytes",
         )
     wire = decode(raw, max_bytes=limit, max_depth=_MAX_DEPTH, max_items=_MAX_ITEMS)
     fields = wire[1] if type(wire) is tuple else ()

@@ -96,7 +96,12 @@ class Vote:
 
     def __post_init__(self) -> None:
         if self.kind.__class__ is not VoteKind:
-            raise RuleViolation("MSG-04", "kind of a vote", got=self.kind, expected="prevote or precommit")
+            raise RuleViolation(
+                "MSG-04",
+                "kind of a vote",
+                got=self.kind,
+                expected="prevote or precommit",
+            )
         check_number("height of a vote", self.height, 1)
         check_number("round of a vote", self.round_, 0, MAX_ROUND)
         check_bytes("header hash of a vote", self.header_hash, HASH_BYTES)
@@ -109,7 +114,14 @@ class Vote:
 
     def to_wire(self) -> tuple[Any, ...]:
         """Fields in order."""
-        return (int(self.kind), self.height, self.round_, self.header_hash, self.seat, self.signature)
+        return (
+            int(self.kind),
+            self.height,
+            self.round_,
+            self.header_hash,
+            self.seat,
+            self.signature,
+        )
 
     @classmethod
     def from_wire(cls, wire: tuple[Any, ...]) -> Self:
@@ -166,13 +178,23 @@ class RoundStatus:
     def __post_init__(self) -> None:
         check_number("height of a status", self.height, 1)
         check_number("round of a status", self.round_, 0, MAX_ROUND)
-        for what, bitmap in (("prevotes", self.prevotes), ("precommits", self.precommits)):
+        for what, bitmap in (
+            ("prevotes", self.prevotes),
+            ("precommits", self.precommits),
+        ):
             check_number(f"bitmap of {what}", bitmap, 0, _BITMAP_END)
 
     def to_wire(self) -> tuple[Any, ...]:
         """Fields in order."""
         pol = () if self.pol is None else (self.pol.to_wire(),)
-        return (self.height, self.round_, int(self.has_proposal), self.prevotes, self.precommits, pol)
+        return (
+            self.height,
+            self.round_,
+            int(self.has_proposal),
+            self.prevotes,
+            self.precommits,
+            pol,
+        )
 
     @classmethod
     def from_wire(cls, wire: tuple[Any, ...]) -> Self:

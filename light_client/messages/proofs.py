@@ -20,7 +20,13 @@ from light_client.rules.ledger.records import MAX_RECORD_BYTES
 from light_client.rules.light import TradeProof
 from light_client.rules.market.clearing import Trade
 from light_client.rules.statetree import StateProof
-from light_client.rules.units import ADDRESS_BYTES, HASH_BYTES, MAX_ENERGY_J, MAX_INTERVAL, Address
+from light_client.rules.units import (
+    ADDRESS_BYTES,
+    HASH_BYTES,
+    MAX_ENERGY_J,
+    MAX_INTERVAL,
+    Address,
+)
 
 MAX_ASKED: Final = 256
 """Most offers asked for, or proven, in one message."""
@@ -41,7 +47,12 @@ class GetTrades:
         for offer in self.offers:
             check_number("number of an offer", offer, 1)
             if offer <= previous:
-                raise RuleViolation("MSG-07", "offers are not ascending", got=offer, expected=f"> {previous}")
+                raise RuleViolation(
+                    "MSG-07",
+                    "offers are not ascending",
+                    got=offer,
+                    expected=f"> {previous}",
+                )
             previous = offer
 
     def to_wire(self) -> tuple[Any, ...]:
@@ -103,14 +114,22 @@ class TradesMessage:
 
     def to_wire(self) -> tuple[Any, ...]:
         """Fields in order."""
-        return (self.height, self.interval, tuple(trade.to_wire() for trade in self.trades))
+        return (
+            self.height,
+            self.interval,
+            tuple(trade.to_wire() for trade in self.trades),
+        )
 
     @classmethod
     def from_wire(cls, wire: tuple[Any, ...]) -> Self:
         """Read the fields."""
         height, interval, rows = fields_of(wire, 3, "trades")
         check_list("trades", rows, MAX_ASKED)
-        return cls(height=height, interval=interval, trades=tuple(ProvenTrade.from_wire(row) for row in rows))
+        return cls(
+            height=height,
+            interval=interval,
+            trades=tuple(ProvenTrade.from_wire(row) for row in rows),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

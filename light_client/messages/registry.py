@@ -51,18 +51,30 @@ class WithdrawEntry:
         check_bytes("address to grant to", self.address, ADDRESS_BYTES)
         check_number("last interval of a grant", self.last_interval, 0, MAX_INTERVAL - 1)
         check_number("first interval of a grant", self.first_interval, 0, self.last_interval)
-        for what, energy_j in (("production", self.production_j), ("consumption", self.consumption_j)):
+        for what, energy_j in (
+            ("production", self.production_j),
+            ("consumption", self.consumption_j),
+        ):
             check_number(f"{what} of a grant", energy_j, 0, MAX_ENERGY_J)
             if energy_j % LOT_J:
                 raise RuleViolation(
-                    "MSG-04", f"{what} of a grant", got=energy_j, expected=f"a multiple of {LOT_J}"
+                    "MSG-04",
+                    f"{what} of a grant",
+                    got=energy_j,
+                    expected=f"a multiple of {LOT_J}",
                 )
         check_number("money of a grant", self.money_uc, 0, MAX_MONEY_UC)
 
     def to_wire(self) -> tuple[Any, ...]:
         """Fields in order."""
         energies = (self.production_j, self.consumption_j)
-        return (self.address, self.first_interval, self.last_interval, *energies, self.money_uc)
+        return (
+            self.address,
+            self.first_interval,
+            self.last_interval,
+            *energies,
+            self.money_uc,
+        )
 
     @classmethod
     def from_wire(cls, wire: Any) -> Self:
@@ -79,9 +91,17 @@ class WithdrawEntry:
 
 
 def _signed_fields(
-    request_id: int, meter_id: str, entries: tuple[WithdrawEntry, ...], public_key: bytes
+    request_id: int,
+    meter_id: str,
+    entries: tuple[WithdrawEntry, ...],
+    public_key: bytes,
 ) -> tuple[Any, ...]:
-    return (request_id, meter_id, tuple(entry.to_wire() for entry in entries), public_key)
+    return (
+        request_id,
+        meter_id,
+        tuple(entry.to_wire() for entry in entries),
+        public_key,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +127,10 @@ class WithdrawRequest:
         for entry in self.entries:
             if entry.address <= previous:
                 raise RuleViolation(
-                    "MSG-07", "addresses are not ascending", got=entry.address, expected=previous
+                    "MSG-07",
+                    "addresses are not ascending",
+                    got=entry.address,
+                    expected=previous,
                 )
             previous = entry.address
         if not self.entries:
@@ -135,7 +158,11 @@ class WithdrawRequest:
 
 
 def withdraw_message(
-    chain_id: bytes, request_id: int, meter_id: str, entries: tuple[WithdrawEntry, ...], public_key: bytes
+    chain_id: bytes,
+    request_id: int,
+    meter_id: str,
+    entries: tuple[WithdrawEntry, ...],
+    public_key: bytes,
 ) -> bytes:
     """The bytes that a meter signs for a request to withdraw."""
     signed = _signed_fields(request_id, meter_id, entries, public_key)
@@ -169,11 +196,18 @@ def withdraw_is_signed(request: WithdrawRequest, chain_id: bytes, verify_signatu
     Not checked here: that the key is the one registered for the meter.
     """
     message = withdraw_message(
-        chain_id, request.request_id, request.meter_id, request.entries, request.public_key
+        chain_id,
+        request.request_id,
+        request.meter_id,
+        request.entries,
+        request.public_key,
     )
     if not verify_signature(request.public_key, request.signature, message):
         raise RuleViolation(
-            "MSG-08", "signature of a request", got=request.signature, expected="valid for this chain"
+            "MSG-08",
+            "signature of a request",
+            got=request.signature,
+            expected="valid for this chain",
         )
 
 

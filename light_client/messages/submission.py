@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from light_client.messages.shape import check_bytes, check_bytes_up_to, check_text, fields_of, flag
+from light_client.messages.shape import (
+    check_bytes,
+    check_bytes_up_to,
+    check_text,
+    fields_of,
+    flag,
+)
 from light_client.rules.units import HASH_BYTES
 
 MAX_RAW_BYTES: Final = 4 << 20

@@ -6,21 +6,43 @@ quorum's business; whether a clearing is feasible and optimal is not taken from 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from light_client.rules.crypto import verify
 from light_client.rules.errors import RuleViolation
-from light_client.rules.ledger.block import NO_CLEARING, Body, Header, body_matches, solution_root_of
+from light_client.rules.ledger.block import (
+    NO_CLEARING,
+    Body,
+    Header,
+    body_matches,
+    solution_root_of,
+)
 from light_client.rules.ledger.clear import ClearedInterval, clear, clearing_is_due
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import Candidate
 from light_client.rules.ledger.settle import ended_offers
-from light_client.rules.ledger.transactions import PostOffer, SignedTransaction, decode_transaction
+from light_client.rules.ledger.transactions import (
+    PostOffer,
+    SignedTransaction,
+    decode_transaction,
+)
 from light_client.rules.market.clearing import empty_plan
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.market.problem import Problem, problem_of
 from light_client.rules.units import OfferId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """What the replica learned from one block."""
+
+    cleared: ClearedInterval | None
+    """The interval that became final, or None."""
+    posted: tuple[OpenOffer, ...]
+    """Offers that the block accepted, with the numbers that the ledger gives them."""
+    transactions: tuple[SignedTransaction, ...]
+    """Everything in the body; that its signatures hold is the quorum's word."""
 
 
 class MarketReplica:
@@ -41,14 +63,14 @@ class MarketReplica:
         """What has to be cleared among the offers numbered below ``gate``."""
         taking_part = (offer for offer in self.offers.values() if offer.offer_id < gate)
         return problem_of(
-            taking_part, first_interval=self.next_interval, params=self.genesis.market, grid=self.grid
+            taking_part,
+            first_interval=self.next_interval,
+            params=self.genesis.market,
+            grid=self.grid,
         )
 
-    def follow(self, header: Header, body: Body) -> ClearedInterval | None:
+    def follow(self, header: Header, body: Body) -> Followed:
         """Take in the next block, whose header a quorum is known to have signed; judge what it clears.
-
-        Returns:
-            The interval that became final, with its trades, or None.
 
         Raises:
             RuleViolation: LED-32 a body that is not the header's; LED-33 a clearing or solution root that does not follow
@@ -57,7 +79,10 @@ class MarketReplica:
         """
         if header.height != self.height + 1:
             raise RuleViolation(
-                "LED-33", "height of the block to follow", got=header.height, expected=self.height + 1
+                "LED-33",
+                "height of the block to follow",
+                got=header.height,
+                expected=self.height + 1,
             )
         body_matches(header, body)
         limit = self.genesis.chain.max_tx_bytes
@@ -70,24 +95,40 @@ class MarketReplica:
         self.gate_offer = gate if done is None else None
         if done is not None and problem is not None:
             self._finalise(problem, done)
-        self._take_offers(transactions)
+        posted = self._take_offers(transactions)
         self.height = header.height
-        return done
+        return Followed(cleared=done, posted=posted, transactions=tuple(transactions))
 
     def _judge(self, header: Header, body: Body, problem: Problem | None) -> ClearedInterval | None:
         how = header.clearing.how
         clearing_is_due(self.genesis, problem, header.time_ms, how, body.solution)
         done = None
         if problem is not None and how != Cleared.NOTHING:
-            done = clear(self.genesis, self.chain_id, problem, self.candidate, how, body.solution, verify)
+            done = clear(
+                self.genesis,
+                self.chain_id,
+                problem,
+                self.candidate,
+                how,
+                body.solution,
+                verify,
+            )
         clearing = NO_CLEARING if done is None else done.clearing
         if clearing != header.clearing:
             raise RuleViolation(
-                "LED-33", "what the header says it cleared", got=header.clearing, expected=clearing
+                "LED-33",
+                "what the header says it cleared",
+                got=header.clearing,
+                expected=clearing,
             )
         root = solution_root_of(body.solution, () if done is None else done.trades, how)
         if root != header.solution_root:
-            raise RuleViolation("LED-33", "root of the final trades", got=header.solution_root, expected=root)
+            raise RuleViolation(
+                "LED-33",
+                "root of the final trades",
+                got=header.solution_root,
+                expected=root,
+            )
         return done
 
     def _finalise(self, problem: Problem, done: ClearedInterval) -> None:
@@ -101,14 +142,13 @@ class MarketReplica:
         self.next_interval = done.clearing.interval + 1
         self.candidate = done.candidate
 
-    def _take_offers(self, transactions: list[SignedTransaction]) -> None:
+    def _take_offers(self, transactions: list[SignedTransaction]) -> tuple[OpenOffer, ...]:
+        posted = []
         for signed in transactions:
             if isinstance(signed.transaction, PostOffer):
                 offer = signed.transaction.offer
-                offer_id = OfferId(self.next_offer)
-                self.next_offer += 1
-                self.offers[offer_id] = OpenOffer(
-                    offer_id=offer_id,
+                taken = OpenOffer(
+                    offer_id=OfferId(self.next_offer),
                     address=offer.address,
                     side=offer.side,
                     feeder=offer.feeder,
@@ -117,3 +157,7 @@ class MarketReplica:
                     remaining_j=offer.energy_j,
                     escrow_uc=0,
                 )
+                self.offers[taken.offer_id] = taken
+                self.next_offer += 1
+                posted.append(taken)
+        return tuple(posted)

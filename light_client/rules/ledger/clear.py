@@ -9,9 +9,13 @@ from light_client.rules.ledger.block import Clearing
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.genesis import Genesis
-from light_client.rules.ledger.kept import kept_gap, kept_plan
+from light_client.rules.ledger.kept import kept_gap
 from light_client.rules.ledger.records import Candidate
-from light_client.rules.ledger.transactions import SubmitSolution, check_signature, decode_transaction
+from light_client.rules.ledger.transactions import (
+    SubmitSolution,
+    check_signature,
+    decode_transaction,
+)
 from light_client.rules.market.certificate import Certificate
 from light_client.rules.market.clearing import (
     Solution,
@@ -19,9 +23,11 @@ from light_client.rules.market.clearing import (
     check_solution,
     empty_plan,
     final_trades,
+    kept_plan,
     needs_no_solution,
 )
 from light_client.rules.market.feasibility import check_feasible
+from light_client.rules.market.levelling import complete
 from light_client.rules.market.problem import Problem
 from light_client.rules.units import Address, Side
 
@@ -46,7 +52,11 @@ def deadline_ms(genesis: Genesis, interval: int) -> int:
 
 
 def clearing_is_due(
-    genesis: Genesis, problem: Problem | None, time_ms: int, how: Cleared, solution: bytes
+    genesis: Genesis,
+    problem: Problem | None,
+    time_ms: int,
+    how: Cleared,
+    solution: bytes,
 ) -> None:
     """LED-21: how a block may clear follows from the state and the header's time, so that all voters agree on it.
 
@@ -63,11 +73,17 @@ def clearing_is_due(
         allowed = (Cleared.PROVEN, Cleared.KEPT)
     if how not in allowed:
         raise RuleViolation(
-            "LED-21", "how the block clears", got=how.name, expected=[kind.name for kind in allowed]
+            "LED-21",
+            "how the block clears",
+            got=how.name,
+            expected=[kind.name for kind in allowed],
         )
     if (how == Cleared.PROVEN) != bool(solution):
         raise RuleViolation(
-            "LED-21", "a solution goes with a proven clearing only", got=len(solution), expected=how.name
+            "LED-21",
+            "a solution goes with a proven clearing only",
+            got=len(solution),
+            expected=how.name,
         )
 
 
@@ -96,7 +112,7 @@ def clear(
             certificate = submitted.certificates[0]
         case Cleared.KEPT:
             stated, certificate = candidate.plan, candidate.certificate
-            plan = kept_plan(problem, stated)
+            plan = complete(problem, kept_plan(problem, stated))
             check_feasible(problem, plan)
             gap_j = kept_gap(problem, plan, certificate)
         case _:

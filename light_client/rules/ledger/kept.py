@@ -1,28 +1,14 @@
-"""The kept plan: what clears when no solver answers, and how far from optimal it is proven to be."""
+"""The kept plan's proven gap: old prices still bound a new problem."""
 
 from __future__ import annotations
 
 from light_client.rules.market.certificate import Certificate, Sparse, Steps, bound
-from light_client.rules.market.levelling import complete
 from light_client.rules.market.objective import traded_energy
 from light_client.rules.market.plan import Plan
 from light_client.rules.market.problem import Problem
-from light_client.rules.units import Side
 
 _FREE: Steps = ((0,), (0,))
 """The schedule of an interval that no certificate speaks of: everything is worth its own energy."""
-
-
-def kept_plan(problem: Problem, stated: Plan) -> Plan:
-    """The rest of an earlier plan, complete for today's offers.
-
-    It is feasible: final trades were subtracted from both sides of every constraint, and new offers enter with nothing. In a
-    uniform market a buyer class whose last interval alone is left is no longer stated: levelling serves it with the others.
-    """
-    if not problem.uniform:
-        return stated
-    flows = {key: entries for key, entries in stated.flows.items() if key.side == Side.SELL or not key.single}
-    return complete(problem, Plan(first_interval=stated.first_interval, flows=flows))
 
 
 def kept_gap(problem: Problem, plan: Plan, certificate: Certificate | None) -> int:

@@ -65,7 +65,13 @@ class Amounts:
 
     def to_wire(self) -> tuple[int, ...]:
         """Canonical form."""
-        return (self.production_j, self.consumption_j, self.money_uc, self.sold_j, self.bought_j)
+        return (
+            self.production_j,
+            self.consumption_j,
+            self.money_uc,
+            self.sold_j,
+            self.bought_j,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +96,12 @@ class Meta:
         """Canonical form."""
         gate = () if self.gate_offer is None else (self.gate_offer,)
         counters = (self.next_interval, gate, self.next_offer, self.next_grant)
-        return (*counters, self.granted.to_wire(), self.deposited.to_wire(), self.traded_j)
+        return (
+            *counters,
+            self.granted.to_wire(),
+            self.deposited.to_wire(),
+            self.traded_j,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +145,13 @@ def encode_account(account: Account) -> bytes:
 def encode_offer(offer: OpenOffer) -> bytes:
     """Bytes whose hash stands in the state tree."""
     ranges = tuple(value for pair in offer.ranges for value in pair)
-    fields = (offer.offer_id, offer.address, int(offer.side), offer.feeder, offer.price_uc_per_kwh)
+    fields = (
+        offer.offer_id,
+        offer.address,
+        int(offer.side),
+        offer.feeder,
+        offer.price_uc_per_kwh,
+    )
     return encode((*fields, ranges, offer.remaining_j, offer.escrow_uc))
 
 
@@ -147,7 +164,14 @@ def account_from_bytes(raw: bytes) -> Account:
     wire: Any = decode(raw, max_bytes=MAX_RECORD_BYTES, max_depth=1, max_items=16)
     if type(wire) is not tuple or len(wire) != 10 or any(type(n) is not int or n < 0 for n in wire):
         raise RuleViolation("LED-38", "an account is ten whole numbers", got=wire, expected="10 fields")
-    names = ("feeder", "first_interval", "last_interval", "production_j", "consumption_j", "money_uc")
+    names = (
+        "feeder",
+        "first_interval",
+        "last_interval",
+        "production_j",
+        "consumption_j",
+        "money_uc",
+    )
     later = ("sold_j", "bought_j", "next_sequence", "open_offers")
     return Account(**dict(zip((*names, *later), wire, strict=True)))
 

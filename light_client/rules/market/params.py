@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from light_client.rules.errors import RuleViolation
-from light_client.rules.units import MAX_PRICE_UC_PER_KWH, MAX_ENERGY_J
+from light_client.rules.market.grid import MAX_INTERVAL_S
+from light_client.rules.units import MAX_ENERGY_J, MAX_PRICE_UC_PER_KWH
 
 
 class Objective(IntEnum):
@@ -34,7 +35,10 @@ class MarketParams:
     interval_s: int = 900
     """Length of one interval, seconds; 1..86,400."""
     t_clear: int = 1
-    """How many intervals after its offers close an interval becomes final; at least 1. Source: T_clear, equations (11)-(15)."""
+    """How many intervals after its offers close an interval becomes final; at least 1.
+
+    Source: T_clear, equations (11)-(15) of the paper.
+    """
     horizon: int = 96
     """How many intervals ahead of the first open one an offer may reach; 1..``expiry_weight``."""
     expiry_weight: int = 128
@@ -47,20 +51,32 @@ class MarketParams:
     """Largest proven energy gap (J) that may still be voted for."""
 
     def __post_init__(self) -> None:
+        price = self.uniform_price_uc_per_kwh
         bounds = (
-            ("interval_s", self.interval_s, 1, 86_400),
+            ("interval_s", self.interval_s, 1, MAX_INTERVAL_S),
             ("t_clear", self.t_clear, 1, 96),
             ("expiry_weight", self.expiry_weight, 1, 4_096),
             ("horizon", self.horizon, 1, self.expiry_weight),
             ("max_gap_j", self.max_gap_j, 0, MAX_ENERGY_J),
-            ("uniform_price_uc_per_kwh", self.uniform_price_uc_per_kwh or 0, 0, MAX_PRICE_UC_PER_KWH),
+            (
+                "uniform_price_uc_per_kwh",
+                0 if price is None else price,
+                0,
+                MAX_PRICE_UC_PER_KWH,
+            ),
         )
         for name, value, low, high in bounds:
             if type(value) is not int or not low <= value <= high:
                 raise RuleViolation(
-                    "MKT-01", f"market parameter {name} out of range", got=value, expected=f"{low}..{high}"
+                    "MKT-01",
+                    f"market parameter {name} out of range",
+                    got=value,
+                    expected=f"{low}..{high}",
                 )
-        if self.objectives not in OBJECTIVE_ORDERS:
+        if self.objectives not in OBJECTIVE_ORDERS or any(type(o) is not Objective for o in self.objectives):
             raise RuleViolation(
-                "MKT-01", "unknown order of objectives", got=self.objectives, expected=OBJECTIVE_ORDERS
+                "MKT-01",
+                "unknown order of objectives",
+                got=self.objectives,
+                expected=OBJECTIVE_ORDERS,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ Entries = tuple[tuple[int, int], ...]
 """``((interval, energy_j), ...)``, intervals strictly ascending, energies positive."""
 
 MAX_PLAN_ENTRIES = 1 << 20
+MAX_WIRE_NUMBER = 1 << 60
+"""Above every energy that 2^20 offers can hold together, so that no peer can send huge integers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,9 @@ class Plan:
         for key, entries in self.flows.items():
             if key.last <= interval:
                 continue
-            cut = key._replace(ranges=cut_before(key.ranges, interval + 1))
+            cut = key
+            if key.ranges[0][0] <= interval:
+                cut = key._replace(ranges=cut_before(key.ranges, interval + 1))
             later = merged.setdefault(cut, {})
             for t, energy_j in entries:
                 if t > interval:
@@ -68,26 +73,44 @@ def plan_from_wire(wire: Any) -> Plan:
             energies not positive, too many entries.
     """
     if type(wire) is not tuple or len(wire) != 2 or type(wire[0]) is not int or type(wire[1]) is not tuple:
-        raise RuleViolation("MKT-10", "a plan is a first interval and rows", got=wire, expected="(int, rows)")
+        raise RuleViolation(
+            "MKT-10",
+            "a plan is a first interval and rows",
+            got=wire,
+            expected="(int, rows)",
+        )
     base, rows = wire
     if not 0 <= base < MAX_INTERVAL:
-        raise RuleViolation("MKT-10", "first interval of a plan", got=base, expected=f"0..{MAX_INTERVAL - 1}")
+        raise RuleViolation(
+            "MKT-10",
+            "first interval of a plan",
+            got=base,
+            expected=f"0..{MAX_INTERVAL - 1}",
+        )
     flows: dict[ClassKey, Entries] = {}
     previous: ClassKey | None = None
     total = 0
     for row in rows:
         if type(row) is not tuple or len(row) != 5:
-            raise RuleViolation("MKT-10", "a row of a plan has five fields", got=row, expected="5 fields")
-        side, feeder, price, flat_ranges, flat_entries = row
-        if type(side) is not int or type(feeder) is not int or type(price) is not int or side not in (0, 1):
+            raise RuleViolation(
+                "MKT-10",
+                "a row of a plan has five fields",
+                got=row,
+                expected="5 fields",
+            )
+        side, feeder, price = _whole_numbers(row[:3])
+        if side not in (0, 1) or feeder < 0 or price < 0:
             raise RuleViolation("MKT-10", "class of a plan", got=row[:3], expected="side, feeder, price")
-        key = ClassKey(side, feeder, price, _ranges(flat_ranges, base))
+        key = ClassKey(side, feeder, price, _ranges(row[3], base))
         if previous is not None and key <= previous:
             raise RuleViolation(
-                "MKT-10", "classes of a plan are not strictly ascending", got=key, expected=previous
+                "MKT-10",
+                "classes of a plan are not strictly ascending",
+                got=key,
+                expected=previous,
             )
         previous = key
-        entries = _entries(flat_entries, base)
+        entries = _entries(row[4], base)
         total += len(entries)
         if total > MAX_PLAN_ENTRIES:
             raise RuleViolation("MKT-10", "entries in a plan", got=total, expected=MAX_PLAN_ENTRIES)
@@ -96,9 +119,8 @@ def plan_from_wire(wire: Any) -> Plan:
 
 
 def _ranges(flat: Any, base: int) -> Ranges:
-    numbers = _numbers(flat)
     ranges: list[tuple[int, int]] = []
-    for offset, length in zip(numbers[::2], numbers[1::2], strict=True):
+    for offset, length in _pairs(flat):
         first = base + offset
         if (
             offset < 0
@@ -107,27 +129,46 @@ def _ranges(flat: Any, base: int) -> Ranges:
             or (ranges and first < ranges[-1][1] + 2)
         ):
             raise RuleViolation(
-                "MKT-10", "interval ranges of a class", got=flat, expected="ascending and apart"
+                "MKT-10",
+                "interval ranges of a class",
+                got=flat,
+                expected="ascending and apart",
             )
         ranges.append((first, first + length))
     return tuple(ranges)
 
 
 def _entries(flat: Any, base: int) -> Entries:
-    numbers = _numbers(flat)
     entries = []
     previous = -1
-    for offset, energy_j in zip(numbers[::2], numbers[1::2], strict=True):
-        if offset <= previous or energy_j <= 0:
+    for offset, energy_j in _pairs(flat):
+        if offset <= previous or base + offset >= MAX_INTERVAL or energy_j <= 0:
             raise RuleViolation(
-                "MKT-10", "entries of a class", got=(offset, energy_j), expected="ascending, positive"
+                "MKT-10",
+                "entries of a class",
+                got=(offset, energy_j),
+                expected="ascending, positive",
             )
         previous = offset
         entries.append((base + offset, energy_j))
     return tuple(entries)
 
 
-def _numbers(flat: Any) -> tuple[int, ...]:
-    if type(flat) is not tuple or not flat or len(flat) % 2 or any(type(value) is not int for value in flat):
+def _pairs(flat: Any) -> Iterator[tuple[int, int]]:
+    numbers = _whole_numbers(flat)
+    if not numbers or len(numbers) % 2:
         raise RuleViolation("MKT-10", "pairs of whole numbers in a plan", got=flat, expected="pairs")
-    return flat
+    return zip(numbers[::2], numbers[1::2], strict=True)
+
+
+def _whole_numbers(values: Any) -> tuple[int, ...]:
+    if type(values) is not tuple or any(
+        type(value) is not int or abs(value) > MAX_WIRE_NUMBER for value in values
+    ):
+        raise RuleViolation(
+            "MKT-10",
+            "whole numbers of a plan",
+            got=values,
+            expected=f"at most {MAX_WIRE_NUMBER}",
+        )
+    return values

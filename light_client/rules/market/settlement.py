@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from light_client.rules.units import JOULES_PER_KWH
+from light_client.rules.market.intervals import Ranges, count
+from light_client.rules.units import JOULES_PER_KWH, payment_ceiling_uc
 
 HALF_UNITS_PER_UC = 2 * JOULES_PER_KWH
 """Group values are sums of ``q * (R_s + R_b)``: twice the money, times joules per kWh."""
@@ -77,6 +78,15 @@ def amounts(fills: Sequence[Fill], value_of: dict[int, int]) -> dict[int, int]:
         result[fill.offer_id] = upto - paid
         paid = upto
     return result
+
+
+def most_owed_uc(energy_j: int, price_uc_per_kwh: int, ranges: Ranges) -> int:
+    """The most that a buyer can ever owe for an offer, micro-currency.
+
+    Each interval rounds up by less than one unit by itself, so a second interval can cost one unit more than the ceiling of
+    the whole: without it, an offer that trades in several intervals could end with a debt.
+    """
+    return payment_ceiling_uc(energy_j, price_uc_per_kwh) + count(ranges) - 1
 
 
 def prices_are_within_reservations(value_of: dict[int, int], fills: Sequence[Fill], *, selling: bool) -> bool:

@@ -1,0 +1,1 @@
+"""The device program: lifecycle, scheduling, forecasting, bidding, storage, configuration, status."""

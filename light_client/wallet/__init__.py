@@ -1,0 +1,1 @@
+"""Keys that never leave the meter: hardened derivation, one fresh address per offer."""

@@ -1,0 +1,1 @@
+"""Meters: readings out of serial lines and sockets. Knows nothing of ledgers."""

@@ -1,0 +1,1 @@
+"""The grid operator: registry of meters, grants of assets, accounts."""

@@ -1,0 +1,197 @@
+"""Certificates as columns, and the bound of the rules' theorem over columns: the twin of ``rules.market.certificate.bound``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from light_client.rules.errors import RuleViolation
+from light_client.rules.market.certificate import Certificate, Sparse, Steps
+from light_client.rules.market.params import Objective
+from testbed.solver.arrays import Classes, Ints, Market
+
+SAFE = 1 << 62
+"""Products and sums below this are exact in int64."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A certificate as columns; intervals are positions in ``Market.two_sided``."""
+
+    weights: tuple[int, ...]
+    step_t: Ints
+    """Rows of all price schedules, ordered by interval, then price."""
+    step_price: Ints
+    step_value: Ints
+    net: Ints
+    """g per (interval, feeder), dense: position ``t * feeders + feeder``."""
+    production: Ints
+    consumption: Ints
+
+
+def certificate_of(market: Market, table: Table) -> Certificate:
+    """The certificate of the rules, with absolute intervals and feeder numbers."""
+    absolute = [market.base + t for t in market.two_sided.tolist()]
+    ends = np.searchsorted(table.step_t, np.arange(len(absolute) + 1)).tolist()
+    prices, values = table.step_price.tolist(), table.step_value.tolist()
+    schedules: dict[int, Steps] = {
+        t: (tuple(prices[low:high]), tuple(values[low:high]))
+        for t, low, high in zip(absolute, ends[:-1], ends[1:], strict=True)
+    }
+    return Certificate(
+        weights=table.weights,
+        schedules=schedules,
+        net=_sparse(market, table.net),
+        production=_sparse(market, table.production),
+        consumption=_sparse(market, table.consumption),
+    )
+
+
+def _sparse(market: Market, dense: Ints) -> Sparse:
+    part: Sparse = {}
+    cells = np.flatnonzero(dense)
+    t, feeder = np.divmod(cells, max(len(market.feeders), 1))
+    rows = zip(
+        (market.base + market.two_sided[t]).tolist(),
+        market.feeders[feeder].tolist(),
+        dense[cells].tolist(),
+        strict=True,
+    )
+    for interval, number, value in rows:
+        part.setdefault(interval, {})[number] = value
+    return part
+
+
+def bound_of(market: Market, table: Table) -> int:
+    """The bound of the theorem for a well-formed table.
+
+    Raises:
+        RuleViolation: MKT-25 when a schedule is minus infinity at the price of a seller.
+    """
+    return limits_part(market, table) + offers_part(market, table)
+
+
+def offers_part(market: Market, table: Table) -> int:
+    """What the offers contribute to the bound: the first two sums of the theorem.
+
+    Intervals are taken relative to the first one, which moves a constant into the weight of energy. Computed in int64 where no product or sum can leave it, else in Python's integers.
+
+    Raises:
+        RuleViolation: MKT-25 when a schedule is minus infinity at the price of a seller.
+    """
+    weight_of = dict(zip(market.params.objectives, table.weights, strict=False))
+    energy = weight_of.get(Objective.ENERGY, 0)
+    expiry = weight_of.get(Objective.EXPIRY, 0)
+    welfare = weight_of.get(Objective.WELFARE, 0)
+    energy -= expiry * (market.params.expiry_weight + 1) * market.base
+    if not _is_safe(market, table, energy, expiry, welfare):
+        return _exact_bound(market, table, energy, expiry, welfare)
+    sells, buys = market.sells, market.buys
+    owner = sells.entry_class
+    kappa = market.params.expiry_weight * sells.last[owner] + market.two_sided[sells.entry_t]
+    known, value, cell = _step_values(market, table, sells)
+    if not known.all():
+        raise _below(market, sells, int(np.flatnonzero(~known)[0]))
+    gain = (
+        energy
+        - expiry * kappa
+        - welfare * sells.price[owner]
+        - value
+        - table.net[cell]
+        - table.production[cell]
+    )
+    total = _weighted_best(sells, gain)
+    known, value, cell = _step_values(market, table, buys)
+    gain = value + welfare * buys.price[buys.entry_class] + table.net[cell] - table.consumption[cell]
+    total += _weighted_best(buys, np.where(known, gain, 0))
+    return total
+
+
+def _step_values(market: Market, table: Table, side: Classes) -> tuple[np.ndarray, Ints, Ints]:
+    """Per entry: whether the schedule is finite there, its value, and the position of (interval, feeder)."""
+    price = side.price[side.entry_class]
+    highest = max(int(price.max(initial=0)), int(table.step_price.max(initial=0)))
+    shift = highest.bit_length()
+    step = (
+        np.searchsorted(
+            (table.step_t << shift) | table.step_price, (side.entry_t << shift) | price, side="right"
+        )
+        - 1
+    )
+    known = (step >= 0) & (table.step_t[step] == side.entry_t) if len(step) else np.zeros(0, np.bool_)
+    return known, table.step_value[step], side.entry_t * len(market.feeders) + side.feeder[side.entry_class]
+
+
+def _weighted_best(side: Classes, gain: Ints) -> int:
+    if not len(gain):
+        return 0
+    starts = np.flatnonzero(np.diff(side.entry_class, prepend=-1))
+    best = np.maximum(np.maximum.reduceat(gain, starts), 0)
+    return int(side.energy[side.entry_class[starts]] @ best)
+
+
+def limits_part(market: Market, table: Table) -> int:
+    """What the limits contribute to the bound: the last sum of the theorem."""
+    ext, internal, count = market.ext_j.tolist(), market.int_j.tolist(), max(len(market.feeders), 1)
+    total = 0
+    for part, limit in ((table.net, ext), (table.production, internal), (table.consumption, internal)):
+        cells = np.flatnonzero(part)
+        for cell, value in zip(cells.tolist(), part[cells].tolist(), strict=True):
+            total += limit[cell % count] * abs(value)
+    return int(total)
+
+
+def _is_safe(market: Market, table: Table, energy: int, expiry: int, welfare: int) -> bool:
+    """Whether every product and sum stays below 2^62."""
+    multipliers = [
+        int(np.abs(part).max(initial=0))
+        for part in (table.step_value, table.net, table.production, table.consumption)
+    ]
+    top = max(int(market.sells.last.max(initial=0)), int(market.two_sided.max(initial=0)))
+    price = max(int(side.price.max(initial=0)) for side in (market.sells, market.buys))
+    weight = abs(energy) + abs(expiry) * (market.params.expiry_weight + 1) * top + abs(welfare) * price
+    offers = int(market.sells.energy.sum()) + int(market.buys.energy.sum())
+    return offers * (weight + sum(multipliers)) < SAFE
+
+
+def _exact_bound(market: Market, table: Table, energy: int, expiry: int, welfare: int) -> int:
+    """The same in Python's integers."""
+    interval = market.two_sided.tolist()
+    net, production, consumption = table.net.tolist(), table.production.tolist(), table.consumption.tolist()
+    total = 0
+    for selling, side in ((True, market.sells), (False, market.buys)):
+        known, value, cell = _step_values(market, table, side)
+        best = [0] * len(side)
+        price, last = side.price.tolist(), side.last.tolist()
+        rows = zip(
+            known.tolist(),
+            value.tolist(),
+            cell.tolist(),
+            side.entry_class.tolist(),
+            side.entry_t.tolist(),
+            strict=True,
+        )
+        for number, (finite, level, at, owner, t) in enumerate(rows):
+            if selling and not finite:
+                raise _below(market, side, number)
+            if not finite:
+                continue
+            gain = level + net[at] - consumption[at] + welfare * price[owner]
+            if selling:
+                kappa = market.params.expiry_weight * last[owner] + interval[t]
+                gain = energy - expiry * kappa - welfare * price[owner] - level - net[at] - production[at]
+            best[owner] = max(best[owner], gain)
+        total += sum(joules * gain for joules, gain in zip(side.energy.tolist(), best, strict=True))
+    return int(total)
+
+
+def _below(market: Market, side: Classes, entry: int) -> RuleViolation:
+    t = market.base + int(market.two_sided[side.entry_t[entry]])
+    price = int(side.price[side.entry_class[entry]])
+    return RuleViolation(
+        "MKT-25",
+        f"the schedule of interval {t} starts above a seller",
+        got=price,
+        expected="its first price or more",
+    )
