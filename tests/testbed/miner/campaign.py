@@ -14,7 +14,6 @@ from testbed.miner.miner import Miner
 from testbed.miner.params import MinerParams, Timeouts
 from testbed.network.faults import Link, random_faults
 from testbed.network.simulator import Seen, Simulator
-
 from tests.testbed.miner.chains import (
     START_MS,
     Client,
@@ -100,7 +99,7 @@ def run_seed(
         storm: half of all messages vanish; safety is all that is asked then.
 
     Raises:
-        BrokenInvariantError: two blocks of one height; an honest miner contradicts itself; no progress after the faults.
+        BrokenInvariantError: two blocks of one height, an honest miner that contradicts itself, no progress.
     """
     rng = Random(seed)
     chain = genesis or small_genesis()
