@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
+from math import gcd
 
 import numpy as np
 from scipy.optimize import linprog
@@ -105,23 +106,28 @@ def stage_objectives(market: PairMarket, pairs: Sequence[tuple[int, int, int]]) 
 
 
 def optimum(market: PairMarket) -> Optimum:
-    """The staged optimum by HiGHS, its vertices snapped to fractions and checked against every row."""
+    """The staged optimum by HiGHS, its vertices snapped to fractions and checked against every row.
+
+    Solved in lots, the greatest common divisor of energies and limits: small numbers, so that tolerances do not bite.
+    """
     pairs = pairs_of(market)
     if not pairs:
         return Optimum(relaxed=Fraction(0), energy=0, expiry_cost=0, welfare=0)
     rows = constraints(market, pairs)
+    lot = gcd(*(limit for _, limit in rows)) or 1
+    rows = [(row, limit // lot) for row, limit in rows]
     objectives = stage_objectives(market, pairs)
     shift = min(t for _, _, t in pairs) * (market.expiry_weight + 1)
     objectives[1] = [value + shift for value in objectives[1]]  # smaller numbers, the same order
-    relaxed = _value(objectives[0], _vertex(objectives[0], rows, []))
+    relaxed = lot * _value(objectives[0], _vertex(objectives[0], rows, []))
     energy = relaxed.numerator // relaxed.denominator
-    fixed = [(objectives[0], energy)]
-    cost = -_value(objectives[1], _vertex(objectives[1], rows, fixed))
+    fixed = [(objectives[0], Fraction(energy, lot))]
+    cost = -lot * _value(objectives[1], _vertex(objectives[1], rows, fixed))
     expiry_cost = -(-cost.numerator // cost.denominator)
     welfare = None
     if relaxed.denominator == cost.denominator == 1:
-        fixed.append((objectives[1], -expiry_cost))
-        best = _value(objectives[2], _vertex(objectives[2], rows, fixed))
+        fixed.append((objectives[1], -Fraction(expiry_cost, lot)))
+        best = lot * _value(objectives[2], _vertex(objectives[2], rows, fixed))
         welfare = best.numerator // best.denominator
     return Optimum(relaxed=relaxed, energy=energy, expiry_cost=expiry_cost + shift * energy, welfare=welfare)
 
@@ -170,7 +176,7 @@ def whole_optimum(market: PairMarket) -> tuple[int, int]:
 
 
 def _vertex(
-    objective: Sequence[int], rows: Sequence[Row], fixed: Sequence[tuple[Sequence[int], int]]
+    objective: Sequence[int], rows: Sequence[Row], fixed: Sequence[tuple[Sequence[int], Fraction]]
 ) -> list[Fraction]:
     entries = [(r, i, value) for r, (row, _) in enumerate(rows) for i, value in row.items()]
     r, i, value = np.array(entries).T
@@ -179,12 +185,13 @@ def _vertex(
         A_ub=coo_matrix((value, (r, i)), shape=(len(rows), len(objective))).tocsr(),
         b_ub=[limit for _, limit in rows],
         A_eq=np.array([coefficients for coefficients, _ in fixed]) if fixed else None,
-        b_eq=[target for _, target in fixed] if fixed else None,
+        b_eq=[float(target) for _, target in fixed] if fixed else None,
         method="highs-ds",
     )
     if answer.status != 0:
         raise ArithmeticError(f"HiGHS found no optimum: {answer.message}")
-    vertex = [Fraction(float(value)).limit_denominator(60) for value in answer.x]
+    finest = 60 * max([target.denominator for _, target in fixed], default=1)
+    vertex = [Fraction(float(value)).limit_denominator(finest) for value in answer.x]
     for row, limit in rows:
         if sum(coefficient * vertex[j] for j, coefficient in row.items()) > limit:
             raise ArithmeticError("the vertex of HiGHS is not a small fraction: snapping broke a constraint")
