@@ -49,7 +49,7 @@ class Parser(argparse.ArgumentParser):
         for group in self._action_groups:
             formatter.start_section(group.title)
             formatter.add_text(group.description)
-            formatter.add_arguments(group._group_actions)  # noqa: SLF001 - as the base class does
+            formatter.add_arguments(group._group_actions)
             formatter.end_section()
         parts += [formatter.format_help().rstrip(), self.epilog or "", f"Exit codes: {EXIT_CODES}"]
         return "\n\n".join(part for part in parts if part) + "\n"
@@ -61,7 +61,7 @@ class Parser(argparse.ArgumentParser):
         choices = [str(choice) for choice in action.choices]
         name = (
             "command" if isinstance(action, argparse._SubParsersAction) else "/".join(action.option_strings)
-        )  # noqa: SLF001
+        )
         message = f"there is no {name or action.dest} {str(value)!r}.{likely(str(value), choices)}"
         self.error(f"{message} Choose from {', '.join(choices)}.")
 
@@ -146,7 +146,7 @@ def _parse(parser: Parser, commands: Commands, words: list[str]) -> argparse.Nam
     args, unknown = parser.parse_known_args(words)
     chosen = commands.choices[args.command] if args.command else parser
     if unknown:
-        flags = [flag for action in chosen._actions for flag in action.option_strings]  # noqa: SLF001
+        flags = [flag for action in chosen._actions for flag in action.option_strings]
         chosen.error(f"{unknown[0]!r} is not understood.{likely(unknown[0].split('=')[0], flags)}")
     if args.command is None:
         parser.error("a command is missing")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.audit import Followed, MarketReplica
-from light_client.rules.ledger.block import Body, Header
+from light_client.rules.ledger.block import Header, body_from_bytes
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.light import (
     LightParams,
@@ -64,7 +64,7 @@ class LightClient:
             self.checked.refuse(verdict)
         return verdict
 
-    def take_body(self, body: Body) -> Followed | Rejected | Undecided:
+    def take_body(self, raw: bytes) -> Followed | Rejected | Undecided:
         """Follow the body of the trusted header and re-judge what it clears.
 
         A refusal of a body that matches its header means that a quorum signed a wrong clearing: the chain must not be
@@ -74,7 +74,7 @@ class LightClient:
         if header is None or header.height != self.replica.height + 1:
             return Undecided(missing=f"the block of height {self.replica.height + 1}")
         try:
-            followed = self.replica.follow(header, body)
+            followed = self.replica.follow(header, body_from_bytes(raw, self.genesis.chain))
         except RuleViolation as broken:
             refused = Rejected(rule=broken.rule, reason=str(broken))
             self.checked.refuse(refused)
@@ -84,7 +84,12 @@ class LightClient:
         return followed
 
     def take_trade(
-        self, header: Header, offer_id: int, offer: Offer, trade: Trade, proof: TradeProof
+        self,
+        header: Header,
+        offer_id: int,
+        offer: Offer,
+        trade: Trade,
+        proof: TradeProof,
     ) -> Verdict:
         """Check one's own final trade under a trusted header."""
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from light_client.rules.errors import RuleViolation
-from light_client.rules.ledger.block import Block
+from light_client.rules.ledger.block import Block, Header, body_from_bytes
 from light_client.rules.ledger.chain import genesis_tip, judge_block
 from light_client.rules.ledger.committee import QuorumCertificate, Verify, check_quorum
 from light_client.rules.ledger.execution import Outcome
@@ -20,19 +20,23 @@ class LedgerFollower:
         self.tip = genesis_tip(genesis)
         self._verify = verify_signature
 
-    def take(self, block: Block, certificate: QuorumCertificate) -> Outcome:
+    def take(self, header: Header, certificate: QuorumCertificate, body: bytes) -> Outcome:
         """Check quorum and content of the next block, then adopt it.
 
         Raises:
             RuleViolation: the first broken rule; the copy is unchanged then.
         """
-        header_hash = block.header.hash()
-        if certificate.header_hash != header_hash or certificate.height != block.header.height:
+        header_hash = header.hash()
+        if certificate.header_hash != header_hash or certificate.height != header.height:
             raise RuleViolation(
-                "LC-05", "header of the certificate", got=certificate.header_hash, expected=header_hash
+                "LC-05",
+                "header of the certificate",
+                got=certificate.header_hash,
+                expected=header_hash,
             )
         check_quorum(self.genesis.committee, self.state.chain_id, certificate, self._verify)
+        block = Block(header=header, body=body_from_bytes(body, self.genesis.chain))
         outcome = judge_block(self.state, self.tip, self.genesis.committee, block, self._verify)
         self.state.adopt(outcome.draft)
-        self.tip = self.tip.extend(block.header)
+        self.tip = self.tip.extend(header)
         return outcome

@@ -1,1 +1,1 @@
-"""Wire messages: one module per family, one table of type numbers, canonical bytes."""
+"""Wire messages between the actors: one module per family, one table of type numbers (`codec`)."""

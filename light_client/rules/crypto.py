@@ -14,7 +14,7 @@ Source: SEC 1 v2 section 4.1, RFC 6979 section 3.2, BIP 340 (tagged hashes), BIP
 
 import hashlib
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, Protocol
 
 from light_client.rules.errors import LocalError, MalformedError
@@ -144,7 +144,10 @@ def _cryptography() -> Library:
     verifying = ec.ECDSA(digest_algorithm)
     try:
         signing = ec.ECDSA(digest_algorithm, deterministic_signing=True)
-    except (TypeError, UnsupportedAlgorithm) as error:  # a release, or an OpenSSL, without RFC 6979
+    except (
+        TypeError,
+        UnsupportedAlgorithm,
+    ) as error:  # a release, or an OpenSSL, without RFC 6979
         raise ImportError("this release of cryptography cannot sign deterministically") from error
 
     class Cryptography:
@@ -215,7 +218,7 @@ def available_backends() -> tuple[str, ...]:
     return tuple(names)
 
 
-@lru_cache(maxsize=None)
+@cache
 def backend_named(name: str) -> Backend:
     """Return one backend.
 
@@ -224,7 +227,11 @@ def backend_named(name: str) -> Backend:
         LocalError: there is no backend of that name.
     """
     if name not in _LOADERS:
-        raise LocalError("there is no such cryptography backend", got=name, expected=" or ".join(_LOADERS))
+        raise LocalError(
+            "there is no such cryptography backend",
+            got=name,
+            expected=" or ".join(_LOADERS),
+        )
     return Backend(_LOADERS[name]())
 
 

@@ -21,9 +21,8 @@ Rules:
 Source: RFC 8949 sections 3 and 4.2.1.
 """
 
+import struct
 from collections.abc import Callable, Sequence
-from struct import Struct
-from struct import error as StructError
 from typing import Final, NoReturn, TypeAlias
 
 from light_client.rules.errors import LocalError, MalformedError
@@ -43,12 +42,12 @@ _UINT, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _BEYOND = 0x00, 0x20, 0x40, 0x60, 0x80,
 _ONE, _TWO, _FOUR, _EIGHT = 24, 25, 26, 27
 _SHORT_HEADS: Final = tuple(bytes((head,)) for head in range(_BEYOND))
 
-_two: Final = Struct(">H").unpack_from
-_four: Final = Struct(">I").unpack_from
-_eight: Final = Struct(">Q").unpack_from
-_put_two: Final = Struct(">BH").pack
-_put_four: Final = Struct(">BI").pack
-_put_eight: Final = Struct(">BQ").pack
+_two: Final = struct.Struct(">H").unpack_from
+_four: Final = struct.Struct(">I").unpack_from
+_eight: Final = struct.Struct(">Q").unpack_from
+_put_two: Final = struct.Struct(">BH").pack
+_put_four: Final = struct.Struct(">BI").pack
+_put_eight: Final = struct.Struct(">BQ").pack
 
 
 def decode(data: bytes, *, max_bytes: int, max_depth: int = 8, max_items: int = 1 << 20) -> Value:
@@ -67,14 +66,21 @@ def decode(data: bytes, *, max_bytes: int, max_depth: int = 8, max_items: int = 
     if type(data) is not bytes:
         raise LocalError("only bytes can be decoded", got=type(data).__name__, expected="bytes")
     if max_depth > DEPTH_LIMIT:
-        raise LocalError("the nesting allowed is too deep", got=max_depth, expected=f"at most {DEPTH_LIMIT}")
+        raise LocalError(
+            "the nesting allowed is too deep",
+            got=max_depth,
+            expected=f"at most {DEPTH_LIMIT}",
+        )
     if len(data) > max_bytes:
         raise MalformedError(
-            "ENC-01", "the input is too long", got=len(data), expected=f"at most {max_bytes} bytes"
+            "ENC-01",
+            "the input is too long",
+            got=len(data),
+            expected=f"at most {max_bytes} bytes",
         )
     try:
         values, end = _decode_items(data, 0, 1, max_depth, [max_items])
-    except (IndexError, StructError):
+    except (IndexError, struct.error):
         raise MalformedError("ENC-02", "the input is cut short", got=data) from None
     except UnicodeDecodeError:
         raise MalformedError("ENC-09", "a text is not UTF-8", got=data) from None
@@ -83,7 +89,7 @@ def decode(data: bytes, *, max_bytes: int, max_depth: int = 8, max_items: int = 
     return values[0]
 
 
-def _decode_items(
+def _decode_items(  # noqa: C901, PLR0912, PLR0915
     data: bytes, at: int, count: int, depth_left: int, items_left: list[int]
 ) -> tuple[tuple[Value, ...], int]:
     """Read `count` values from `at` on; return them and where they end.
@@ -95,7 +101,10 @@ def _decode_items(
     size = len(data)
     if count > size - at:
         raise MalformedError(
-            "ENC-02", "an array is cut short", got=f"{size - at} bytes", expected=f"{count} items"
+            "ENC-02",
+            "an array is cut short",
+            got=f"{size - at} bytes",
+            expected=f"{count} items",
         )
     items_left[0] -= count
     if items_left[0] < 0:
@@ -141,13 +150,21 @@ def _decode_items(
             end = at + number
             if end > size:
                 raise MalformedError(
-                    "ENC-02", "a string is cut short", got=size - at, expected=f"{number} bytes"
+                    "ENC-02",
+                    "a string is cut short",
+                    got=size - at,
+                    expected=f"{number} bytes",
                 )
             if head < _TEXT:
                 put(data[at:end])
             else:
                 if number > MAX_TEXT_BYTES:
-                    raise MalformedError("ENC-09", "a text is too long", got=number, expected=MAX_TEXT_BYTES)
+                    raise MalformedError(
+                        "ENC-09",
+                        "a text is too long",
+                        got=number,
+                        expected=MAX_TEXT_BYTES,
+                    )
                 put(data[at:end].decode())
             at = end
         elif head < _BEYOND:
@@ -157,14 +174,19 @@ def _decode_items(
             put(inner)
         else:
             raise MalformedError(
-                "ENC-06", "maps, tags, floats and simple values are not allowed", got=f"0x{head:02x}"
+                "ENC-06",
+                "maps, tags, floats and simple values are not allowed",
+                got=f"0x{head:02x}",
             )
     return tuple(values), at
 
 
 def _refuse_long_head(number: int) -> NoReturn:
     raise MalformedError(
-        "ENC-04", "a head is longer than it need be", got=number, expected="the shortest head"
+        "ENC-04",
+        "a head is longer than it need be",
+        got=number,
+        expected="the shortest head",
     )
 
 

@@ -86,7 +86,12 @@ class RuleViolation(LightClientError):
 
     def __init__(self, rule: str, reason: str, got: object = UNSAID, expected: object = UNSAID) -> None:
         super().__init__(reason, got, expected)
-        self.args = (rule, reason, got, expected)  # what pickle and copy rebuild the error from
+        self.args = (
+            rule,
+            reason,
+            got,
+            expected,
+        )  # what pickle and copy rebuild the error from
         self.rule: Final = rule
 
     def __str__(self) -> str:

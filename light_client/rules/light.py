@@ -15,7 +15,11 @@ from light_client.rules.encoding import encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.block import Header, trade_leaf
 from light_client.rules.ledger.chain import time_is_not_ahead
-from light_client.rules.ledger.committee import Committee, QuorumCertificate, check_quorum
+from light_client.rules.ledger.committee import (
+    Committee,
+    QuorumCertificate,
+    check_quorum,
+)
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import Account, account_key
 from light_client.rules.market.clearing import Trade
@@ -81,11 +85,17 @@ def header_is_newer(trusted: TrustedState, update: Update) -> None:
     header = update.header
     if header.height <= trusted.height:
         raise RuleViolation(
-            "LC-02", "height of the update", got=header.height, expected=f"over {trusted.height}"
+            "LC-02",
+            "height of the update",
+            got=header.height,
+            expected=f"over {trusted.height}",
         )
     if header.time_ms <= trusted.time_ms:
         raise RuleViolation(
-            "LC-02", "time of the update", got=header.time_ms, expected=f"after {trusted.time_ms}"
+            "LC-02",
+            "time of the update",
+            got=header.time_ms,
+            expected=f"after {trusted.time_ms}",
         )
 
 
@@ -93,7 +103,12 @@ def trusted_header_is_fresh(trusted: TrustedState, now_ms: int, params: LightPar
     """LC-03: the trusting period is not over (hard; a signed checkpoint is needed then)."""
     end_ms = trusted.time_ms + params.trusting_period_ms
     if now_ms >= end_ms:
-        raise RuleViolation("LC-03", "the trusting period is over", got=now_ms, expected=f"before {end_ms}")
+        raise RuleViolation(
+            "LC-03",
+            "the trusting period is over",
+            got=now_ms,
+            expected=f"before {end_ms}",
+        )
 
 
 def committee_is_the_known_one(trusted: TrustedState, update: Update) -> None:
@@ -101,7 +116,10 @@ def committee_is_the_known_one(trusted: TrustedState, update: Update) -> None:
     expected = trusted.committee.hash()
     if update.header.committee_hash != expected:
         raise RuleViolation(
-            "LC-04", "committee of the header", got=update.header.committee_hash, expected=expected
+            "LC-04",
+            "committee of the header",
+            got=update.header.committee_hash,
+            expected=expected,
         )
 
 
@@ -110,11 +128,17 @@ def certificate_is_for_the_header(update: Update) -> None:
     header, certificate = update.header, update.certificate
     if certificate.header_hash != header.hash() or certificate.height != header.height:
         raise RuleViolation(
-            "LC-05", "header of the certificate", got=certificate.header_hash, expected=header.hash()
+            "LC-05",
+            "header of the certificate",
+            got=certificate.header_hash,
+            expected=header.hash(),
         )
     if certificate.round_ < header.round_:
         raise RuleViolation(
-            "LC-05", "round of the certificate", got=certificate.round_, expected=f"{header.round_} or later"
+            "LC-05",
+            "round of the certificate",
+            got=certificate.round_,
+            expected=f"{header.round_} or later",
         )
 
 
@@ -124,14 +148,21 @@ def header_continues_history(trusted: TrustedState, update: Update) -> None:
     if header.height == trusted.height + 1:
         if header.previous_hash != trusted.header_hash:
             raise RuleViolation(
-                "LC-06", "previous hash", got=header.previous_hash, expected=trusted.header_hash
+                "LC-06",
+                "previous hash",
+                got=header.previous_hash,
+                expected=trusted.header_hash,
             )
         return
     if trusted.height == 0:
         return
     size = header.height - 1
     held = merkle.verify_inclusion(
-        trusted.header_hash, trusted.height - 1, size, update.history_proof, header.history_root
+        trusted.header_hash,
+        trusted.height - 1,
+        size,
+        update.history_proof,
+        header.history_root,
     )
     if not held:
         raise RuleViolation(
@@ -143,7 +174,11 @@ def header_continues_history(trusted: TrustedState, update: Update) -> None:
 
 
 def verify_update(
-    trusted: TrustedState, update: Update, genesis: Genesis, params: LightParams, now_ms: int
+    trusted: TrustedState,
+    update: Update,
+    genesis: Genesis,
+    params: LightParams,
+    now_ms: int,
 ) -> tuple[Verdict, TrustedState]:
     """Judge an update in a fixed order: cheap comparisons first, signatures last.
 
@@ -200,17 +235,26 @@ def verify_trade(header: Header, offer_id: int, offer: Offer, trade: Trade, proo
     )
     if not included or proof.leaf == 0:
         raise RuleViolation(
-            "LC-10", "the trade is not under the solution root", got=trade, expected=header.solution_root
+            "LC-10",
+            "the trade is not under the solution root",
+            got=trade,
+            expected=header.solution_root,
         )
     if trade.offer_id != offer_id or trade.side != offer.side:
         raise RuleViolation(
-            "LC-11", "offer of the trade", got=(trade.offer_id, trade.side), expected=(offer_id, offer.side)
+            "LC-11",
+            "offer of the trade",
+            got=(trade.offer_id, trade.side),
+            expected=(offer_id, offer.side),
         )
     if trade.interval != header.clearing.interval or not contains(offer.ranges, trade.interval):
         raise RuleViolation("LC-12", "interval of the trade", got=trade.interval, expected=offer.ranges)
     if not 0 < trade.energy_j <= offer.energy_j:
         raise RuleViolation(
-            "LC-13", "energy of the trade", got=trade.energy_j, expected=f"1..{offer.energy_j}"
+            "LC-13",
+            "energy of the trade",
+            got=trade.energy_j,
+            expected=f"1..{offer.energy_j}",
         )
     own = trade.energy_j * offer.price_uc_per_kwh
     paid = trade.amount_uc * JOULES_PER_KWH

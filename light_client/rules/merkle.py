@@ -97,7 +97,11 @@ def verify_inclusion_of_hash(
 
 
 def verify_consistency(
-    old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
+    old_size: int,
+    new_size: int,
+    old_root: bytes,
+    new_root: bytes,
+    proof: Sequence[bytes],
 ) -> bool:
     """Tell whether `proof` shows that the tree under `new_root` only appended to the one under `old_root`.
 

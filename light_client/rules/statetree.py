@@ -64,7 +64,12 @@ def update(node: Node, changes: Mapping[bytes, bytes | None]) -> Node:
 
 
 def _update(
-    node: Node, keys: Sequence[bytes], changes: Mapping[bytes, bytes | None], low: int, high: int, depth: int
+    node: Node,
+    keys: Sequence[bytes],
+    changes: Mapping[bytes, bytes | None],
+    low: int,
+    high: int,
+    depth: int,
 ) -> Node:
     if low == high:
         return node
@@ -168,12 +173,18 @@ def verify_state(root: bytes, key: bytes, encoded: bytes | None, proof: StatePro
         or any(len(sibling) != HASH_BYTES for sibling in siblings)
     ):
         raise RuleViolation(
-            "LC-20", "shape of a state proof", got=len(siblings), expected=f"at most {MAX_DEPTH} hashes"
+            "LC-20",
+            "shape of a state proof",
+            got=len(siblings),
+            expected=f"at most {MAX_DEPTH} hashes",
         )
     if encoded is not None:
         if other is not None:
             raise RuleViolation(
-                "LC-20", "a proof of presence names another entry", got=other[0], expected=None
+                "LC-20",
+                "a proof of presence names another entry",
+                got=other[0],
+                expected=None,
             )
         node = make_entry(key, value_hash_of(encoded)).hash
     elif other is None:
@@ -183,14 +194,25 @@ def verify_state(root: bytes, key: bytes, encoded: bytes | None, proof: StatePro
         depth = len(siblings)
         if len(other_key) != HASH_BYTES or len(other_value) != HASH_BYTES or other_key == key:
             raise RuleViolation(
-                "LC-20", "a proof of absence names no other entry", got=other_key, expected="another key"
+                "LC-20",
+                "a proof of absence names no other entry",
+                got=other_key,
+                expected="another key",
             )
         if any(_bit(other_key, at) != _bit(key, at) for at in range(depth)):
             raise RuleViolation(
-                "LC-20", "the other entry does not stand in the key's place", got=other_key, expected=key
+                "LC-20",
+                "the other entry does not stand in the key's place",
+                got=other_key,
+                expected=key,
             )
         node = make_entry(other_key, other_value).hash
     for at in range(len(siblings) - 1, -1, -1):
         node = branch_hash(siblings[at], node) if _bit(key, at) else branch_hash(node, siblings[at])
     if node != root:
-        raise RuleViolation("LC-21", "a state proof does not lead to the state root", got=node, expected=root)
+        raise RuleViolation(
+            "LC-21",
+            "a state proof does not lead to the state root",
+            got=node,
+            expected=root,
+        )

@@ -71,7 +71,10 @@ class Wallet:
         secret = self._secret(index)
         public_key = public_key_of(secret)
         return AddressKey(
-            index=index, address=Address(address_of(public_key)), public_key=public_key, secret=secret
+            index=index,
+            address=Address(address_of(public_key)),
+            public_key=public_key,
+            secret=secret,
         )
 
     def _secret(self, index: int) -> bytes:

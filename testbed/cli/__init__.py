@@ -22,7 +22,10 @@ def build_parser() -> tuple[Parser, Commands]:
     parser, commands = command_line.program(
         "gridlight-testbed",
         "A whole energy market on your machine: homes, meters, solvers, miners, adversaries.",
-        examples=("gridlight-testbed run homes102 --out out/demo", "gridlight-testbed run --help"),
+        examples=(
+            "gridlight-testbed run homes102 --out out/demo",
+            "gridlight-testbed run --help",
+        ),
     )
     for module in pkgutil.iter_modules(__path__):
         import_module(f"{__name__}.{module.name}").add_parser(commands)

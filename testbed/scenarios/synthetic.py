@@ -1,6 +1,4 @@
-"""A village out of arithmetic alone: no download, no data, the same on every machine; for tests and fault
-campaigns.
-"""
+"""A village out of arithmetic alone: no download, no data, the same on every machine; for tests and fault campaigns."""
 
 from __future__ import annotations
 
@@ -11,7 +9,13 @@ from light_client.rules.units import JOULES_PER_KWH, JOULES_PER_WH
 from testbed.scenarios.chance import Chance
 from testbed.scenarios.errors import PlanError
 from testbed.scenarios.interpolation import quarters_of_hours
-from testbed.scenarios.model import Battery, HomeDay, Scenario, equal_feeders, numbered_homes
+from testbed.scenarios.model import (
+    Battery,
+    HomeDay,
+    Scenario,
+    equal_feeders,
+    numbered_homes,
+)
 from testbed.scenarios.planning import Posting, Prices, plan_day
 
 INTERVAL_S = 900
@@ -33,15 +37,17 @@ class Village:
     c_ext_w: int = 1_000
     c_int_w: int | None = None
     pv_percent: int = 50
-    """Share of the homes with a roof of modules; the first home always has one and the last never, so that a
-    market exists.
-    """
+    """Share of the homes with modules; the first home always has them and the last never: a market exists."""
     battery_percent: int = 30
     """Share of the homes with modules that also have a battery; the first one always has."""
 
     def __post_init__(self) -> None:
         if sum(self.homes_per_feeder) < 2 or min(self.homes_per_feeder) < 0:
-            raise PlanError("homes_per_feeder", got=self.homes_per_feeder, expected="two homes or more")
+            raise PlanError(
+                "homes_per_feeder",
+                got=self.homes_per_feeder,
+                expected="two homes or more",
+            )
 
 
 def _load_hours(home_id: int, chance: Chance) -> tuple[int, ...]:
@@ -54,9 +60,7 @@ def _load_hours(home_id: int, chance: Chance) -> tuple[int, ...]:
 
 
 def _sun_hours(peak_w: int, clouds: Chance) -> tuple[int, ...]:
-    """A day of sun for modules of ``peak_w``: a parabola from sunrise to sunset, each hour dimmed by the same
-    clouds; J per hour.
-    """
+    """A day of sun for modules of ``peak_w``: a parabola, each hour dimmed by the clouds of all; J per hour."""
     length = SUNSET_H - SUNRISE_H
     hours = []
     for hour in range(HOURS):
@@ -91,7 +95,11 @@ def village(
     name: str = "village",
 ) -> Scenario:
     """A small grid on one day: about 6 homes on 3 feeders unless ``shape`` says otherwise."""
-    shape, prices, posting = shape or Village(), prices or Prices(), posting or Posting()
+    shape, prices, posting = (
+        shape or Village(),
+        prices or Prices(),
+        posting or Posting(),
+    )
     chance = Chance(seed)
     of_day = Chance(chance.below(1 << 64, "day", day.isoformat()))
     places = numbered_homes(shape.homes_per_feeder)
@@ -103,7 +111,9 @@ def village(
         peak_w = 1_000 * (2 + chance.below(4, "peak", home_id)) if has_pv else 0
         homes.append(_home(home_id, feeder, peak_w=peak_w, has_battery=has_battery, of_day=of_day))
     feeders = equal_feeders(
-        range(1, len(shape.homes_per_feeder) + 1), c_ext_w=shape.c_ext_w, c_int_w=shape.c_int_w
+        range(1, len(shape.homes_per_feeder) + 1),
+        c_ext_w=shape.c_ext_w,
+        c_int_w=shape.c_int_w,
     )
     return plan_day(
         homes,

@@ -18,7 +18,13 @@ from typing import NamedTuple
 
 from light_client.rules.units import LOT_J, Side
 from testbed.scenarios.errors import DataUnavailableError, ScenarioFileError
-from testbed.scenarios.model import HomeDay, PlannedOffer, Scenario, equal_feeders, first_interval_of
+from testbed.scenarios.model import (
+    HomeDay,
+    PlannedOffer,
+    Scenario,
+    equal_feeders,
+    first_interval_of,
+)
 from testbed.scenarios.planning import Posting
 
 INTERVAL_S = 900
@@ -45,7 +51,11 @@ def _interval(path: Path, line: int, field: str, text: str) -> int:
     number = int(text) if _WHOLE.fullmatch(text) else 0
     if not 1 <= number <= INTERVALS:
         raise ScenarioFileError(
-            path, f"line {line}, {field}", "no interval", got=text, expected=f"1..{INTERVALS}"
+            path,
+            f"line {line}, {field}",
+            "no interval",
+            got=text,
+            expected=f"1..{INTERVALS}",
         )
     return number
 
@@ -78,7 +88,13 @@ def _read_home(path: Path) -> list[Row]:
     for number, line in enumerate(lines[1:], start=2):
         values = line.split(",")
         if len(values) != 3:
-            raise ScenarioFileError(path, f"line {number}", "number of values", got=len(values), expected="3")
+            raise ScenarioFileError(
+                path,
+                f"line {number}",
+                "number of values",
+                got=len(values),
+                expected="3",
+            )
         first = _interval(path, number, "startTime", values[0])
         last = _interval(path, number, "endTime", values[1])
         if last < first:
@@ -89,13 +105,20 @@ def _read_home(path: Path) -> list[Row]:
                 got=last,
                 expected=f"{first} or later",
             )
-        rows.append(Row(feeder * 100 + house, feeder, first, last, _energy(path, number, values[2])))
+        rows.append(
+            Row(
+                feeder * 100 + house,
+                feeder,
+                first,
+                last,
+                _energy(path, number, values[2]),
+            )
+        )
     return rows
 
 
 def read_rows(folder: Path) -> list[Row]:
-    """Every row of every home: files in lexicographic order, rows in file order (the scaling recipe depends
-    on it).
+    """Every row of every home: files in lexicographic order, as the scaling recipe wants, rows in file order.
 
     Raises:
         DataUnavailableError: the folder holds no such file.

@@ -14,7 +14,7 @@ from light_client.rules.market.offer import ClassKey
 from light_client.rules.market.params import MarketParams
 from light_client.rules.market.problem import Problem
 from light_client.rules.units import Side
-from testbed.solver.errors import TooLargeError
+from testbed.solver.errors import TooLargeError, UnknownFeederError
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -104,33 +104,35 @@ def market_of(problem: Problem) -> Market:
 
     Raises:
         TooLargeError: energies, or the time that offers span, are beyond the solver's arithmetic.
+        UnknownFeederError: an offer is on a feeder outside the grid.
     """
-    position = {feeder.feeder: index for index, feeder in enumerate(problem.grid.feeders)}
-    sides: tuple[list[ClassKey], list[ClassKey]] = ([], [])
-    for key in problem.classes:
-        if key.feeder in position:
-            sides[key.side].append(key)
-    rows = [_rows_of(keys, problem, position) for keys in sides]
-    return _market(problem.first_interval, problem.params, problem.grid, rows[Side.SELL], rows[Side.BUY])
+    sells, buys = (_rows_of(keys, problem) for keys in keys_of(problem))
+    return _market(problem.first_interval, problem.params, problem.grid, sells, buys)
 
 
 def keys_of(problem: Problem) -> tuple[list[ClassKey], list[ClassKey]]:
-    """Keys of the classes per side, in the order of ``market_of``: offers on feeders outside the grid cannot trade."""
-    known = {feeder.feeder for feeder in problem.grid.feeders}
+    """Keys of the classes per side, in the order of ``market_of``."""
     sides: tuple[list[ClassKey], list[ClassKey]] = ([], [])
     for key in problem.classes:
-        if key.feeder in known:
-            sides[key.side].append(key)
+        sides[key.side].append(key)
     return sides
 
 
-def _rows_of(keys: Sequence[ClassKey], problem: Problem, position: dict[int, int]) -> _Rows:
+def _rows_of(keys: Sequence[ClassKey], problem: Problem) -> _Rows:
     base, count = problem.first_interval, len(keys)
-    ranges = [(index, first - base, last - base) for index, key in enumerate(keys) for first, last in key.ranges]
+    position: dict[int, int] = {feeder.feeder: index for index, feeder in enumerate(problem.grid.feeders)}
+    for key in keys:
+        if key.feeder not in position:
+            raise UnknownFeederError(f"an offer is on feeder {key.feeder}, which the grid does not have")
+    ranges = [
+        (index, first - base, last - base) for index, key in enumerate(keys) for first, last in key.ranges
+    ]
     table = np.array(ranges, np.int64).reshape(-1, 3)
     energies = [problem.classes[key] for key in keys]
     if sum(energies) > MAX_TOTAL_J:
-        raise TooLargeError(f"offers of one side hold {sum(energies)} J, the solver is exact up to {MAX_TOTAL_J} J")
+        raise TooLargeError(
+            f"offers of one side hold {sum(energies)} J, the solver is exact up to {MAX_TOTAL_J} J"
+        )
     return _Rows(
         feeder=np.fromiter((position[key.feeder] for key in keys), np.int64, count),
         price=np.fromiter((key.price_uc_per_kwh for key in keys), np.int64, count),
@@ -146,7 +148,7 @@ class Membership:
     """Which class each offer of a table belongs to."""
 
     class_of: Ints
-    """Per offer: class on its own side, -1 where it takes no part (past, or on no feeder of the grid)."""
+    """Per offer: class on its own side, -1 where its last interval has passed."""
     side: Ints
 
 
@@ -161,7 +163,12 @@ def market_of_table(
     """
     numbers = np.array([feeder.feeder for feeder in grid.feeders], np.int64)
     place = np.minimum(np.searchsorted(numbers, table.feeder), len(numbers) - 1)
-    live = (table.last_interval >= first_interval) & (numbers[place] == table.feeder)
+    unknown = np.flatnonzero(numbers[place] != table.feeder)
+    if len(unknown):
+        raise UnknownFeederError(
+            f"an offer is on feeder {table.feeder[unknown[0]]}, which the grid does not have"
+        )
+    live = table.last_interval >= first_interval
     first = np.maximum(table.first_interval - first_interval, 0)
     last = table.last_interval - first_interval
     class_of = np.full(len(place), -1, np.int64)
@@ -174,7 +181,9 @@ def market_of_table(
         energy = np.zeros(len(leader), np.int64)
         np.add.at(energy, group, table.energy_j[chosen])
         if float(energy.sum(dtype=np.float64)) > MAX_TOTAL_J:
-            raise TooLargeError(f"offers of one side hold more than the {MAX_TOTAL_J} J up to which the solver is exact")
+            raise TooLargeError(
+                f"offers of one side hold more than the {MAX_TOTAL_J} J up to which the solver is exact"
+            )
         feeder, price, begin, end = (column[leader] for column in columns)
         rows.append(
             _Rows(
@@ -263,5 +272,3 @@ def _classes(rows: _Rows, two_sided: Ints) -> Classes:
         entry_class=np.repeat(rows.range_class, count),
         entry_t=np.arange(total) + np.repeat(shift, count),
     )
-
-

@@ -10,7 +10,9 @@ from testbed.solver.circulation import Prices
 from testbed.solver.reduction import Reduced
 
 
-def table_of(market: Market, reduced: Reduced, prices: Prices, weights: tuple[int, ...], best_weight: Ints) -> Table:
+def table_of(
+    market: Market, reduced: Reduced, prices: Prices, weights: tuple[int, ...], best_weight: Ints
+) -> Table:
     """The certificate whose schedules take the value of each node from its lowest seller upwards.
 
     Buyers who bid less than every seller must not gain, so the schedule starts low enough for them, at price 0 so that it

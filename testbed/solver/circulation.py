@@ -68,21 +68,30 @@ def network_of(reduced: Reduced, intervals: Mask, *, one_level: bool) -> Network
         intervals: per two-sided interval, whether it takes part; with levels of their own, no class may then have several.
         one_level: all offers have one price.
     """
-    sell_arcs, buy_arcs = np.flatnonzero(intervals[reduced.sells.t]), np.flatnonzero(intervals[reduced.buys.t])
+    sell_arcs, buy_arcs = (
+        np.flatnonzero(intervals[reduced.sells.t]),
+        np.flatnonzero(intervals[reduced.buys.t]),
+    )
     inside = intervals[reduced.place_t]
     level_of = np.zeros(len(reduced.node_t), np.int64) if one_level else np.arange(len(reduced.node_t))
     count = 1 if one_level else len(reduced.node_t)
     bus_of = count + np.arange(len(reduced.place_t))
     count += len(reduced.place_t)
     production_of, consumption_of = bus_of.copy(), bus_of.copy()
-    sold_limited, bought_limited = (np.flatnonzero(inside & (cap >= 0)) for cap in (reduced.sold_cap, reduced.bought_cap))
+    sold_limited, bought_limited = (
+        np.flatnonzero(inside & (cap >= 0)) for cap in (reduced.sold_cap, reduced.bought_cap)
+    )
     for node_of, where in ((production_of, sold_limited), (consumption_of, bought_limited)):
         node_of[where] = count + np.arange(len(where))
         count += len(where)
     sell_from, sell_hubs, count = _outer_ends(reduced.sells, sell_arcs, level_of, count)
     buy_to, buy_hubs, count = _outer_ends(reduced.buys, buy_arcs, level_of, count)
     restricted = np.flatnonzero(inside & (reduced.place_feeder >= 0))
-    ext, feeder_node, hub = reduced.place_ext[restricted], bus_of[restricted], bus_of[reduced.place_t[restricted]]
+    ext, feeder_node, hub = (
+        reduced.place_ext[restricted],
+        bus_of[restricted],
+        bus_of[reduced.place_t[restricted]],
+    )
     sell_cap, buy_cap = reduced.sells.cap[sell_arcs], reduced.buys.cap[buy_arcs]
     parts = [
         (sell_from, production_of[reduced.sells.place[sell_arcs]], sell_cap),
@@ -147,7 +156,9 @@ def solve_flow(network: Network, weight: Ints) -> Ints:
         return np.zeros(0, np.int64)
     highest = int(weight.max(initial=0))
     if highest * (network.nodes + 1) >= MAX_SCALED_COST:
-        raise TooLargeError(f"weights up to {highest} on {network.nodes} nodes are too large for the flow solver")
+        raise TooLargeError(
+            f"weights up to {highest} on {network.nodes} nodes are too large for the flow solver"
+        )
     cost = np.zeros(len(network.tail), np.int64)
     cost[: len(network.sell_arcs)] = -weight
     solver = min_cost_flow.SimpleMinCostFlow()

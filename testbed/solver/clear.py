@@ -15,9 +15,22 @@ from light_client.rules.market.params import OBJECTIVE_ORDERS
 from testbed.solver.arrays import Ints, Market, Mask
 from testbed.solver.bounds import Table, bound_of
 from testbed.solver.certify import table_of
-from testbed.solver.circulation import Network, Prices, network_of, potentials, prices_of, solve_flow
+from testbed.solver.circulation import (
+    Network,
+    Prices,
+    network_of,
+    potentials,
+    prices_of,
+    solve_flow,
+)
 from testbed.solver.errors import NotSolvedError, UnsupportedObjectiveError
-from testbed.solver.program import Program, Vertex, program_of, rounded_prices, solve_program
+from testbed.solver.program import (
+    Program,
+    Vertex,
+    program_of,
+    rounded_prices,
+    solve_program,
+)
 from testbed.solver.reduction import Reduced, hand_back, reduce
 from testbed.solver.repair import whole_plan, with_whole_splits
 
@@ -85,17 +98,25 @@ def clear(market: Market) -> Cleared:
         NotSolvedError: a numerical library gave up.
     """
     if market.params.objectives != OBJECTIVE_ORDERS[0]:
-        raise UnsupportedObjectiveError("this solver certifies energy and expiry only, and the genesis asks for welfare too")
+        raise UnsupportedObjectiveError(
+            "this solver certifies energy and expiry only, and the genesis asks for welfare too"
+        )
     stats = Stats()
     reduced = reduce(market)
-    tie = _Tie(kappa=reduced.sells.kappa, lowest=int(reduced.sells.kappa.min(initial=1 << 40)) if len(reduced.sells) else 0)
+    tie = _Tie(
+        kappa=reduced.sells.kappa,
+        lowest=int(reduced.sells.kappa.min(initial=1 << 40)) if len(reduced.sells) else 0,
+    )
     one_level = _one_price(market)
     coupled = np.zeros(len(market.two_sided), np.bool_)
     if not one_level:
         for arcs in (reduced.sells, reduced.buys):
             coupled[arcs.t[arcs.owner >= 0]] = True
     flow = _Flow.solve(reduced, ~coupled, tie, one_level=one_level)
-    mu = 1 << max(FIRST_MU.bit_length() - 1, int(2 * np.ptp(tie.kappa)).bit_length() if len(tie.kappa) else 0)
+    mu = 1 << max(
+        FIRST_MU.bit_length() - 1,
+        int(2 * np.ptp(tie.kappa)).bit_length() if len(tie.kappa) else 0,
+    )
     stats.nodes, stats.flow_arcs = len(reduced.node_t), len(flow.network.tail)
     if not coupled.any():
         found = _flow_only(market, reduced, flow, tie, mu, stats)
@@ -134,7 +155,11 @@ class _Flow:
             flow = solve_flow(network, mu - cost)
             distance = potentials(network, ones, flow)
             if distance is not None:
-                return cls(network=network, flow=flow, prices=prices_of(reduced, network, distance))
+                return cls(
+                    network=network,
+                    flow=flow,
+                    prices=prices_of(reduced, network, distance),
+                )
             mu *= 2
 
     def second_prices(self, reduced: Reduced, tie: _Tie, mu: int) -> tuple[Prices, int]:
@@ -148,7 +173,10 @@ class _Flow:
 
     def arc_flows(self, reduced: Reduced) -> tuple[Ints, Ints]:
         """Flow per sellers' and buyers' arc of the reduced market, 0 outside this part."""
-        sold, bought = np.zeros(len(reduced.sells), np.int64), np.zeros(len(reduced.buys), np.int64)
+        sold, bought = (
+            np.zeros(len(reduced.sells), np.int64),
+            np.zeros(len(reduced.buys), np.int64),
+        )
         sellers, buyers = len(self.network.sell_arcs), len(self.network.buy_arcs)
         sold[self.network.sell_arcs] = self.flow[:sellers]
         bought[self.network.buy_arcs] = self.flow[sellers : sellers + buyers]
@@ -162,10 +190,19 @@ def _flow_only(market: Market, reduced: Reduced, flow: _Flow, tie: _Tie, mu: int
 
 
 def _with_program(
-    market: Market, reduced: Reduced, flow: _Flow, coupled: Mask, tie: _Tie, mu: int, stats: Stats
+    market: Market,
+    reduced: Reduced,
+    flow: _Flow,
+    coupled: Mask,
+    tie: _Tie,
+    mu: int,
+    stats: Stats,
 ) -> Cleared:
     program = program_of(reduced, coupled)
-    stats.program_columns, stats.program_rows = len(program.upper), program.equal.shape[0] + program.at_most.shape[0]
+    stats.program_columns, stats.program_rows = (
+        len(program.upper),
+        program.equal.shape[0] + program.at_most.shape[0],
+    )
     best: Cleared | None = None
     while mu <= MAX_MU:
         second, mu = flow.second_prices(reduced, tie, mu)
@@ -173,7 +210,9 @@ def _with_program(
         vertex = solve_program(reduced, program, weight)
         stats.programs += 1
         sold, bought = flow.arc_flows(reduced)
-        sold[program.sell_arcs], bought[program.buy_arcs] = _whole(reduced, program, vertex, coupled, weight, stats)
+        sold[program.sell_arcs], bought[program.buy_arcs] = _whole(
+            reduced, program, vertex, coupled, weight, stats
+        )
         found = _best_scales(market, reduced, sold, bought, flow.prices, second, vertex, mu, tie, stats)
         if best is None or found.gaps < best.gaps:
             best = found
@@ -184,7 +223,12 @@ def _with_program(
 
 
 def _whole(
-    reduced: Reduced, program: Program, vertex: Vertex, coupled: Mask, weight: Ints, stats: Stats
+    reduced: Reduced,
+    program: Program,
+    vertex: Vertex,
+    coupled: Mask,
+    weight: Ints,
+    stats: Stats,
 ) -> tuple[Ints, Ints]:
     plan = whole_plan(reduced, program, vertex)
     if plan is None:
@@ -250,7 +294,9 @@ def _judged(
         table_of(market, reduced, second, (absolute_mu, scale2), best_weight),
     )
     energy = int(sold.sum())
-    cost = sum(q * kappa for q, kappa in zip(sold[sold > 0].tolist(), tie.kappa[sold > 0].tolist(), strict=True))
+    cost = sum(
+        q * kappa for q, kappa in zip(sold[sold > 0].tolist(), tie.kappa[sold > 0].tolist(), strict=True)
+    )
     cost += energy * rate * market.base
     stats.mu = mu
     return Cleared(
@@ -258,6 +304,9 @@ def _judged(
         bought=hand_back(market.buys, reduced.buys, bought),
         tables=tables,
         values=(energy, -cost),
-        bounds=(bound_of(market, tables[0]) // scale, (bound_of(market, tables[1]) - absolute_mu * energy) // scale2),
+        bounds=(
+            bound_of(market, tables[0]) // scale,
+            (bound_of(market, tables[1]) - absolute_mu * energy) // scale2,
+        ),
         stats=stats,
     )

@@ -65,7 +65,9 @@ def program_of(reduced: Reduced, intervals: Mask) -> Program:
     levels = np.flatnonzero(intervals[reduced.node_t])
     inside = intervals[reduced.place_t]
     places = np.flatnonzero(inside & (reduced.place_feeder >= 0))
-    sold_places, bought_places = (np.flatnonzero(inside & (cap >= 0)) for cap in (reduced.sold_cap, reduced.bought_cap))
+    sold_places, bought_places = (
+        np.flatnonzero(inside & (cap >= 0)) for cap in (reduced.sold_cap, reduced.bought_cap)
+    )
     lower_levels = levels[:-1][reduced.node_t[levels[1:]] == reduced.node_t[levels[:-1]]]
     limits = [sells.cap[sell_arcs], buys.cap[buy_arcs], reduced.place_ext[places]]
     limits += [reduced.sold_cap[sold_places], reduced.bought_cap[bought_places]]
@@ -75,7 +77,10 @@ def program_of(reduced: Reduced, intervals: Mask) -> Program:
     at_chain = at_buy + len(buy_arcs)
     at_net = at_chain + len(lower_levels)
     width = at_net + len(places)
-    row_of_level, row_of_place = _numbering(len(reduced.node_t), levels), _numbering(len(reduced.place_t), places)
+    row_of_level, row_of_place = (
+        _numbering(len(reduced.node_t), levels),
+        _numbering(len(reduced.place_t), places),
+    )
     entries = _Triplets()
     entries.add(row_of_level[sells.node[sell_arcs]], at_sell, 1.0)
     entries.add(row_of_level[buys.node[buy_arcs]], at_buy, -1.0)
@@ -89,7 +94,9 @@ def program_of(reduced: Reduced, intervals: Mask) -> Program:
     entries = _Triplets()
     entries.add(_numbering(len(reduced.place_t), sold_places)[sells.place[sell_arcs]], at_sell, 1.0)
     shift = len(sold_places)
-    entries.add(_numbering(len(reduced.place_t), bought_places)[buys.place[buy_arcs]], at_buy, 1.0, shift=shift)
+    entries.add(
+        _numbering(len(reduced.place_t), bought_places)[buys.place[buy_arcs]], at_buy, 1.0, shift=shift
+    )
     shift += len(bought_places)
     sell_row, sell_energy = _budgets(sells, sell_arcs)
     entries.add(sell_row, at_sell, 1.0, shift=shift)
@@ -98,8 +105,13 @@ def program_of(reduced: Reduced, intervals: Mask) -> Program:
     entries.add(buy_row, at_buy, 1.0, shift=shift)
     at_most = entries.matrix(shift + len(buy_energy), width)
     ext = reduced.place_ext[places]
-    limit = np.concatenate((reduced.sold_cap[sold_places], reduced.bought_cap[bought_places], sell_energy, buy_energy))
-    top = np.concatenate((sells.cap[sell_arcs], buys.cap[buy_arcs], np.zeros(len(lower_levels), np.int64), ext)) / lot_j
+    limit = np.concatenate(
+        (reduced.sold_cap[sold_places], reduced.bought_cap[bought_places], sell_energy, buy_energy)
+    )
+    top = (
+        np.concatenate((sells.cap[sell_arcs], buys.cap[buy_arcs], np.zeros(len(lower_levels), np.int64), ext))
+        / lot_j
+    )
     top[at_chain:at_net] = np.inf
     bottom = np.zeros(width)
     bottom[at_net:] = -ext / lot_j
@@ -184,7 +196,11 @@ def solve_program(reduced: Reduced, program: Program, weight: Ints) -> Vertex:
         level=_spread(len(reduced.node_t), program.levels, equal[: len(program.levels)]),
         net=_spread(len(reduced.place_t), program.places, equal[len(program.levels) :]),
         production=_spread(len(reduced.place_t), program.sold_places, inside[:sold_rows]),
-        consumption=_spread(len(reduced.place_t), program.bought_places, inside[sold_rows : sold_rows + len(program.bought_places)]),
+        consumption=_spread(
+            len(reduced.place_t),
+            program.bought_places,
+            inside[sold_rows : sold_rows + len(program.bought_places)],
+        ),
         value=-answer.fun * scale * program.lot_j,
     )
 

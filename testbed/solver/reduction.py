@@ -106,17 +106,23 @@ def _nodes(market: Market) -> tuple[Ints, Ints, Ints, Ints, Mask, Ints]:
     sells, buys, count_t = market.sells, market.buys, len(market.two_sided)
     highest = max((int(side.price.max()) for side in (sells, buys) if len(side)), default=0)
     shift = highest.bit_length()
-    level_key, level_of = np.unique((sells.entry_t << shift) | sells.price[sells.entry_class], return_inverse=True)
+    level_key, level_of = np.unique(
+        (sells.entry_t << shift) | sells.price[sells.entry_class], return_inverse=True
+    )
     level_t = level_key >> shift
-    buy_level = np.searchsorted(level_key, (buys.entry_t << shift) | buys.price[buys.entry_class], side="right") - 1
-    served = (buy_level >= 0) & (level_t[buy_level] == buys.entry_t) if len(level_key) else np.zeros(0, np.bool_)
+    buy_level = (
+        np.searchsorted(level_key, (buys.entry_t << shift) | buys.price[buys.entry_class], side="right") - 1
+    )
+    served = (
+        (buy_level >= 0) & (level_t[buy_level] == buys.entry_t) if len(level_key) else np.zeros(0, np.bool_)
+    )
     used = np.zeros(len(level_key), np.bool_)
     used[buy_level[served]] = True
-    before = np.cumsum(used) - used
+    before: Ints = np.cumsum(used) - used
     buy_node = np.full(len(buy_level), -1, np.int64)
     buy_node[served] = before[buy_level[served]]
     node_t = level_t[used]
-    fits = before < len(node_t)
+    fits: Mask = before < len(node_t)
     fits[fits] = node_t[before[fits]] == level_t[fits]
     level_node = np.where(fits, before, -1)
     fitting = np.flatnonzero(fits)

@@ -14,7 +14,10 @@ from testbed.solver.reduction import Arcs, Reduced
 
 def whole_plan(reduced: Reduced, program: Program, vertex: Vertex) -> tuple[Ints, Ints] | None:
     """The vertex in whole joules per arc of the program, or None where rounding it would break a limit."""
-    sold, bought = np.rint(vertex.sold).astype(np.int64), np.rint(vertex.bought).astype(np.int64)
+    sold, bought = (
+        np.rint(vertex.sold).astype(np.int64),
+        np.rint(vertex.bought).astype(np.int64),
+    )
     sells, buys = reduced.sells, reduced.buys
     places = len(reduced.place_t)
     per_node = _sums(sells.node[program.sell_arcs], sold, len(reduced.node_t))
@@ -57,7 +60,9 @@ def _within_energy(arcs: Arcs, chosen: Ints, flow: Ints) -> bool:
     return bool((used[owner[flexible]] <= cap[flexible]).all())
 
 
-def with_whole_splits(reduced: Reduced, program: Program, vertex: Vertex, intervals: Mask, weight: Ints) -> tuple[Ints, Ints]:
+def with_whole_splits(
+    reduced: Reduced, program: Program, vertex: Vertex, intervals: Mask, weight: Ints
+) -> tuple[Ints, Ints]:
     """Round how each class divides its energy over its intervals to whole joules, then solve each interval exactly.
 
     Always feasible: what is fixed are upper limits, and intervals do not touch each other any more.

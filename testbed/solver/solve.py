@@ -63,7 +63,9 @@ def solve(problem: Problem) -> Solved:
     except RuleViolation as refusal:
         if refusal.rule != "MKT-29" or cleared.gaps == (0, 0):
             raise
-        return Solved(outcome=Outcome.GAP, solution=solution, gaps=cleared.gaps, proven=None, stats=cleared.stats)
+        return Solved(
+            outcome=Outcome.GAP, solution=solution, gaps=cleared.gaps, proven=None, stats=cleared.stats
+        )
     cleared.stats.seconds["verify"] = perf_counter() - solved
     if proven.gaps != cleared.gaps:
         raise NotSolvedError(f"the solver counts gaps of {cleared.gaps}, the rules {proven.gaps}")
@@ -75,7 +77,10 @@ def plan_of(problem: Problem, market: Market, cleared: Cleared) -> Plan:
     """The plan as the rules state it: with one price, purchases of classes left with one interval follow from the rest."""
     keys = keys_of(problem)
     flows: dict[ClassKey, Entries] = {}
-    for side, classes, energy in ((Side.SELL, market.sells, cleared.sold), (Side.BUY, market.buys, cleared.bought)):
+    for side, classes, energy in (
+        (Side.SELL, market.sells, cleared.sold),
+        (Side.BUY, market.buys, cleared.bought),
+    ):
         derived = problem.uniform and side == Side.BUY
         for key, entries in _entries(market, keys[side], classes, energy):
             if not (derived and key.single):
@@ -83,7 +88,9 @@ def plan_of(problem: Problem, market: Market, cleared: Cleared) -> Plan:
     return Plan(first_interval=market.base, flows=flows)
 
 
-def _entries(market: Market, keys: list[ClassKey], classes: Classes, energy: Ints) -> list[tuple[ClassKey, Entries]]:
+def _entries(
+    market: Market, keys: list[ClassKey], classes: Classes, energy: Ints
+) -> list[tuple[ClassKey, Entries]]:
     traded = energy.nonzero()[0]
     owners = classes.entry_class[traded].tolist()
     times = (market.base + market.two_sided[classes.entry_t[traded]]).tolist()

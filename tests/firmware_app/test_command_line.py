@@ -202,10 +202,20 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
 
 def test_the_device_command_starts_without_the_heavy_modules() -> None:
     """Start-up time and memory count on the board: help needs none of these."""
+    heavy = {
+        "asyncio",
+        "difflib",
+        "json",
+        "tempfile",
+        "dataclasses",
+        "ecdsa",
+        "cryptography",
+        "coincurve",
+        "numpy",
+    }
     script = (
         "import sys; from firmware_app.cli import build_parser; build_parser();"
-        "print(*{'asyncio', 'difflib', 'json', 'tempfile', 'dataclasses', 'ecdsa', 'cryptography', 'coincurve', 'numpy'}"
-        " & set(sys.modules))"
+        f"print(*{heavy} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True

@@ -149,10 +149,15 @@ def test_progress_does_not_redraw_more_than_ten_times_a_second() -> None:
 def test_progress_of_unknown_length_and_progress_that_fails() -> None:
     err, clock = io.StringIO(), Clock()
     console = Console(out=io.StringIO(), err=err, clock_s=clock)
-    with pytest.raises(RuntimeError), console.progress("Syncing") as steps:
-        clock.now_s = 31.0
-        steps.advance(text="height 7")
-        raise RuntimeError
+
+    def sync() -> None:
+        with console.progress("Syncing") as steps:
+            clock.now_s = 31.0
+            steps.advance(text="height 7")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        sync()
     assert err.getvalue().splitlines() == [
         "Syncing: started",
         "Syncing: height 7",

@@ -8,7 +8,13 @@ from random import Random
 from time import perf_counter
 
 from light_client.rules.errors import RuleViolation
-from light_client.rules.market.clearing import Proven, check_solution, final_trades, is_sale, solution_from_wire
+from light_client.rules.market.clearing import (
+    Proven,
+    check_solution,
+    final_trades,
+    is_sale,
+    solution_from_wire,
+)
 from light_client.rules.market.problem import Problem
 from testbed.solver.solve import Outcome, solve
 from tests.oracles.corruptions import Wire, corrupt
@@ -30,11 +36,16 @@ class Tally:
 
     def lines(self) -> list[str]:
         """The numbers for people."""
-        return [*(f"{number:7,} {name}" for name, number in sorted(self.counts.items())), f"{self.seconds:7.1f} s"]
+        return [
+            *(f"{number:7,} {name}" for name, number in sorted(self.counts.items())),
+            f"{self.seconds:7.1f} s",
+        ]
 
 
 def _disagree(seed: int, text: str) -> DisagreementError:
-    return DisagreementError(f"market seed {seed}: {text}; replay: python -m tests.oracles.campaign --seed {seed} --markets 1")
+    return DisagreementError(
+        f"market seed {seed}: {text}; replay: python -m tests.oracles.campaign --seed {seed} --markets 1"
+    )
 
 
 def compare(seed: int) -> str:

@@ -13,7 +13,25 @@ from typing import Any
 Wire = tuple[Any, ...]
 Corruption = Callable[[Random, Wire, Wire], Wire]
 
-JUNK: tuple[Any, ...] = (None, True, 0, -1, 1, 1 << 61, 1 << 63, -(1 << 63), b"", b"\x00", "", "0", (), (0,), (0, 1), [0], 0.5)
+JUNK: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    1,
+    1 << 61,
+    1 << 63,
+    -(1 << 63),
+    b"",
+    b"\x00",
+    "",
+    "0",
+    (),
+    (0,),
+    (0, 1),
+    [0],
+    0.5,
+)
 
 
 def put(whole: tuple[Any, ...], index: int, part: Any) -> tuple[Any, ...]:
@@ -54,7 +72,11 @@ def _add_energy(wire: Wire, at: tuple[int, int], joules: int) -> Wire:
 def change_energy(random: Random, wire: Wire, _: Wire) -> Wire:
     """One energy a little, much, or absurdly different."""
     at = _pick_entry(random, wire)
-    return wire if at is None else _add_energy(wire, at, random.choice((-1, 1, 7, -7, 12, -12, 1 << 59, -(1 << 59))))
+    return (
+        wire
+        if at is None
+        else _add_energy(wire, at, random.choice((-1, 1, 7, -7, 12, -12, 1 << 59, -(1 << 59))))
+    )
 
 
 def trade_less(random: Random, wire: Wire, _: Wire) -> Wire:
@@ -77,7 +99,9 @@ def trade_less(random: Random, wire: Wire, _: Wire) -> Wire:
         step = min(less - taken, _rows(wire)[r][4][e])
         wire = _add_energy(wire, (r, e), -step)
         taken += step
-    return _add_energy(wire, sale, -(taken or less))  # in a uniform market the purchases may all follow from sales
+    return _add_energy(
+        wire, sale, -(taken or less)
+    )  # in a uniform market the purchases may all follow from sales
 
 
 def trade_more(random: Random, wire: Wire, _: Wire) -> Wire:
@@ -120,7 +144,9 @@ def repeat_entry(random: Random, wire: Wire, _: Wire) -> Wire:
     r, e = at
     rows = _rows(wire)
     entries = rows[r][4]
-    return _with_rows(wire, put(rows, r, put(rows[r], 4, (*entries[: e + 1], *entries[e - 1 : e + 1], *entries[e + 1 :]))))
+    return _with_rows(
+        wire, put(rows, r, put(rows[r], 4, (*entries[: e + 1], *entries[e - 1 : e + 1], *entries[e + 1 :])))
+    )
 
 
 def rename_class(random: Random, wire: Wire, _: Wire) -> Wire:
@@ -130,7 +156,11 @@ def rename_class(random: Random, wire: Wire, _: Wire) -> Wire:
         return wire
     r, part = random.randrange(len(rows)), random.randrange(4)
     value = rows[r][part]
-    value = put(value, random.randrange(len(value)), random.randint(0, 3)) if part == 3 else value + random.choice((-1, 1))
+    value = (
+        put(value, random.randrange(len(value)), random.randint(0, 3))
+        if part == 3
+        else value + random.choice((-1, 1))
+    )
     return _with_rows(wire, put(rows, r, put(rows[r], part, value)))
 
 
@@ -153,7 +183,8 @@ def scale_energies(random: Random, wire: Wire, _: Wire) -> Wire:
     """Every energy times a factor."""
     up, down = random.choice(((2, 1), (1, 2), (11, 10), (0, 1), (-1, 1)))
     rows = tuple(
-        put(row, 4, tuple(v * up // down if i % 2 else v for i, v in enumerate(row[4]))) for row in _rows(wire)
+        put(row, 4, tuple(v * up // down if i % 2 else v for i, v in enumerate(row[4])))
+        for row in _rows(wire)
     )
     return _with_rows(wire, rows)
 
@@ -236,7 +267,13 @@ def forge_multipliers(random: Random, wire: Wire, _: Wire) -> Wire:
 def disturb_certificates(random: Random, wire: Wire, other: Wire) -> Wire:
     """Swap, drop, repeat, or take them from another market."""
     certificates = wire[1]
-    forged = (certificates[::-1], certificates[:1], (*certificates, *certificates[:1]), (certificates[0],) * 2, other[1])
+    forged = (
+        certificates[::-1],
+        certificates[:1],
+        (*certificates, *certificates[:1]),
+        (certificates[0],) * 2,
+        other[1],
+    )
     return put(wire, 1, random.choice(forged))
 
 
@@ -275,7 +312,14 @@ SUBTLE: tuple[Corruption, ...] = (
     forge_multipliers,
     disturb_certificates,
 )
-CRUDE: tuple[Corruption, ...] = (repeat_entry, disturb_rows, state_nothing, shift_start, replace_part, cut_short)
+CRUDE: tuple[Corruption, ...] = (
+    repeat_entry,
+    disturb_rows,
+    state_nothing,
+    shift_start,
+    replace_part,
+    cut_short,
+)
 
 
 def corrupt(random: Random, wire: Wire, other: Wire) -> tuple[str, Wire]:

@@ -6,7 +6,13 @@ from dataclasses import replace
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
-from light_client.rules.ledger.events import AssetAdded, Deposited, Event, FinancialAdded, OfferPosted
+from light_client.rules.ledger.events import (
+    AssetAdded,
+    Deposited,
+    Event,
+    FinancialAdded,
+    OfferPosted,
+)
 from light_client.rules.ledger.records import Account, Amounts
 from light_client.rules.ledger.state import Draft, held
 from light_client.rules.ledger.transactions import (
@@ -24,7 +30,10 @@ from light_client.rules.units import Address, OfferId, Side
 
 
 def apply_transaction(
-    draft: Draft, signed: SignedTransaction, verify_signature: Verify, events: list[Event]
+    draft: Draft,
+    signed: SignedTransaction,
+    verify_signature: Verify,
+    events: list[Event],
 ) -> None:
     """Check one transaction completely, then apply it; a refused one leaves the draft as it was.
 
@@ -51,20 +60,32 @@ def apply_transaction(
 def _grant(draft: Draft, signed: SignedTransaction, grant: GrantAssets, events: list[Event]) -> None:
     if signed.public_key != draft.genesis.dso_key:
         raise RuleViolation(
-            "LED-04", "only the DSO grants assets", got=signed.public_key, expected=draft.genesis.dso_key
+            "LED-04",
+            "only the DSO grants assets",
+            got=signed.public_key,
+            expected=draft.genesis.dso_key,
         )
     if grant.sequence != draft.meta.next_grant:
         raise RuleViolation(
-            "LED-05", "number of a batch of grants", got=grant.sequence, expected=draft.meta.next_grant
+            "LED-05",
+            "number of a batch of grants",
+            got=grant.sequence,
+            expected=draft.meta.next_grant,
         )
     for asset in grant.assets:
         if draft.account(asset.address) is not None:
             raise RuleViolation(
-                "LED-07", "the address was granted before", got=asset.address, expected="a fresh address"
+                "LED-07",
+                "the address was granted before",
+                got=asset.address,
+                expected="a fresh address",
             )
         if asset.feeder not in draft.base.grid.ext_j:
             raise RuleViolation(
-                "LED-06", "feeder of a grant", got=asset.feeder, expected="a feeder of the grid"
+                "LED-06",
+                "feeder of a grant",
+                got=asset.feeder,
+                expected="a feeder of the grid",
             )
     granted = draft.meta.granted
     for asset in grant.assets:
@@ -85,7 +106,9 @@ def _grant(draft: Draft, signed: SignedTransaction, grant: GrantAssets, events: 
         if asset.production_j or asset.consumption_j:
             events.append(
                 AssetAdded(
-                    address=asset.address, production_j=asset.production_j, consumption_j=asset.consumption_j
+                    address=asset.address,
+                    production_j=asset.production_j,
+                    consumption_j=asset.consumption_j,
                 )
             )
         if asset.money_uc:
@@ -103,18 +126,27 @@ def _post(draft: Draft, post: PostOffer, events: list[Event]) -> None:
     account = draft.known_account(offer.address)
     if post.sequence != account.next_sequence:
         raise RuleViolation(
-            "LED-09", "sequence number of an address", got=post.sequence, expected=account.next_sequence
+            "LED-09",
+            "sequence number of an address",
+            got=post.sequence,
+            expected=account.next_sequence,
         )
     if offer.feeder != account.feeder:
         raise RuleViolation("LED-10", "feeder of an offer", got=offer.feeder, expected=account.feeder)
     check_admissible(
-        offer, first_open=first_open_interval(draft), params=draft.genesis.market, grid=draft.base.grid
+        offer,
+        first_open=first_open_interval(draft),
+        params=draft.genesis.market,
+        grid=draft.base.grid,
     )
     first, last = offer.ranges[0][0], offer.ranges[-1][1]
     if first < account.first_interval or last > account.last_interval:
         granted = (account.first_interval, account.last_interval)
         raise RuleViolation(
-            "LED-11", "intervals of an offer against its grant", got=(first, last), expected=granted
+            "LED-11",
+            "intervals of an offer against its grant",
+            got=(first, last),
+            expected=granted,
         )
     escrow_uc = 0
     if offer.side == Side.SELL:
@@ -124,15 +156,23 @@ def _post(draft: Draft, post: PostOffer, events: list[Event]) -> None:
         asset_j = account.consumption_j
         escrow_uc = most_owed_uc(offer.energy_j, offer.price_uc_per_kwh, offer.ranges)
         account = replace(
-            account, consumption_j=asset_j - offer.energy_j, money_uc=account.money_uc - escrow_uc
+            account,
+            consumption_j=asset_j - offer.energy_j,
+            money_uc=account.money_uc - escrow_uc,
         )
     if offer.energy_j > asset_j:
         raise RuleViolation(
-            "LED-12", "energy offered against what was granted", got=offer.energy_j, expected=asset_j
+            "LED-12",
+            "energy offered against what was granted",
+            got=offer.energy_j,
+            expected=asset_j,
         )
     if account.money_uc < 0:
         raise RuleViolation(
-            "LED-13", "money set aside for an offer", got=escrow_uc, expected=account.money_uc + escrow_uc
+            "LED-13",
+            "money set aside for an offer",
+            got=escrow_uc,
+            expected=account.money_uc + escrow_uc,
         )
     offer_id = OfferId(draft.meta.next_offer)
     draft.accounts[offer.address] = replace(
@@ -156,11 +196,17 @@ def _deposit(draft: Draft, address: Address, deposit: DepositAssets, events: lis
     account = draft.known_account(address)
     if deposit.sequence != account.next_sequence:
         raise RuleViolation(
-            "LED-09", "sequence number of an address", got=deposit.sequence, expected=account.next_sequence
+            "LED-09",
+            "sequence number of an address",
+            got=deposit.sequence,
+            expected=account.next_sequence,
         )
     if account.open_offers:
         raise RuleViolation(
-            "LED-14", "an address with open offers cannot deposit", got=account.open_offers, expected=0
+            "LED-14",
+            "an address with open offers cannot deposit",
+            got=account.open_offers,
+            expected=0,
         )
     amounts = held(account)
     if amounts == Amounts():

@@ -10,13 +10,23 @@ from dataclasses import dataclass, replace
 
 from light_client.rules.crypto import verify
 from light_client.rules.errors import RuleViolation
-from light_client.rules.ledger.block import NO_CLEARING, Body, Header, body_matches, solution_root_of
+from light_client.rules.ledger.block import (
+    NO_CLEARING,
+    Body,
+    Header,
+    body_matches,
+    solution_root_of,
+)
 from light_client.rules.ledger.clear import ClearedInterval, clear, clearing_is_due
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import Candidate
 from light_client.rules.ledger.settle import ended_offers
-from light_client.rules.ledger.transactions import PostOffer, SignedTransaction, decode_transaction
+from light_client.rules.ledger.transactions import (
+    PostOffer,
+    SignedTransaction,
+    decode_transaction,
+)
 from light_client.rules.market.clearing import empty_plan
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.market.problem import Problem, problem_of
@@ -53,7 +63,10 @@ class MarketReplica:
         """What has to be cleared among the offers numbered below ``gate``."""
         taking_part = (offer for offer in self.offers.values() if offer.offer_id < gate)
         return problem_of(
-            taking_part, first_interval=self.next_interval, params=self.genesis.market, grid=self.grid
+            taking_part,
+            first_interval=self.next_interval,
+            params=self.genesis.market,
+            grid=self.grid,
         )
 
     def follow(self, header: Header, body: Body) -> Followed:
@@ -66,7 +79,10 @@ class MarketReplica:
         """
         if header.height != self.height + 1:
             raise RuleViolation(
-                "LED-33", "height of the block to follow", got=header.height, expected=self.height + 1
+                "LED-33",
+                "height of the block to follow",
+                got=header.height,
+                expected=self.height + 1,
             )
         body_matches(header, body)
         limit = self.genesis.chain.max_tx_bytes
@@ -88,15 +104,31 @@ class MarketReplica:
         clearing_is_due(self.genesis, problem, header.time_ms, how, body.solution)
         done = None
         if problem is not None and how != Cleared.NOTHING:
-            done = clear(self.genesis, self.chain_id, problem, self.candidate, how, body.solution, verify)
+            done = clear(
+                self.genesis,
+                self.chain_id,
+                problem,
+                self.candidate,
+                how,
+                body.solution,
+                verify,
+            )
         clearing = NO_CLEARING if done is None else done.clearing
         if clearing != header.clearing:
             raise RuleViolation(
-                "LED-33", "what the header says it cleared", got=header.clearing, expected=clearing
+                "LED-33",
+                "what the header says it cleared",
+                got=header.clearing,
+                expected=clearing,
             )
         root = solution_root_of(body.solution, () if done is None else done.trades, how)
         if root != header.solution_root:
-            raise RuleViolation("LED-33", "root of the final trades", got=header.solution_root, expected=root)
+            raise RuleViolation(
+                "LED-33",
+                "root of the final trades",
+                got=header.solution_root,
+                expected=root,
+            )
         return done
 
     def _finalise(self, problem: Problem, done: ClearedInterval) -> None:

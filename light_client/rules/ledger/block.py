@@ -104,16 +104,27 @@ def header_from_wire(wire: Any) -> Header:
     """
     if type(wire) is not tuple or len(wire) != 13 or wire[0] != PROTOCOL_VERSION:
         raise RuleViolation(
-            "LED-30", "a header of this version has thirteen fields", got=wire, expected="13 fields"
+            "LED-30",
+            "a header of this version has thirteen fields",
+            got=wire,
+            expected="13 fields",
         )
     numbers, hashes, clearing = wire[2:5], (wire[1], *wire[5:12]), wire[12]
     if any(type(number) is not int or not 0 <= number < MAX_TIME_MS for number in numbers) or numbers[0] < 1:
         raise RuleViolation(
-            "LED-30", "height, round and time of a header", got=numbers, expected="whole numbers"
+            "LED-30",
+            "height, round and time of a header",
+            got=numbers,
+            expected="whole numbers",
         )
     for name, value in zip(_HASHES, hashes, strict=True):
         if type(value) is not bytes or len(value) != HASH_BYTES:
-            raise RuleViolation("LED-30", f"{name} of a header", got=value, expected=f"{HASH_BYTES} bytes")
+            raise RuleViolation(
+                "LED-30",
+                f"{name} of a header",
+                got=value,
+                expected=f"{HASH_BYTES} bytes",
+            )
     if (
         type(clearing) is not tuple
         or len(clearing) != 4
@@ -155,7 +166,12 @@ def body_from_bytes(raw: bytes, params: ChainParams) -> Body:
     Raises:
         RuleViolation: ENC-xx for other bytes, LED-31 for another shape or too many transactions.
     """
-    wire = decode(raw, max_bytes=params.max_block_bytes, max_depth=2, max_items=params.max_block_txs + 4)
+    wire = decode(
+        raw,
+        max_bytes=params.max_block_bytes,
+        max_depth=2,
+        max_items=params.max_block_txs + 4,
+    )
     return body_from_wire(wire, params)
 
 
@@ -167,7 +183,10 @@ def body_from_wire(wire: Any, params: ChainParams) -> Body:
     """
     if type(wire) is not tuple or len(wire) != 2 or type(wire[0]) is not bytes or type(wire[1]) is not tuple:
         raise RuleViolation(
-            "LED-31", "a body is a solution and transactions", got=wire, expected="(bytes, list)"
+            "LED-31",
+            "a body is a solution and transactions",
+            got=wire,
+            expected="(bytes, list)",
         )
     solution, transactions = wire
     if any(type(tx) is not bytes for tx in transactions) or len(transactions) > params.max_block_txs:

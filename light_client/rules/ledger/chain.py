@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from light_client.rules.errors import RuleViolation
-from light_client.rules.ledger.block import Block, Body, Clearing, Header, body_matches, tx_root_of
+from light_client.rules.ledger.block import (
+    Block,
+    Body,
+    Clearing,
+    Header,
+    body_matches,
+    tx_root_of,
+)
 from light_client.rules.ledger.clear import deadline_ms
 from light_client.rules.ledger.committee import Committee, Verify
 from light_client.rules.ledger.events import Cleared
@@ -33,12 +40,22 @@ class Tip:
         """The tip after ``header``."""
         header_hash = header.hash()
         history = self.history.append(header_hash)
-        return Tip(height=header.height, header_hash=header_hash, time_ms=header.time_ms, history=history)
+        return Tip(
+            height=header.height,
+            header_hash=header_hash,
+            time_ms=header.time_ms,
+            history=history,
+        )
 
 
 def genesis_tip(genesis: Genesis) -> Tip:
     """The tip before the first block."""
-    return Tip(height=0, header_hash=bytes(HASH_BYTES), time_ms=genesis.genesis_time_ms, history=History())
+    return Tip(
+        height=0,
+        header_hash=bytes(HASH_BYTES),
+        time_ms=genesis.genesis_time_ms,
+        history=History(),
+    )
 
 
 def header_links(tip: Tip, header: Header, chain_id: bytes, committee: Committee) -> None:
@@ -55,14 +72,22 @@ def header_links(tip: Tip, header: Header, chain_id: bytes, committee: Committee
         if got != expected:
             raise RuleViolation("LED-34", f"{name} of a header", got=got, expected=expected)
     if header.time_ms <= tip.time_ms:
-        raise RuleViolation("LED-34", "time of a header", got=header.time_ms, expected=f"after {tip.time_ms}")
+        raise RuleViolation(
+            "LED-34",
+            "time of a header",
+            got=header.time_ms,
+            expected=f"after {tip.time_ms}",
+        )
 
 
 def time_is_not_ahead(header: Header, now_ms: int, max_drift_ms: int) -> None:
     """LED-35: the header's time is at most the drift ahead of the reader's clock."""
     if header.time_ms > now_ms + max_drift_ms:
         raise RuleViolation(
-            "LED-35", "time of a header", got=header.time_ms, expected=f"at most {now_ms + max_drift_ms}"
+            "LED-35",
+            "time of a header",
+            got=header.time_ms,
+            expected=f"at most {now_ms + max_drift_ms}",
         )
 
 
@@ -132,7 +157,11 @@ def make_block(
 
 
 def judge_block(
-    state: LedgerState, tip: Tip, committee: Committee, block: Block, verify_signature: Verify
+    state: LedgerState,
+    tip: Tip,
+    committee: Committee,
+    block: Block,
+    verify_signature: Verify,
 ) -> Outcome:
     """Check a block against the state and tip that it claims to follow; Proof of Solution is part of it.
 
@@ -145,7 +174,10 @@ def judge_block(
     header_links(tip, header, state.chain_id, committee)
     if header.next_committee_hash != header.committee_hash:
         raise RuleViolation(
-            "LED-34", "next committee", got=header.next_committee_hash, expected=header.committee_hash
+            "LED-34",
+            "next committee",
+            got=header.next_committee_hash,
+            expected=header.committee_hash,
         )
     body_matches(header, body)
     limit = state.genesis.chain.max_tx_bytes

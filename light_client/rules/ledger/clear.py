@@ -11,7 +11,11 @@ from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.kept import kept_gap
 from light_client.rules.ledger.records import Candidate
-from light_client.rules.ledger.transactions import SubmitSolution, check_signature, decode_transaction
+from light_client.rules.ledger.transactions import (
+    SubmitSolution,
+    check_signature,
+    decode_transaction,
+)
 from light_client.rules.market.certificate import Certificate
 from light_client.rules.market.clearing import (
     Solution,
@@ -48,7 +52,11 @@ def deadline_ms(genesis: Genesis, interval: int) -> int:
 
 
 def clearing_is_due(
-    genesis: Genesis, problem: Problem | None, time_ms: int, how: Cleared, solution: bytes
+    genesis: Genesis,
+    problem: Problem | None,
+    time_ms: int,
+    how: Cleared,
+    solution: bytes,
 ) -> None:
     """LED-21: how a block may clear follows from the state and the header's time, so that all voters agree on it.
 
@@ -65,11 +73,17 @@ def clearing_is_due(
         allowed = (Cleared.PROVEN, Cleared.KEPT)
     if how not in allowed:
         raise RuleViolation(
-            "LED-21", "how the block clears", got=how.name, expected=[kind.name for kind in allowed]
+            "LED-21",
+            "how the block clears",
+            got=how.name,
+            expected=[kind.name for kind in allowed],
         )
     if (how == Cleared.PROVEN) != bool(solution):
         raise RuleViolation(
-            "LED-21", "a solution goes with a proven clearing only", got=len(solution), expected=how.name
+            "LED-21",
+            "a solution goes with a proven clearing only",
+            got=len(solution),
+            expected=how.name,
         )
 
 

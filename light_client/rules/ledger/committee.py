@@ -39,10 +39,18 @@ class Member:
     def __post_init__(self) -> None:
         if type(self.public_key) is not bytes or len(self.public_key) != PUBLIC_KEY_BYTES:
             raise RuleViolation(
-                "CNS-01", "public key of a member", got=self.public_key, expected=f"{PUBLIC_KEY_BYTES} bytes"
+                "CNS-01",
+                "public key of a member",
+                got=self.public_key,
+                expected=f"{PUBLIC_KEY_BYTES} bytes",
             )
         if type(self.weight) is not int or not 1 <= self.weight <= MAX_WEIGHT:
-            raise RuleViolation("CNS-01", "weight of a member", got=self.weight, expected=f"1..{MAX_WEIGHT}")
+            raise RuleViolation(
+                "CNS-01",
+                "weight of a member",
+                got=self.weight,
+                expected=f"1..{MAX_WEIGHT}",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +62,17 @@ class Committee:
     def __post_init__(self) -> None:
         if not 1 <= len(self.members) <= MAX_COMMITTEE:
             raise RuleViolation(
-                "CNS-01", "number of members", got=len(self.members), expected=f"1..{MAX_COMMITTEE}"
+                "CNS-01",
+                "number of members",
+                got=len(self.members),
+                expected=f"1..{MAX_COMMITTEE}",
             )
         if len({member.public_key for member in self.members}) != len(self.members):
             raise RuleViolation(
-                "CNS-01", "a member sits twice", got=len(self.members), expected="distinct keys"
+                "CNS-01",
+                "a member sits twice",
+                got=len(self.members),
+                expected="distinct keys",
             )
 
     @property
@@ -102,7 +116,10 @@ def committee_from_wire(wire: Any) -> Committee:
     """
     if type(wire) is not tuple or any(type(row) is not tuple or len(row) != 2 for row in wire):
         raise RuleViolation(
-            "CNS-01", "a committee is a list of (key, weight)", got=wire, expected="rows of two"
+            "CNS-01",
+            "a committee is a list of (key, weight)",
+            got=wire,
+            expected="rows of two",
         )
     return Committee(members=tuple(Member(public_key=key, weight=weight) for key, weight in wire))
 
@@ -126,7 +143,13 @@ class QuorumCertificate:
 
     def to_wire(self) -> tuple[Any, ...]:
         """Canonical form."""
-        return (self.height, self.round_, self.header_hash, self.bitmap, self.signatures)
+        return (
+            self.height,
+            self.round_,
+            self.header_hash,
+            self.bitmap,
+            self.signatures,
+        )
 
 
 def certificate_of_quorum_from_wire(wire: Any) -> QuorumCertificate:
@@ -136,31 +159,52 @@ def certificate_of_quorum_from_wire(wire: Any) -> QuorumCertificate:
         RuleViolation: CNS-02 for any other shape.
     """
     if type(wire) is not tuple or len(wire) != 5:
-        raise RuleViolation("CNS-02", "a quorum certificate has five fields", got=wire, expected="5 fields")
+        raise RuleViolation(
+            "CNS-02",
+            "a quorum certificate has five fields",
+            got=wire,
+            expected="5 fields",
+        )
     height, round_, header_hash, bitmap, signatures = wire
     numbers_fit = all(type(n) is int and 0 <= n < 1 << 63 for n in (height, round_)) and type(bitmap) is int
     if not numbers_fit or not 0 <= bitmap < 1 << MAX_COMMITTEE:
         raise RuleViolation(
-            "CNS-02", "numbers of a quorum certificate", got=wire[:2], expected="whole numbers"
+            "CNS-02",
+            "numbers of a quorum certificate",
+            got=wire[:2],
+            expected="whole numbers",
         )
     if type(header_hash) is not bytes or len(header_hash) != HASH_BYTES or type(signatures) is not tuple:
         raise RuleViolation(
-            "CNS-02", "header hash of a quorum certificate", got=header_hash, expected=f"{HASH_BYTES} bytes"
+            "CNS-02",
+            "header hash of a quorum certificate",
+            got=header_hash,
+            expected=f"{HASH_BYTES} bytes",
         )
     if (
         any(type(s) is not bytes or len(s) != SIGNATURE_BYTES for s in signatures)
         or len(signatures) != bitmap.bit_count()
     ):
         raise RuleViolation(
-            "CNS-02", "signatures of a quorum certificate", got=len(signatures), expected=bitmap.bit_count()
+            "CNS-02",
+            "signatures of a quorum certificate",
+            got=len(signatures),
+            expected=bitmap.bit_count(),
         )
     return QuorumCertificate(
-        height=height, round_=round_, header_hash=header_hash, bitmap=bitmap, signatures=signatures
+        height=height,
+        round_=round_,
+        header_hash=header_hash,
+        bitmap=bitmap,
+        signatures=signatures,
     )
 
 
 def check_quorum(
-    committee: Committee, chain_id: bytes, certificate: QuorumCertificate, verify_signature: Verify = verify
+    committee: Committee,
+    chain_id: bytes,
+    certificate: QuorumCertificate,
+    verify_signature: Verify = verify,
 ) -> None:
     """Check that a quorum of the known committee signed this header.
 
@@ -178,13 +222,23 @@ def check_quorum(
     weight = sum(committee.members[position].weight for position in seats)
     if not committee.is_quorum(weight):
         raise RuleViolation(
-            "CNS-04", "weight of the signers", got=weight, expected=f"over 2/3 of {committee.total_weight}"
+            "CNS-04",
+            "weight of the signers",
+            got=weight,
+            expected=f"over 2/3 of {committee.total_weight}",
         )
     message = vote_message(
-        VoteKind.PRECOMMIT, chain_id, certificate.height, certificate.round_, certificate.header_hash
+        VoteKind.PRECOMMIT,
+        chain_id,
+        certificate.height,
+        certificate.round_,
+        certificate.header_hash,
     )
     for position, signature in zip(seats, certificate.signatures, strict=True):
         if not verify_signature(committee.members[position].public_key, signature, message):
             raise RuleViolation(
-                "CNS-05", f"signature of seat {position}", got=signature, expected="a valid precommit"
+                "CNS-05",
+                f"signature of seat {position}",
+                got=signature,
+                expected="a valid precommit",
             )

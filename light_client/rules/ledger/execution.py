@@ -15,7 +15,12 @@ from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.block import NO_CLEARING, Clearing, solution_root_of
 from light_client.rules.ledger.clear import clear, clearing_is_due
 from light_client.rules.ledger.committee import Verify
-from light_client.rules.ledger.events import Cleared, Event, SolutionAccepted, SolutionFinalised
+from light_client.rules.ledger.events import (
+    Cleared,
+    Event,
+    SolutionAccepted,
+    SolutionFinalised,
+)
 from light_client.rules.ledger.settle import close_offers, settle
 from light_client.rules.ledger.state import Draft, LedgerState
 from light_client.rules.ledger.transactions import SignedTransaction
@@ -94,7 +99,13 @@ def _clear(
 ) -> tuple[Clearing, tuple[Trade, ...]]:
     """Clear, settle and close; the next interval's offers are open afterwards."""
     done = clear(
-        draft.genesis, draft.base.chain_id, problem, draft.candidate, how, solution, verify_signature
+        draft.genesis,
+        draft.base.chain_id,
+        problem,
+        draft.candidate,
+        how,
+        solution,
+        verify_signature,
     )
     for trade in done.trades:
         settle(draft, trade)

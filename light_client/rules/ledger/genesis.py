@@ -11,7 +11,7 @@ from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Committee, committee_from_wire
 from light_client.rules.market.grid import Feeder, Grid
 from light_client.rules.market.params import MarketParams, Objective
-from light_client.rules.units import FeederId, PUBLIC_KEY_BYTES
+from light_client.rules.units import PUBLIC_KEY_BYTES, FeederId
 
 PROTOCOL_VERSION = 1
 
@@ -32,11 +32,20 @@ class ChainParams:
     """How long after the gate of an interval a proven solution is waited for before the kept plan clears, ms."""
 
     def __post_init__(self) -> None:
-        for name in ("max_block_bytes", "max_block_txs", "max_tx_bytes", "max_drift_ms", "solve_deadline_ms"):
+        for name in (
+            "max_block_bytes",
+            "max_block_txs",
+            "max_tx_bytes",
+            "max_drift_ms",
+            "solve_deadline_ms",
+        ):
             value = getattr(self, name)
             if type(value) is not int or not 1 <= value <= 1 << 31:
                 raise RuleViolation(
-                    "LED-01", f"chain parameter {name} out of range", got=value, expected=f"1..{1 << 31}"
+                    "LED-01",
+                    f"chain parameter {name} out of range",
+                    got=value,
+                    expected=f"1..{1 << 31}",
                 )
 
 
@@ -59,10 +68,18 @@ class Genesis:
 
     def __post_init__(self) -> None:
         if type(self.name) is not str or not 1 <= len(self.name) <= 64:
-            raise RuleViolation("LED-01", "name of the chain", got=self.name, expected="1..64 characters")
+            raise RuleViolation(
+                "LED-01",
+                "name of the chain",
+                got=self.name,
+                expected="1..64 characters",
+            )
         if type(self.dso_key) is not bytes or len(self.dso_key) != PUBLIC_KEY_BYTES:
             raise RuleViolation(
-                "LED-01", "key of the DSO", got=self.dso_key, expected=f"{PUBLIC_KEY_BYTES} bytes"
+                "LED-01",
+                "key of the DSO",
+                got=self.dso_key,
+                expected=f"{PUBLIC_KEY_BYTES} bytes",
             )
         for name, value in (
             ("genesis_time_ms", self.genesis_time_ms),
@@ -123,7 +140,10 @@ def genesis_from_wire(wire: Any) -> Genesis:
     """
     if type(wire) is not tuple or len(wire) != 9 or wire[0] != PROTOCOL_VERSION:
         raise RuleViolation(
-            "LED-01", "a genesis of this version has nine fields", got=wire, expected="9 fields"
+            "LED-01",
+            "a genesis of this version has nine fields",
+            got=wire,
+            expected="9 fields",
         )
     _, name, time_ms, first_interval, market, feeders, dso_key, committee, chain = wire
     if type(market) is not tuple or len(market) != 7 or type(chain) is not tuple or len(chain) != 5:
@@ -134,7 +154,10 @@ def genesis_from_wire(wire: Any) -> Genesis:
         objectives = tuple(Objective(value) for value in market[5])
     except (TypeError, ValueError):
         raise RuleViolation(
-            "LED-01", "objectives of a genesis", got=market[5], expected="known objectives"
+            "LED-01",
+            "objectives of a genesis",
+            got=market[5],
+            expected="known objectives",
         ) from None
     return Genesis(
         name=name,
@@ -167,5 +190,10 @@ def genesis_from_wire(wire: Any) -> Genesis:
 def _optional(wire: Any) -> int | None:
     """``()`` for None, ``(value,)`` for a value."""
     if type(wire) is not tuple or len(wire) > 1 or any(type(value) is not int for value in wire):
-        raise RuleViolation("LED-01", "an optional number of a genesis", got=wire, expected="() or (number,)")
+        raise RuleViolation(
+            "LED-01",
+            "an optional number of a genesis",
+            got=wire,
+            expected="() or (number,)",
+        )
     return wire[0] if wire else None

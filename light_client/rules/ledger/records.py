@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from light_client.rules.encoding import encode
+from light_client.rules.encoding import decode, encode
+from light_client.rules.errors import RuleViolation
 from light_client.rules.market.certificate import Certificate
+from light_client.rules.market.intervals import check_ranges
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.market.plan import Plan
 from light_client.rules.statetree import state_key
-from light_client.rules.units import Address
+from light_client.rules.units import ADDRESS_BYTES, Address, FeederId, OfferId, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,13 @@ class Amounts:
 
     def to_wire(self) -> tuple[int, ...]:
         """Canonical form."""
-        return (self.production_j, self.consumption_j, self.money_uc, self.sold_j, self.bought_j)
+        return (
+            self.production_j,
+            self.consumption_j,
+            self.money_uc,
+            self.sold_j,
+            self.bought_j,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +96,12 @@ class Meta:
         """Canonical form."""
         gate = () if self.gate_offer is None else (self.gate_offer,)
         counters = (self.next_interval, gate, self.next_offer, self.next_grant)
-        return (*counters, self.granted.to_wire(), self.deposited.to_wire(), self.traded_j)
+        return (
+            *counters,
+            self.granted.to_wire(),
+            self.deposited.to_wire(),
+            self.traded_j,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +117,10 @@ class Candidate:
         base = self.plan.first_interval
         certificate = () if self.certificate is None else self.certificate.to_wire(base)
         return (self.plan.to_wire(), certificate)
+
+
+MAX_RECORD_BYTES = 16 << 10
+"""Longest account or open offer, bytes."""
 
 
 def account_key(address: Address) -> bytes:
@@ -128,5 +145,63 @@ def encode_account(account: Account) -> bytes:
 def encode_offer(offer: OpenOffer) -> bytes:
     """Bytes whose hash stands in the state tree."""
     ranges = tuple(value for pair in offer.ranges for value in pair)
-    fields = (offer.offer_id, offer.address, int(offer.side), offer.feeder, offer.price_uc_per_kwh)
+    fields = (
+        offer.offer_id,
+        offer.address,
+        int(offer.side),
+        offer.feeder,
+        offer.price_uc_per_kwh,
+    )
     return encode((*fields, ranges, offer.remaining_j, offer.escrow_uc))
+
+
+def account_from_bytes(raw: bytes) -> Account:
+    """Read an account back, as a server sends it with a proof.
+
+    Raises:
+        RuleViolation: ENC-xx for other bytes, LED-38 for another shape.
+    """
+    wire: Any = decode(raw, max_bytes=MAX_RECORD_BYTES, max_depth=1, max_items=16)
+    if type(wire) is not tuple or len(wire) != 10 or any(type(n) is not int or n < 0 for n in wire):
+        raise RuleViolation("LED-38", "an account is ten whole numbers", got=wire, expected="10 fields")
+    names = (
+        "feeder",
+        "first_interval",
+        "last_interval",
+        "production_j",
+        "consumption_j",
+        "money_uc",
+    )
+    later = ("sold_j", "bought_j", "next_sequence", "open_offers")
+    return Account(**dict(zip((*names, *later), wire, strict=True)))
+
+
+def offer_from_bytes(raw: bytes) -> OpenOffer:
+    """Read an open offer back, as a server sends it with a proof.
+
+    Raises:
+        RuleViolation: ENC-xx for other bytes, LED-38 for another shape, MKT-04 for its ranges.
+    """
+    wire: Any = decode(raw, max_bytes=MAX_RECORD_BYTES, max_depth=2, max_items=1 << 12)
+    if type(wire) is not tuple or len(wire) != 8:
+        raise RuleViolation("LED-38", "an open offer has eight fields", got=wire, expected="8 fields")
+    offer_id, address, side, feeder, price, flat, remaining_j, escrow_uc = wire
+    numbers = (offer_id, side, feeder, price, remaining_j, escrow_uc)
+    if any(type(number) is not int or number < 0 for number in numbers) or side > 1:
+        raise RuleViolation("LED-38", "numbers of an open offer", got=wire, expected="whole numbers")
+    if type(address) is not bytes or len(address) != ADDRESS_BYTES:
+        raise RuleViolation("LED-38", "address of an open offer", got=address, expected="20 bytes")
+    if type(flat) is not tuple or len(flat) % 2 or any(type(number) is not int for number in flat):
+        raise RuleViolation("LED-38", "ranges of an open offer", got=flat, expected="pairs of numbers")
+    ranges = tuple(zip(flat[::2], flat[1::2], strict=True))
+    check_ranges(ranges)
+    return OpenOffer(
+        offer_id=OfferId(offer_id),
+        address=Address(address),
+        side=Side(side),
+        feeder=FeederId(feeder),
+        price_uc_per_kwh=price,
+        ranges=ranges,
+        remaining_j=remaining_j,
+        escrow_uc=escrow_uc,
+    )

@@ -22,16 +22,25 @@ def settle(draft: Draft, trade: Trade) -> None:
     account = draft.known_account(offer.address)
     paid_uc = 0
     if offer.side == Side.SELL:
-        money_uc, sold_j = account.money_uc + trade.amount_uc, account.sold_j + trade.energy_j
+        money_uc, sold_j = (
+            account.money_uc + trade.amount_uc,
+            account.sold_j + trade.energy_j,
+        )
         draft.accounts[offer.address] = replace(account, money_uc=money_uc, sold_j=sold_j)
     else:
         paid_uc = trade.amount_uc
         if paid_uc > offer.escrow_uc:
             raise RuleViolation(
-                "LED-23", "a payment exceeds the money set aside", got=paid_uc, expected=offer.escrow_uc
+                "LED-23",
+                "a payment exceeds the money set aside",
+                got=paid_uc,
+                expected=offer.escrow_uc,
             )
         draft.accounts[offer.address] = replace(account, bought_j=account.bought_j + trade.energy_j)
-    remaining_j, escrow_uc = offer.remaining_j - trade.energy_j, offer.escrow_uc - paid_uc
+    remaining_j, escrow_uc = (
+        offer.remaining_j - trade.energy_j,
+        offer.escrow_uc - paid_uc,
+    )
     draft.offers[offer.offer_id] = replace(offer, remaining_j=remaining_j, escrow_uc=escrow_uc)
 
 

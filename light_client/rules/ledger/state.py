@@ -26,7 +26,14 @@ from light_client.rules.ledger.records import (
 from light_client.rules.market.clearing import empty_plan
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.market.problem import Problem, problem_of
-from light_client.rules.statetree import Node, StateProof, prove, root_of, update, value_hash_of
+from light_client.rules.statetree import (
+    Node,
+    StateProof,
+    prove,
+    root_of,
+    update,
+    value_hash_of,
+)
 from light_client.rules.units import Address, OfferId, Side
 
 
@@ -103,7 +110,10 @@ class Draft:
         account = self.account(address)
         if account is None:
             raise RuleViolation(
-                "LED-08", "the address was never granted anything", got=address, expected="a known address"
+                "LED-08",
+                "the address was never granted anything",
+                got=address,
+                expected="a known address",
             )
         return account
 

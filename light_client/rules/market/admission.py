@@ -18,7 +18,10 @@ def intervals_are_open(offer: Offer, params: MarketParams, first_open: int) -> N
     if first < first_open or last >= first_open + params.horizon:
         window = (first_open, first_open + params.horizon - 1)
         raise RuleViolation(
-            "MKT-07", "an offer reaches beyond the open intervals", got=(first, last), expected=window
+            "MKT-07",
+            "an offer reaches beyond the open intervals",
+            got=(first, last),
+            expected=window,
         )
 
 
@@ -26,7 +29,10 @@ def feeder_is_known(offer: Offer, grid: Grid) -> None:
     """MKT-08: the offer's feeder is part of the grid, so that limits hold for it."""
     if offer.feeder not in grid.ext_j:
         raise RuleViolation(
-            "MKT-08", "an offer on a feeder that is not in the grid", got=offer.feeder, expected="a feeder"
+            "MKT-08",
+            "an offer on a feeder that is not in the grid",
+            got=offer.feeder,
+            expected="a feeder",
         )
 
 
@@ -35,7 +41,10 @@ def price_is_uniform(offer: Offer, params: MarketParams) -> None:
     price = params.uniform_price_uc_per_kwh
     if price is not None and offer.price_uc_per_kwh != price:
         raise RuleViolation(
-            "MKT-09", "price of an offer in a uniform market", got=offer.price_uc_per_kwh, expected=price
+            "MKT-09",
+            "price of an offer in a uniform market",
+            got=offer.price_uc_per_kwh,
+            expected=price,
         )
 
 

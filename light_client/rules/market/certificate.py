@@ -72,7 +72,10 @@ def certificate_from_wire(wire: Any, first_interval: int) -> Certificate:
     weights = _whole_numbers(weights)
     if not 1 <= len(weights) <= len(Objective) or weights[-1] < 1:
         raise RuleViolation(
-            "MKT-20", "weights of a certificate", got=weights, expected="1..3 numbers, the last positive"
+            "MKT-20",
+            "weights of a certificate",
+            got=weights,
+            expected="1..3 numbers, the last positive",
         )
     if type(rows) is not tuple:
         raise RuleViolation("MKT-20", "schedules of a certificate", got=rows, expected="rows")
@@ -88,7 +91,11 @@ def certificate_from_wire(wire: Any, first_interval: int) -> Certificate:
         schedules[first_interval + previous] = (prices, values)
     net, production, consumption = (_sparse_from_wire(part, first_interval) for part in parts)
     certificate = Certificate(
-        weights=weights, schedules=schedules, net=net, production=production, consumption=consumption
+        weights=weights,
+        schedules=schedules,
+        net=net,
+        production=production,
+        consumption=consumption,
     )
     multipliers_are_not_negative(certificate)
     return certificate
@@ -118,7 +125,10 @@ def _whole_numbers(values: Any) -> tuple[int, ...]:
         type(value) is not int or abs(value) >= MAX_MULTIPLIER for value in values
     ):
         raise RuleViolation(
-            "MKT-20", "whole numbers of a certificate", got=values, expected=f"|number| < {MAX_MULTIPLIER}"
+            "MKT-20",
+            "whole numbers of a certificate",
+            got=values,
+            expected=f"|number| < {MAX_MULTIPLIER}",
         )
     return values
 
@@ -130,16 +140,27 @@ def steps_are_monotone(prices: tuple[int, ...], values: tuple[int, ...]) -> None
     """
     if not prices or len(prices) != len(values) or prices[0] < 0 or prices[-1] > MAX_PRICE_UC_PER_KWH:
         raise RuleViolation(
-            "MKT-21", "prices of a schedule", got=(len(prices), len(values)), expected="as many as values"
+            "MKT-21",
+            "prices of a schedule",
+            got=(len(prices), len(values)),
+            expected="as many as values",
         )
     for left, right in zip(prices, prices[1:], strict=False):
         if left >= right:
             raise RuleViolation(
-                "MKT-21", "prices of a schedule are not ascending", got=right, expected=f"above {left}"
+                "MKT-21",
+                "prices of a schedule are not ascending",
+                got=right,
+                expected=f"above {left}",
             )
     for left, right in zip(values, values[1:], strict=False):
         if left > right:
-            raise RuleViolation("MKT-21", "values of a schedule fall", got=right, expected=f"at least {left}")
+            raise RuleViolation(
+                "MKT-21",
+                "values of a schedule fall",
+                got=right,
+                expected=f"at least {left}",
+            )
 
 
 def multipliers_are_not_negative(certificate: Certificate) -> None:
@@ -160,7 +181,12 @@ def schedules_cover(problem: Problem, certificate: Certificate) -> None:
     """MKT-23: every two-sided interval has a schedule."""
     for t in problem.two_sided:
         if t not in certificate.schedules:
-            raise RuleViolation("MKT-23", "no price schedule for a two-sided interval", got=None, expected=t)
+            raise RuleViolation(
+                "MKT-23",
+                "no price schedule for a two-sided interval",
+                got=None,
+                expected=t,
+            )
 
 
 def limits_bound(problem: Problem, certificate: Certificate) -> int:
@@ -263,7 +289,11 @@ def _spot_buyers(problem: Problem, certificate: Certificate, t: int, welfare_wei
 
 
 def _flexible_sellers(
-    problem: Problem, certificate: Certificate, energy_weight: int, expiry_scale: int, welfare_weight: int
+    problem: Problem,
+    certificate: Certificate,
+    energy_weight: int,
+    expiry_scale: int,
+    welfare_weight: int,
 ) -> int:
     schedules, two_sided = certificate.schedules, problem.two_sided
     net, production = certificate.net, certificate.production

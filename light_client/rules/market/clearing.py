@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from light_client.rules.errors import RuleViolation
-from light_client.rules.market.certificate import Certificate, bound, certificate_from_wire
+from light_client.rules.market.certificate import (
+    Certificate,
+    bound,
+    certificate_from_wire,
+)
 from light_client.rules.market.feasibility import check_feasible
 from light_client.rules.market.levelling import complete, stated
 from light_client.rules.market.objective import objective_values
@@ -31,7 +35,10 @@ class Solution:
     def to_wire(self) -> tuple[Any, ...]:
         """Canonical form."""
         base = self.plan.first_interval
-        return (self.plan.to_wire(), tuple(certificate.to_wire(base) for certificate in self.certificates))
+        return (
+            self.plan.to_wire(),
+            tuple(certificate.to_wire(base) for certificate in self.certificates),
+        )
 
 
 def solution_from_wire(wire: Any) -> Solution:
@@ -42,7 +49,10 @@ def solution_from_wire(wire: Any) -> Solution:
     """
     if type(wire) is not tuple or len(wire) != 2 or type(wire[1]) is not tuple:
         raise RuleViolation(
-            "MKT-10", "a solution is a plan and certificates", got=wire, expected="(plan, certificates)"
+            "MKT-10",
+            "a solution is a plan and certificates",
+            got=wire,
+            expected="(plan, certificates)",
         )
     plan = plan_from_wire(wire[0])
     certificates = tuple(certificate_from_wire(part, plan.first_interval) for part in wire[1])
@@ -76,14 +86,20 @@ def proven_bounds(
     """
     if len(certificates) != len(problem.params.objectives):
         raise RuleViolation(
-            "MKT-28", "number of certificates", got=len(certificates), expected=len(problem.params.objectives)
+            "MKT-28",
+            "number of certificates",
+            got=len(certificates),
+            expected=len(problem.params.objectives),
         )
     bounds = []
     for position, certificate in enumerate(certificates):
         weights = certificate.weights
         if len(weights) != position + 1:
             raise RuleViolation(
-                "MKT-28", f"weights of certificate {position + 1}", got=len(weights), expected=position + 1
+                "MKT-28",
+                f"weights of certificate {position + 1}",
+                got=len(weights),
+                expected=position + 1,
             )
         earlier = sum(weight * value for weight, value in zip(weights[:-1], values, strict=False))
         bounds.append((bound(problem, certificate) - earlier) // weights[-1])
@@ -95,7 +111,10 @@ def gap_is_allowed(problem: Problem, proven: Proven) -> None:
     energy_gap = proven.gaps[0]
     if energy_gap > problem.params.max_gap_j:
         raise RuleViolation(
-            "MKT-29", "energy short of the proven bound, J", got=energy_gap, expected=problem.params.max_gap_j
+            "MKT-29",
+            "energy short of the proven bound, J",
+            got=energy_gap,
+            expected=problem.params.max_gap_j,
         )
     if problem.params.max_gap_j == 0 and any(proven.gaps[1:]):
         raise RuleViolation("MKT-29", "a tie-break is not proven", got=proven.gaps, expected="all 0")
@@ -110,7 +129,11 @@ def check_solution(problem: Problem, solution: Solution) -> Proven:
     plan = complete(problem, solution.plan)
     check_feasible(problem, plan)
     values = objective_values(problem, plan)
-    proven = Proven(plan=plan, values=values, bounds=proven_bounds(problem, solution.certificates, values))
+    proven = Proven(
+        plan=plan,
+        values=values,
+        bounds=proven_bounds(problem, solution.certificates, values),
+    )
     gap_is_allowed(problem, proven)
     return proven
 

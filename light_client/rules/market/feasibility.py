@@ -55,12 +55,18 @@ def classes_are_known(problem: Problem, plan: Plan) -> None:
     """MKT-11: the plan speaks of this problem, of its classes, and of intervals that these contain."""
     if plan.first_interval != problem.first_interval:
         raise RuleViolation(
-            "MKT-11", "first interval of the plan", got=plan.first_interval, expected=problem.first_interval
+            "MKT-11",
+            "first interval of the plan",
+            got=plan.first_interval,
+            expected=problem.first_interval,
         )
     for key, entries in plan.flows.items():
         if key not in problem.classes:
             raise RuleViolation(
-                "MKT-11", "the plan names a class that has no open offer", got=key, expected="open offers"
+                "MKT-11",
+                "the plan names a class that has no open offer",
+                got=key,
+                expected="open offers",
             )
         ranges = key.ranges
         if len(ranges) == 1:
@@ -70,7 +76,10 @@ def classes_are_known(problem: Problem, plan: Plan) -> None:
             inside = all(any(first <= t <= last for first, last in ranges) for t, _ in entries)
         if not inside:
             raise RuleViolation(
-                "MKT-11", "the plan trades a class outside its intervals", got=entries, expected=ranges
+                "MKT-11",
+                "the plan trades a class outside its intervals",
+                got=entries,
+                expected=ranges,
             )
 
 
@@ -174,7 +183,12 @@ def everyone_can_be_matched(totals: Totals) -> None:
                     expected=0,
                 )
         if surplus:
-            raise RuleViolation("MKT-18", f"sales without a buyer in interval {t}", got=surplus, expected=0)
+            raise RuleViolation(
+                "MKT-18",
+                f"sales without a buyer in interval {t}",
+                got=surplus,
+                expected=0,
+            )
 
 
 def check_feasible(problem: Problem, plan: Plan) -> Totals:

@@ -25,12 +25,22 @@ class Feeder:
 
     def __post_init__(self) -> None:
         if type(self.feeder) is not int or not 0 <= self.feeder <= 65_535:
-            raise RuleViolation("MKT-02", "feeder number out of range", got=self.feeder, expected="0..65535")
+            raise RuleViolation(
+                "MKT-02",
+                "feeder number out of range",
+                got=self.feeder,
+                expected="0..65535",
+            )
         for name, value in (("c_ext_w", self.c_ext_w), ("c_int_w", self.c_int_w)):
             if name == "c_int_w" and value is None:
                 continue
             if type(value) is not int or not 0 <= value <= MAX_POWER_W:
-                raise RuleViolation("MKT-02", f"{name} out of range", got=value, expected=f"0..{MAX_POWER_W}")
+                raise RuleViolation(
+                    "MKT-02",
+                    f"{name} out of range",
+                    got=value,
+                    expected=f"0..{MAX_POWER_W}",
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +59,26 @@ class Grid:
         if type(self.interval_s) is not int or not 1 <= self.interval_s <= MAX_INTERVAL_S:
             expected = f"1..{MAX_INTERVAL_S}"
             raise RuleViolation(
-                "MKT-02", "length of the grid's interval", got=self.interval_s, expected=expected
+                "MKT-02",
+                "length of the grid's interval",
+                got=self.interval_s,
+                expected=expected,
             )
         numbers = [feeder.feeder for feeder in self.feeders]
         if numbers != sorted(set(numbers)):
             raise RuleViolation(
-                "MKT-02", "feeders are not strictly ascending", got=numbers, expected="ascending"
+                "MKT-02",
+                "feeders are not strictly ascending",
+                got=numbers,
+                expected="ascending",
             )
         if not 1 <= len(numbers) <= MAX_FEEDERS:
-            raise RuleViolation("MKT-02", "number of feeders", got=len(numbers), expected=f"1..{MAX_FEEDERS}")
+            raise RuleViolation(
+                "MKT-02",
+                "number of feeders",
+                got=len(numbers),
+                expected=f"1..{MAX_FEEDERS}",
+            )
         seconds = self.interval_s
         object.__setattr__(self, "ext_j", {f.feeder: f.c_ext_w * seconds for f in self.feeders})
         internal = {f.feeder: None if f.c_int_w is None else f.c_int_w * seconds for f in self.feeders}

@@ -22,7 +22,10 @@ def check_ranges(ranges: Ranges) -> None:
     """
     if type(ranges) is not tuple or not 1 <= len(ranges) <= MAX_RANGES:
         raise RuleViolation(
-            "MKT-04", "a set of intervals", got=ranges, expected=f"a tuple of 1..{MAX_RANGES} ranges"
+            "MKT-04",
+            "a set of intervals",
+            got=ranges,
+            expected=f"a tuple of 1..{MAX_RANGES} ranges",
         )
     previous = -2
     for entry in ranges:
@@ -33,12 +36,18 @@ def check_ranges(ranges: Ranges) -> None:
             or type(entry[1]) is not int
         ):
             raise RuleViolation(
-                "MKT-04", "an interval range is a pair of whole numbers", got=entry, expected="(first, last)"
+                "MKT-04",
+                "an interval range is a pair of whole numbers",
+                got=entry,
+                expected="(first, last)",
             )
         first, last = entry
         if first < previous + 2 or last < first or last >= MAX_INTERVAL:
             raise RuleViolation(
-                "MKT-04", "interval ranges are not ascending and apart", got=ranges, expected="ascending"
+                "MKT-04",
+                "interval ranges are not ascending and apart",
+                got=ranges,
+                expected="ascending",
             )
         previous = last
 

@@ -44,7 +44,8 @@ def complete(problem: Problem, plan: Plan) -> Plan:
     price = problem.params.uniform_price_uc_per_kwh or 0
     for t in sorted(sold.keys() | taken.keys()):
         for feeder, energy_j in level(
-            demands_at(problem, t, sold.get(t, {}), taken.get(t, {})), _needed(sold, taken, t)
+            demands_at(problem, t, sold.get(t, {}), taken.get(t, {})),
+            _needed(sold, taken, t),
         ).items():
             if energy_j:
                 flows[ClassKey(Side.BUY, feeder, price, ((t, t),))] = ((t, energy_j),)
@@ -59,13 +60,18 @@ def stated(problem: Problem, plan: Plan) -> Plan:
     return Plan(first_interval=plan.first_interval, flows=flows)
 
 
-def _stated_flows(plan: Plan) -> tuple[dict[int, dict[int, int]], dict[int, dict[int, int]]]:
+def _stated_flows(
+    plan: Plan,
+) -> tuple[dict[int, dict[int, int]], dict[int, dict[int, int]]]:
     sold: dict[int, dict[int, int]] = {}
     taken: dict[int, dict[int, int]] = {}
     for key, entries in plan.flows.items():
         if key.side == Side.BUY and key.single:
             raise RuleViolation(
-                "MKT-26", "a uniform plan states purchases that follow from it", got=key, expected="none"
+                "MKT-26",
+                "a uniform plan states purchases that follow from it",
+                got=key,
+                expected="none",
             )
         flow = taken if key.side == Side.BUY else sold
         for t, energy_j in entries:
@@ -112,7 +118,10 @@ def level(demands: list[Demand], needed: int) -> dict[int, int]:
     high_sum = sum(entry.high for entry in demands)
     if not low_sum <= needed <= high_sum:
         raise RuleViolation(
-            "MKT-27", "what is sold does not fit what can be bought", got=needed, expected=(low_sum, high_sum)
+            "MKT-27",
+            "what is sold does not fit what can be bought",
+            got=needed,
+            expected=(low_sum, high_sum),
         )
     result = {entry.feeder: entry.low for entry in demands}
     rising = _rising_feeders(demands, needed, low_sum)

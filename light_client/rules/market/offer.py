@@ -59,18 +59,32 @@ class Offer:
         if type(self.energy_j) is not int or not 0 < self.energy_j <= MAX_ENERGY_J or self.energy_j % LOT_J:
             expected = f"a positive multiple of {LOT_J}, at most {MAX_ENERGY_J}"
             raise RuleViolation(
-                "MKT-05", "energy of an offer in joules", got=self.energy_j, expected=expected
+                "MKT-05",
+                "energy of an offer in joules",
+                got=self.energy_j,
+                expected=expected,
             )
         price = self.price_uc_per_kwh
         if type(price) is not int or not 0 <= price <= MAX_PRICE_UC_PER_KWH:
             raise RuleViolation(
-                "MKT-06", "reservation price", got=price, expected=f"0..{MAX_PRICE_UC_PER_KWH}"
+                "MKT-06",
+                "reservation price",
+                got=price,
+                expected=f"0..{MAX_PRICE_UC_PER_KWH}",
             )
         if type(self.feeder) is not int or not 0 <= self.feeder <= 65_535:
-            raise RuleViolation("MKT-02", "feeder number out of range", got=self.feeder, expected="0..65535")
+            raise RuleViolation(
+                "MKT-02",
+                "feeder number out of range",
+                got=self.feeder,
+                expected="0..65535",
+            )
         if type(self.address) is not bytes or len(self.address) != ADDRESS_BYTES:
             raise RuleViolation(
-                "MKT-03", "address of an offer", got=self.address, expected=f"{ADDRESS_BYTES} bytes"
+                "MKT-03",
+                "address of an offer",
+                got=self.address,
+                expected=f"{ADDRESS_BYTES} bytes",
             )
         check_ranges(self.ranges)
 
@@ -95,7 +109,10 @@ class OpenOffer:
     def class_at(self, first_interval: int) -> ClassKey:
         """The class of this offer once intervals before ``first_interval`` are gone."""
         return ClassKey(
-            int(self.side), self.feeder, self.price_uc_per_kwh, cut_before(self.ranges, first_interval)
+            int(self.side),
+            self.feeder,
+            self.price_uc_per_kwh,
+            cut_before(self.ranges, first_interval),
         )
 
     def after_trade(self, interval: int, energy_j: int, paid_uc: int) -> OpenOffer:

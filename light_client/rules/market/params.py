@@ -58,14 +58,25 @@ class MarketParams:
             ("expiry_weight", self.expiry_weight, 1, 4_096),
             ("horizon", self.horizon, 1, self.expiry_weight),
             ("max_gap_j", self.max_gap_j, 0, MAX_ENERGY_J),
-            ("uniform_price_uc_per_kwh", 0 if price is None else price, 0, MAX_PRICE_UC_PER_KWH),
+            (
+                "uniform_price_uc_per_kwh",
+                0 if price is None else price,
+                0,
+                MAX_PRICE_UC_PER_KWH,
+            ),
         )
         for name, value, low, high in bounds:
             if type(value) is not int or not low <= value <= high:
                 raise RuleViolation(
-                    "MKT-01", f"market parameter {name} out of range", got=value, expected=f"{low}..{high}"
+                    "MKT-01",
+                    f"market parameter {name} out of range",
+                    got=value,
+                    expected=f"{low}..{high}",
                 )
         if self.objectives not in OBJECTIVE_ORDERS or any(type(o) is not Objective for o in self.objectives):
             raise RuleViolation(
-                "MKT-01", "unknown order of objectives", got=self.objectives, expected=OBJECTIVE_ORDERS
+                "MKT-01",
+                "unknown order of objectives",
+                got=self.objectives,
+                expected=OBJECTIVE_ORDERS,
             )

@@ -39,7 +39,9 @@ class Plan:
         for key, entries in self.flows.items():
             if key.last <= interval:
                 continue
-            cut = key._replace(ranges=cut_before(key.ranges, interval + 1))
+            cut = key
+            if key.ranges[0][0] <= interval:
+                cut = key._replace(ranges=cut_before(key.ranges, interval + 1))
             later = merged.setdefault(cut, {})
             for t, energy_j in entries:
                 if t > interval:
@@ -71,23 +73,41 @@ def plan_from_wire(wire: Any) -> Plan:
             energies not positive, too many entries.
     """
     if type(wire) is not tuple or len(wire) != 2 or type(wire[0]) is not int or type(wire[1]) is not tuple:
-        raise RuleViolation("MKT-10", "a plan is a first interval and rows", got=wire, expected="(int, rows)")
+        raise RuleViolation(
+            "MKT-10",
+            "a plan is a first interval and rows",
+            got=wire,
+            expected="(int, rows)",
+        )
     base, rows = wire
     if not 0 <= base < MAX_INTERVAL:
-        raise RuleViolation("MKT-10", "first interval of a plan", got=base, expected=f"0..{MAX_INTERVAL - 1}")
+        raise RuleViolation(
+            "MKT-10",
+            "first interval of a plan",
+            got=base,
+            expected=f"0..{MAX_INTERVAL - 1}",
+        )
     flows: dict[ClassKey, Entries] = {}
     previous: ClassKey | None = None
     total = 0
     for row in rows:
         if type(row) is not tuple or len(row) != 5:
-            raise RuleViolation("MKT-10", "a row of a plan has five fields", got=row, expected="5 fields")
+            raise RuleViolation(
+                "MKT-10",
+                "a row of a plan has five fields",
+                got=row,
+                expected="5 fields",
+            )
         side, feeder, price = _whole_numbers(row[:3])
         if side not in (0, 1) or feeder < 0 or price < 0:
             raise RuleViolation("MKT-10", "class of a plan", got=row[:3], expected="side, feeder, price")
         key = ClassKey(side, feeder, price, _ranges(row[3], base))
         if previous is not None and key <= previous:
             raise RuleViolation(
-                "MKT-10", "classes of a plan are not strictly ascending", got=key, expected=previous
+                "MKT-10",
+                "classes of a plan are not strictly ascending",
+                got=key,
+                expected=previous,
             )
         previous = key
         entries = _entries(row[4], base)
@@ -109,7 +129,10 @@ def _ranges(flat: Any, base: int) -> Ranges:
             or (ranges and first < ranges[-1][1] + 2)
         ):
             raise RuleViolation(
-                "MKT-10", "interval ranges of a class", got=flat, expected="ascending and apart"
+                "MKT-10",
+                "interval ranges of a class",
+                got=flat,
+                expected="ascending and apart",
             )
         ranges.append((first, first + length))
     return tuple(ranges)
@@ -121,7 +144,10 @@ def _entries(flat: Any, base: int) -> Entries:
     for offset, energy_j in _pairs(flat):
         if offset <= previous or base + offset >= MAX_INTERVAL or energy_j <= 0:
             raise RuleViolation(
-                "MKT-10", "entries of a class", got=(offset, energy_j), expected="ascending, positive"
+                "MKT-10",
+                "entries of a class",
+                got=(offset, energy_j),
+                expected="ascending, positive",
             )
         previous = offset
         entries.append((base + offset, energy_j))
@@ -140,6 +166,9 @@ def _whole_numbers(values: Any) -> tuple[int, ...]:
         type(value) is not int or abs(value) > MAX_WIRE_NUMBER for value in values
     ):
         raise RuleViolation(
-            "MKT-10", "whole numbers of a plan", got=values, expected=f"at most {MAX_WIRE_NUMBER}"
+            "MKT-10",
+            "whole numbers of a plan",
+            got=values,
+            expected=f"at most {MAX_WIRE_NUMBER}",
         )
     return values

@@ -42,7 +42,10 @@ class Problem:
 
     def __post_init__(self) -> None:
         spot: tuple[dict[int, list[SpotClass]], dict[int, list[SpotClass]]] = ({}, {})
-        flexible: tuple[list[tuple[ClassKey, int]], list[tuple[ClassKey, int]]] = ([], [])
+        flexible: tuple[list[tuple[ClassKey, int]], list[tuple[ClassKey, int]]] = (
+            [],
+            [],
+        )
         covered: tuple[set[int], set[int]] = (set(), set())
         for key, energy_j in self.classes.items():
             side, feeder, price, ranges = key
@@ -64,7 +67,11 @@ class Problem:
 
 
 def problem_of(
-    offers: Iterable[OpenOffer], *, first_interval: int, params: MarketParams, grid: Grid
+    offers: Iterable[OpenOffer],
+    *,
+    first_interval: int,
+    params: MarketParams,
+    grid: Grid,
 ) -> Problem:
     """Group open offers into the problem whose next final interval is ``first_interval``.
 
@@ -76,4 +83,10 @@ def problem_of(
             shares.setdefault(offer.class_at(first_interval), []).append((offer.offer_id, offer.remaining_j))
     ordered = {key: tuple(sorted(shares[key])) for key in sorted(shares)}
     totals = {key: sum(energy for _, energy in entries) for key, entries in ordered.items()}
-    return Problem(first_interval=first_interval, params=params, grid=grid, classes=totals, shares=ordered)
+    return Problem(
+        first_interval=first_interval,
+        params=params,
+        grid=grid,
+        classes=totals,
+        shares=ordered,
+    )

@@ -11,6 +11,7 @@ What the files call invalid must be refused always.
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,8 +118,47 @@ def test_wycheproof_der(backend: Backend, shared_vectors: Path) -> None:
 
 def test_all_backends_are_here_and_the_best_is_used() -> None:
     assert crypto.available_backends() == BACKENDS
-    assert crypto.BACKEND is crypto.backend_named("coincurve")
+    assert crypto.BACKEND.name == crypto._first_backend().name == "coincurve"
     assert repr(crypto.BACKEND) == "Backend(coincurve)"
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Nothing loaded before and nothing kept after."""
+    crypto.backend_named.cache_clear()
+    yield
+    crypto.backend_named.cache_clear()
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_the_best_library_installed_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "coincurve", None)
+    assert crypto.available_backends() == ("cryptography", "ecdsa")
+    assert crypto._first_backend().name == "cryptography"
+    monkeypatch.setitem(sys.modules, "ecdsa", None)
+    crypto.backend_named.cache_clear()
+    assert crypto.available_backends() == ("cryptography",)
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_cryptography_that_signs_by_chance_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Releases before 43 do not know the argument."""
+
+    def old(algorithm: object) -> object:
+        return algorithm
+
+    monkeypatch.setattr("cryptography.hazmat.primitives.asymmetric.ec.ECDSA", old)
+    assert crypto.available_backends() == ("coincurve", "ecdsa")
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_without_any_library_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in BACKENDS:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    assert crypto.available_backends() == ()
+    with pytest.raises(ImportError, match="needs one of coincurve, cryptography, ecdsa"):
+        crypto._first_backend()
 
 
 def test_there_is_no_other_backend() -> None:
@@ -146,14 +186,18 @@ def test_backends_give_the_same_bytes(secret: bytes, message: bytes) -> None:
         (
             1,
             b"Satoshi Nakamoto",
-            "934b1ea10a4b3c1757e2b0c017d0b6143ce3c9a7e6a4a49860d7a6ab210ee3d8"
-            "2442ce9d2b916064108014783e923ec36b49743e2ffa1c4496f01a512aafd9e5",
+            (
+                "934b1ea10a4b3c1757e2b0c017d0b6143ce3c9a7e6a4a49860d7a6ab210ee3d8"
+                "2442ce9d2b916064108014783e923ec36b49743e2ffa1c4496f01a512aafd9e5"
+            ),
         ),
         (
             CURVE_ORDER - 1,
             b"Satoshi Nakamoto",
-            "fd567d121db66e382991534ada77a6bd3106f0a1098c231e47993447cd6af2d0"
-            "6b39cd0eb1bc8603e159ef5c20a5c8ad685a45b06ce9bebed3f153d10d93bed5",
+            (
+                "fd567d121db66e382991534ada77a6bd3106f0a1098c231e47993447cd6af2d0"
+                "6b39cd0eb1bc8603e159ef5c20a5c8ad685a45b06ce9bebed3f153d10d93bed5"
+            ),
         ),
     ],
 )

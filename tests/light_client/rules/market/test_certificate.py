@@ -105,13 +105,17 @@ def test_any_other_shape_order_or_size_breaks_mkt_20(wire: Any) -> None:
         ((5, 6, 7), (1, 3, 2)),
     ],
 )
-def test_a_schedule_that_does_not_ascend_breaks_mkt_21(prices: tuple[int, ...], values: tuple[int, ...]) -> None:
+def test_a_schedule_that_does_not_ascend_breaks_mkt_21(
+    prices: tuple[int, ...], values: tuple[int, ...]
+) -> None:
     with pytest.raises(RuleViolation) as caught:
         certificate_from_wire(changed(1, ((2, prices, values),)), 100)
     assert caught.value.rule == "MKT-21"
 
 
-@pytest.mark.parametrize("steps", [((0,), (-5,)), ((0, MAX_PRICE_UC_PER_KWH), (3, 3)), ((1, 2, 3), (-1, 0, 9))])
+@pytest.mark.parametrize(
+    "steps", [((0,), (-5,)), ((0, MAX_PRICE_UC_PER_KWH), (3, 3)), ((1, 2, 3), (-1, 0, 9))]
+)
 def test_a_schedule_may_stand_still_and_be_negative(steps: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     assert certificate_from_wire(changed(1, ((2, *steps),)), 0).schedules == {2: steps}
 
@@ -124,7 +128,10 @@ def test_a_negative_multiplier_of_an_internal_limit_breaks_mkt_22(part: int) -> 
 
 
 PAIR = problem(
-    [(1, 5, 30, (0,)), (1, 5, 20, (0, 1))], [(2, 6, 40, (0, 1)), (1, 9, 15, (1,))], external={1: 10, 2: 10}, internal={1: 25}
+    [(1, 5, 30, (0,)), (1, 5, 20, (0, 1))],
+    [(2, 6, 40, (0, 1)), (1, 9, 15, (1,))],
+    external={1: 10, 2: 10},
+    internal={1: 25},
 )
 FLAT = {0: ((5,), (0,)), 1: ((5,), (0,))}
 
@@ -146,7 +153,9 @@ def test_the_bound_is_the_right_hand_side_of_the_theorem() -> None:
 
 
 def test_a_buyer_below_the_schedule_is_left_out() -> None:
-    spot = problem([(1, 7, 30, (0,))], [(1, 6, 40, (0,)), (1, 6, 5, (0, 1)), (1, 8, 9, (0,))], external={1: 0})
+    spot = problem(
+        [(1, 7, 30, (0,))], [(1, 6, 40, (0,)), (1, 6, 5, (0, 1)), (1, 8, 9, (0,))], external={1: 0}
+    )
     assert bound(spot, certificate((1,), {0: ((7,), (1,))})) == 9
 
 
@@ -209,7 +218,9 @@ def certificates(draw: st.DrawFn, subject: PairMarket, weights: int) -> Certific
 
 
 @given(markets(most_offers=4), st.integers(1, 3), st.data())
-def test_no_certificate_whatever_proves_less_than_the_optimum(drawn: PairMarket, stage: int, data: st.DataObject) -> None:
+def test_no_certificate_whatever_proves_less_than_the_optimum(
+    drawn: PairMarket, stage: int, data: st.DataObject
+) -> None:
     subject = problem_from(drawn, params_of(drawn, uniform=False, welfare=True))
     forged = data.draw(certificates(drawn, stage))
     best = optimum(drawn)

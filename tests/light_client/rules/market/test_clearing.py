@@ -33,7 +33,9 @@ from tests.oracles.pairwise import PairMarket, optimum, violations
 from tests.oracles.translate import class_flows, class_market, open_offers, params_of, problem_from
 from tests.property.markets import markets
 
-SUBJECT = problem([(1, 5, 40, (0,)), (2, 5, 40, (0, 1))], [(2, 6, 30, (0,)), (1, 7, 30, (0, 1))], external={1: 10, 2: 20})
+SUBJECT = problem(
+    [(1, 5, 40, (0,)), (2, 5, 40, (0, 1))], [(2, 6, 30, (0,)), (1, 7, 30, (0, 1))], external={1: 10, 2: 20}
+)
 
 
 def test_an_honest_solution_is_accepted_with_all_gaps_zero() -> None:
@@ -194,7 +196,9 @@ def rolled(offers: list[OpenOffer], subject: Problem, trades: tuple[Trade, ...])
 
 
 @given(markets(), markets(), st.booleans())
-def test_a_kept_plan_stays_feasible_whatever_is_posted(drawn: PairMarket, later: PairMarket, posted: bool) -> None:
+def test_a_kept_plan_stays_feasible_whatever_is_posted(
+    drawn: PairMarket, later: PairMarket, posted: bool
+) -> None:
     """Clear interval by interval with the first plan only; new offers of other markets join on the way."""
     offers = open_offers(drawn)
     subject = problem_from(drawn)
@@ -212,7 +216,9 @@ def test_a_kept_plan_stays_feasible_whatever_is_posted(drawn: PairMarket, later:
             posted = False
             known = [offer for offer in open_offers(later) if offer.feeder in subject.grid.ext_j]
             offers += [
-                replace(offer, offer_id=offer.offer_id + 1_000, price_uc_per_kwh=price or offer.price_uc_per_kwh)
+                replace(
+                    offer, offer_id=offer.offer_id + 1_000, price_uc_per_kwh=price or offer.price_uc_per_kwh
+                )
                 for offer in known
                 if offer.ranges[-1][1] > subject.first_interval
             ]
@@ -235,7 +241,9 @@ def test_without_new_offers_the_rest_of_a_proven_plan_is_optimal(drawn: PairMark
     if judged.values[0] != optimum(class_market(subject)).relaxed:
         return
     left = rolled(offers, subject, final_trades(subject, judged.plan))
-    rest = problem_of(left, first_interval=subject.first_interval + 1, params=subject.params, grid=subject.grid)
+    rest = problem_of(
+        left, first_interval=subject.first_interval + 1, params=subject.params, grid=subject.grid
+    )
     best = optimum(class_market(rest))
     kept = complete(rest, kept_plan(rest, judged.plan))
     assert sum(q for _, _, q in class_flows(rest, kept)[0]) == best.energy

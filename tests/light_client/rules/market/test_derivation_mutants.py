@@ -47,7 +47,9 @@ def agrees(verifier: Verifier) -> bool:
 def _day_agrees(verifier: Verifier, seed: int) -> bool:
     market = _market(seed)
     offers, params, grid = open_offers(market), params_of(market, welfare=True), grid_of(market)
-    problem = verifier.problem.problem_of(offers, first_interval=first_interval_of(market), params=params, grid=grid)
+    problem = verifier.problem.problem_of(
+        offers, first_interval=first_interval_of(market), params=params, grid=grid
+    )
     if problem.two_sided != _two_sided(market):
         return False
     if not problem.two_sided:
@@ -92,7 +94,9 @@ def _market(seed: int) -> PairMarket:
 
 
 def _two_sided(market: PairMarket) -> set[int]:
-    return {t for offer in market.sells for t in offer.intervals} & {t for offer in market.buys for t in offer.intervals}
+    return {t for offer in market.sells for t in offer.intervals} & {
+        t for offer in market.buys for t in offer.intervals
+    }
 
 
 def _sold(problem: Any, plan: Any) -> dict[int, int]:
@@ -162,7 +166,9 @@ def _bounds_agree(verifier: Verifier, seed: int) -> bool:
 
 def _money_agrees(verifier: Verifier, seed: int) -> bool:
     random, unit = Random(seed), 1_000_000
-    pairs = [(*sorted((random.randint(0, 20), random.randint(0, 20))), random.randint(1, 4)) for _ in range(6)]
+    pairs = [
+        (*sorted((random.randint(0, 20), random.randint(0, 20))), random.randint(1, 4)) for _ in range(6)
+    ]
     numbers = random.sample(range(40), 12)
     fill = verifier.settlement.Fill
     sides = (
@@ -171,7 +177,9 @@ def _money_agrees(verifier: Verifier, seed: int) -> bool:
     )
     lots = [[(entry.price_uc_per_kwh, entry.energy_j // unit) for entry in side] for side in sides]
     totals = []
-    for side, values, prices in zip(sides, verifier.settlement.group_values(*sides), unit_prices(*lots), strict=True):
+    for side, values, prices in zip(
+        sides, verifier.settlement.group_values(*sides), unit_prices(*lots), strict=True
+    ):
         money = verifier.settlement.amounts(side, values)
         exact = {e.offer_id: prices[e.price_uc_per_kwh] * Fraction(e.energy_j, 3_600_000) for e in side}
         if any(abs(money[number] - due) >= 1 for number, due in exact.items()):
@@ -181,7 +189,11 @@ def _money_agrees(verifier: Verifier, seed: int) -> bool:
 
 
 MUTANTS = {
-    "each share is rounded by itself": ("shares", "prefix * total // whole", "given + weight * total // whole"),
+    "each share is rounded by itself": (
+        "shares",
+        "prefix * total // whole",
+        "given + weight * total // whole",
+    ),
     "shares round up": ("shares", "prefix * total // whole", "-(-prefix * total // whole)"),
     "the last member takes the rest first": ("shares", "prefix += weight", "prefix = max(prefix, weight)"),
     "members share equally": ("clearing", "[energy_j for _, energy_j in members]", "[1 for _ in members]"),
@@ -192,32 +204,72 @@ MUTANTS = {
         "stated(problem, plan.without(problem.first_interval - 1))",
         "plan.without(problem.first_interval - 1)",
     ),
-    "a kept plan forgets": ("clearing", "plan.without(problem.first_interval - 1)", "plan.without(problem.first_interval)"),
+    "a kept plan forgets": (
+        "clearing",
+        "plan.without(problem.first_interval - 1)",
+        "plan.without(problem.first_interval)",
+    ),
     "classes that become equal overwrite each other": ("plan", "later.get(t, 0) + energy_j", "energy_j"),
     "a final interval stays in the plan": ("plan", "if t > interval:", "if t >= interval:"),
     "classes are not cut": ("plan", "cut_before(key.ranges, interval + 1)", "key.ranges"),
-    "feeders rise by the same joules": ("levelling", "[entry.demand for entry in chosen]", "[1 for entry in chosen]"),
+    "feeders rise by the same joules": (
+        "levelling",
+        "[entry.demand for entry in chosen]",
+        "[1 for entry in chosen]",
+    ),
     "nobody must buy": ("levelling", "result = {entry.feeder: entry.low", "result = {entry.feeder: 0"),
-    "full feeders fall back": ("levelling", "rising is None or entry.feeder in rising.full", "rising is None"),
+    "full feeders fall back": (
+        "levelling",
+        "rising is None or entry.feeder in rising.full",
+        "rising is None",
+    ),
     "exports force no purchases": ("levelling", "low=max(0, surplus - ext_j)", "low=0"),
     "imports have no limit": ("levelling", "high = min(demand, surplus + ext_j)", "high = demand"),
     "purchases inside have no limit": ("levelling", "if int_j is not None:", "if False:"),
     "flexible purchases do not count inside": ("levelling", "int_j - taken.get(feeder, 0)", "int_j"),
-    "flexible purchases do not count": ("levelling", "surplus = sold.get(feeder, 0) - taken.get(feeder, 0)", "surplus = sold.get(feeder, 0)"),
-    "dear sellers are paired first": ("settlement", "iter(sorted(sellers.items()))", "iter(sorted(sellers.items(), reverse=True))"),
-    "everyone pays the seller's price": ("settlement", "quantity * (price_s + price_b)", "quantity * (price_s + price_s)"),
+    "flexible purchases do not count": (
+        "levelling",
+        "surplus = sold.get(feeder, 0) - taken.get(feeder, 0)",
+        "surplus = sold.get(feeder, 0)",
+    ),
+    "dear sellers are paired first": (
+        "settlement",
+        "iter(sorted(sellers.items()))",
+        "iter(sorted(sellers.items(), reverse=True))",
+    ),
+    "everyone pays the seller's price": (
+        "settlement",
+        "quantity * (price_s + price_b)",
+        "quantity * (price_s + price_s)",
+    ),
     "numbers decide the order of payment": (
         "settlement",
         "(fill.price_uc_per_kwh, fill.offer_id)",
         "(fill.offer_id, fill.price_uc_per_kwh)",
     ),
-    "each payment is rounded by itself": ("settlement", "paid = upto", "paid = value_before * group_j // (group_j * HALF_UNITS_PER_UC)"),
+    "each payment is rounded by itself": (
+        "settlement",
+        "paid = upto",
+        "paid = value_before * group_j // (group_j * HALF_UNITS_PER_UC)",
+    ),
     "groups add nothing up": ("settlement", "done += fill.energy_j", "done = fill.energy_j"),
     "a gap counts as one interval": ("problem", "if first == ranges[-1][1]:", "if first == ranges[0][1]:"),
-    "nothing is two-sided": ("problem", "object.__setattr__(self, 'two_sided', frozenset(both))", "object.__setattr__(self, 'two_sided', frozenset())"),
+    "nothing is two-sided": (
+        "problem",
+        "object.__setattr__(self, 'two_sided', frozenset(both))",
+        "object.__setattr__(self, 'two_sided', frozenset())",
+    ),
     "offers that ended still count": ("problem", "offer.ranges[-1][1] >= first_interval", "True"),
-    "members are not in order": ("problem", "tuple(sorted(shares[key]))", "tuple(sorted(shares[key], reverse=True))"),
-    "a class is its largest offer": ("problem", "sum((energy for _, energy in entries))", "max((energy for _, energy in entries))"),
+    "members are not in order": (
+        "problem",
+        "tuple(sorted(shares[key]))",
+        "tuple(sorted(shares[key], reverse=True))",
+    ),
+    "a class is its largest offer": (
+        "problem",
+        "sum((energy for _, energy in entries))",
+        "max((energy for _, energy in entries))",
+    ),
     "the objective counts purchases": ("objective", "key.side == Side.SELL for _, q", "True for _, q"),
     "the interval does not break ties": ("objective", "(expiry + t) * q", "expiry * q"),
     "expiry does not break ties": ("objective", "expiry = expiry_weight * key.last", "expiry = 0"),

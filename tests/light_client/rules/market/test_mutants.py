@@ -50,7 +50,13 @@ MUTANTS = [
     m("MKT-10", "plan", attacks.an_entry_of_zero, "violation", ("energy_j <= 0", "energy_j < 0")),
     m("MKT-10", "plan", attacks.a_negative_entry, "violation", ("energy_j <= 0", "energy_j == 0")),
     m("MKT-10", "plan", attacks.one_row_twice, "spelling", ("key <= previous", "key < previous")),
-    m("MKT-11", "feasibility", attacks.another_start, "spelling", ("plan.first_interval != problem.first_interval", "False")),
+    m(
+        "MKT-11",
+        "feasibility",
+        attacks.another_start,
+        "spelling",
+        ("plan.first_interval != problem.first_interval", "False"),
+    ),
     m(
         "MKT-11",
         "feasibility",
@@ -72,11 +78,32 @@ MUTANTS = [
         "feasibility",
         attacks.inside_a_gap,
         "violation",
-        ("inside = all((any((first <= t <= last for first, last in ranges)) for t, _ in entries))", "inside = True"),
+        (
+            "inside = all((any((first <= t <= last for first, last in ranges)) for t, _ in entries))",
+            "inside = True",
+        ),
     ),
-    m("MKT-12", "feasibility", attacks.oversold, "violation", ("sellers_sell_what_they_have(problem, plan)", "None")),
-    m("MKT-13", "feasibility", attacks.overbought, "violation", ("buyers_buy_what_they_asked(problem, plan)", "None")),
-    m("MKT-14", "feasibility", attacks.exporting_too_much, "violation", ("exports_are_within_limits(problem, totals)", "None")),
+    m(
+        "MKT-12",
+        "feasibility",
+        attacks.oversold,
+        "violation",
+        ("sellers_sell_what_they_have(problem, plan)", "None"),
+    ),
+    m(
+        "MKT-13",
+        "feasibility",
+        attacks.overbought,
+        "violation",
+        ("buyers_buy_what_they_asked(problem, plan)", "None"),
+    ),
+    m(
+        "MKT-14",
+        "feasibility",
+        attacks.exporting_too_much,
+        "violation",
+        ("exports_are_within_limits(problem, totals)", "None"),
+    ),
     m(
         "MKT-14",
         "feasibility",
@@ -84,11 +111,41 @@ MUTANTS = [
         "violation",
         ("sold_j - bought.get(feeder, 0)", "sold_j - 2 * bought.get(feeder, 0)"),
     ),
-    m("MKT-15", "feasibility", attacks.importing_too_much, "violation", ("imports_are_within_limits(problem, totals)", "None")),
-    m("MKT-15", "feasibility", attacks.importing_too_much, "violation", ("if feeder not in sold:", "if False:")),
-    m("MKT-15", "feasibility", attacks.importing_where_it_also_sells, "violation", ("if -net_j >", "if net_j >")),
-    m("MKT-16", "feasibility", attacks.consuming_too_much, "violation", ("consumption_is_within_limits(problem, totals)", "None")),
-    m("MKT-17", "feasibility", attacks.producing_too_much, "violation", ("production_is_within_limits(problem, totals)", "None")),
+    m(
+        "MKT-15",
+        "feasibility",
+        attacks.importing_too_much,
+        "violation",
+        ("imports_are_within_limits(problem, totals)", "None"),
+    ),
+    m(
+        "MKT-15",
+        "feasibility",
+        attacks.importing_too_much,
+        "violation",
+        ("if feeder not in sold:", "if False:"),
+    ),
+    m(
+        "MKT-15",
+        "feasibility",
+        attacks.importing_where_it_also_sells,
+        "violation",
+        ("if -net_j >", "if net_j >"),
+    ),
+    m(
+        "MKT-16",
+        "feasibility",
+        attacks.consuming_too_much,
+        "violation",
+        ("consumption_is_within_limits(problem, totals)", "None"),
+    ),
+    m(
+        "MKT-17",
+        "feasibility",
+        attacks.producing_too_much,
+        "violation",
+        ("production_is_within_limits(problem, totals)", "None"),
+    ),
     m("MKT-18", "feasibility", attacks.underpaying, "violation", ("if surplus < 0:", "if False:")),
     m("MKT-18", "feasibility", attacks.underpaying, "violation", ("entries.sort()", "pass")),
     m("MKT-18", "feasibility", attacks.selling_to_nobody, "violation", ("if surplus:", "if False:")),
@@ -102,18 +159,45 @@ MUTANTS = [
         ("len(prices) != len(values)", "False"),
     ),
     m("MKT-22", "certificate", attacks.a_negative_multiplier, "energy", ("if value < 0:", "if False:")),
-    m("MKT-23", "certificate", attacks.no_schedule, "crash", ("schedules_cover(problem, certificate)", "None")),
+    m(
+        "MKT-23",
+        "certificate",
+        attacks.no_schedule,
+        "crash",
+        ("schedules_cover(problem, certificate)", "None"),
+    ),
     m(
         "MKT-23",
         "certificate",
         attacks.no_schedule,
         "energy",
         ("schedules_cover(problem, certificate)", "None"),
-        ("for t in problem.two_sided:\n        spot", "for t in problem.two_sided & certificate.schedules.keys():\n        spot"),
+        (
+            "for t in problem.two_sided:\n        spot",
+            "for t in problem.two_sided & certificate.schedules.keys():\n        spot",
+        ),
     ),
-    m("MKT-24", "certificate", attacks.a_multiplier_of_nobody, "crash", ("if feeder not in ext_j:", "if False:")),
-    m("MKT-24", "certificate", attacks.a_multiplier_without_a_limit, "energy", ("int_j.get(feeder)", "int_j.get(feeder) or 0")),
-    m("MKT-25", "certificate", attacks.minus_infinity_under_a_seller, "energy", ("raise _below_schedule(t, price)", "continue")),
+    m(
+        "MKT-24",
+        "certificate",
+        attacks.a_multiplier_of_nobody,
+        "crash",
+        ("if feeder not in ext_j:", "if False:"),
+    ),
+    m(
+        "MKT-24",
+        "certificate",
+        attacks.a_multiplier_without_a_limit,
+        "energy",
+        ("int_j.get(feeder)", "int_j.get(feeder) or 0"),
+    ),
+    m(
+        "MKT-25",
+        "certificate",
+        attacks.minus_infinity_under_a_seller,
+        "energy",
+        ("raise _below_schedule(t, price)", "continue"),
+    ),
     m(
         "MKT-25",
         "certificate",
@@ -121,11 +205,41 @@ MUTANTS = [
         "energy",
         ("raise _below_schedule(t, price)", "continue"),
     ),
-    m("MKT-26", "levelling", attacks.favouring_a_feeder, "unfair", ("if key.side == Side.BUY and key.single:", "if False:")),
-    m("MKT-28", "clearing", attacks.no_second_certificate, "crash", ("len(certificates) != len(problem.params.objectives)", "False")),
-    m("MKT-28", "clearing", attacks.weights_of_another_objective, "energy", ("len(weights) != position + 1", "False")),
-    m("MKT-29", "clearing", attacks.trading_nothing, "energy", ("if energy_gap > problem.params.max_gap_j:", "if False:")),
-    m("MKT-29", "clearing", attacks.spending_storable_energy_first, "tie-break", ("any(proven.gaps[1:])", "False")),
+    m(
+        "MKT-26",
+        "levelling",
+        attacks.favouring_a_feeder,
+        "unfair",
+        ("if key.side == Side.BUY and key.single:", "if False:"),
+    ),
+    m(
+        "MKT-28",
+        "clearing",
+        attacks.no_second_certificate,
+        "crash",
+        ("len(certificates) != len(problem.params.objectives)", "False"),
+    ),
+    m(
+        "MKT-28",
+        "clearing",
+        attacks.weights_of_another_objective,
+        "energy",
+        ("len(weights) != position + 1", "False"),
+    ),
+    m(
+        "MKT-29",
+        "clearing",
+        attacks.trading_nothing,
+        "energy",
+        ("if energy_gap > problem.params.max_gap_j:", "if False:"),
+    ),
+    m(
+        "MKT-29",
+        "clearing",
+        attacks.spending_storable_energy_first,
+        "tie-break",
+        ("any(proven.gaps[1:])", "False"),
+    ),
 ]
 
 
@@ -139,7 +253,10 @@ def findings(subject: Problem, judged: Any, wire: Any) -> set[str]:
         found.add("violation")
     if sum(joules for _, _, joules in sold) != best.energy:
         found.add("energy")
-    if sum(q * (market.expiry_weight * market.sells[i].intervals[-1] + t) for i, t, q in sold) != best.expiry_cost:
+    if (
+        sum(q * (market.expiry_weight * market.sells[i].intervals[-1] + t) for i, t, q in sold)
+        != best.expiry_cost
+    ):
         found.add("tie-break")
     if subject.uniform and not _is_level(subject, sold, bought):
         found.add("unfair")
@@ -202,7 +319,10 @@ def test_what_mkt_27_refuses_breaks_other_rules_as_well() -> None:
         ("if not low_sum <= needed <= high_sum:", "if False:"),
     )
     subject = problem(
-        [(1, 5, 60, (0,)), (2, 5, 30, (0,))], [(1, 5, 20, (0,)), (2, 5, 40, (0,))], external={1: 5, 2: 3}, uniform=True
+        [(1, 5, 60, (0,)), (2, 5, 30, (0,))],
+        [(1, 5, 20, (0,)), (2, 5, 40, (0,))],
+        external={1: 5, 2: 3},
+        uniform=True,
     )
     honest = attacks.proven(subject)
     for sales in ({1: 60}, {1: 26, 2: 30}, {1: 60, 2: 30}, {1: 24}):
@@ -222,7 +342,10 @@ ARITHMETIC = {
     "buyers gain less by the flow price": ("value += g.get(feeder, 0)", "value -= abs(g.get(feeder, 0))"),
     "production counts twice": ("value -= a.get(feeder, 0)", "value -= 2 * a.get(feeder, 0)"),
     "consumption counts twice": ("value -= c.get(feeder, 0)", "value -= 2 * c.get(feeder, 0)"),
-    "sellers count the schedule twice": ("value = weight - values[step]", "value = weight - 2 * values[step]"),
+    "sellers count the schedule twice": (
+        "value = weight - values[step]",
+        "value = weight - 2 * values[step]",
+    ),
     "buyers do not count the schedule": ("value = values[step]\n", "value = 0\n"),
     "small gains are dropped": ("if value > 0:", "if value > 1:"),
     "flexible sellers take the last interval": ("if value > best:", "if value != best:"),
@@ -230,7 +353,10 @@ ARITHMETIC = {
         "value = weight - expiry_scale * t - values[step]",
         "value = weight - expiry_scale * t - 2 * values[step]",
     ),
-    "flexible buyers ignore the schedule": ("value = values[step] + welfare", "value = 0 * values[step] + welfare"),
+    "flexible buyers ignore the schedule": (
+        "value = values[step] + welfare",
+        "value = 0 * values[step] + welfare",
+    ),
     "flexible production counts twice": ("+ production.get(t, _NONE)", "+ 2 * production.get(t, _NONE)"),
     "flexible consumption counts twice": ("- consumption.get(t, _NONE)", "- 2 * consumption.get(t, _NONE)"),
     "flexible sellers are not counted": ("total += energy_j * best", "total += 0"),
@@ -238,8 +364,14 @@ ARITHMETIC = {
         "expiry_scale * problem.params.expiry_weight * ranges",
         "2 * expiry_scale * problem.params.expiry_weight * ranges",
     ),
-    "the expiry of others counts twice": ("energy_weight - expiry_scale * (", "energy_weight - 2 * expiry_scale * ("),
-    "welfare of sellers counts twice": ("value -= welfare_weight * price", "value -= 2 * welfare_weight * price"),
+    "the expiry of others counts twice": (
+        "energy_weight - expiry_scale * (",
+        "energy_weight - 2 * expiry_scale * (",
+    ),
+    "welfare of sellers counts twice": (
+        "value -= welfare_weight * price",
+        "value -= 2 * welfare_weight * price",
+    ),
     "welfare of buyers is not counted": ("value += welfare_weight * price", "pass"),
 }
 """What a bound may not do: each breaks weak duality."""

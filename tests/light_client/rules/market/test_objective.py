@@ -10,7 +10,13 @@ from tests.oracles.pairwise import PairMarket, pairs_of, stage_objectives
 from tests.oracles.translate import class_market, params_of, problem_from
 from tests.property.markets import markets
 
-PLAN = plan({key(SELL, 1, 5, 0, 2): {0: 4, 2: 6}, key(SELL, 1, 7, 1): {1: 3}, key(BUY, 1, 9, 0, 1, 2): {0: 4, 1: 3, 2: 6}})
+PLAN = plan(
+    {
+        key(SELL, 1, 5, 0, 2): {0: 4, 2: 6},
+        key(SELL, 1, 7, 1): {1: 3},
+        key(BUY, 1, 9, 0, 1, 2): {0: 4, 1: 3, 2: 6},
+    }
+)
 
 
 def test_each_objective_is_what_its_definition_says() -> None:

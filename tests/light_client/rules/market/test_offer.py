@@ -8,7 +8,15 @@ import pytest
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.market.offer import ClassKey, Offer, OpenOffer
-from light_client.rules.units import LOT_J, MAX_ENERGY_J, MAX_PRICE_UC_PER_KWH, Address, FeederId, OfferId, Side
+from light_client.rules.units import (
+    LOT_J,
+    MAX_ENERGY_J,
+    MAX_PRICE_UC_PER_KWH,
+    Address,
+    FeederId,
+    OfferId,
+    Side,
+)
 
 ADDRESS = Address(bytes(range(20)))
 

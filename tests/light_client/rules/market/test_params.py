@@ -13,7 +13,9 @@ from light_client.rules.units import MAX_ENERGY_J, MAX_PRICE_UC_PER_KWH
 
 def test_the_defaults_and_both_ends_of_every_bound_are_valid() -> None:
     assert MarketParams().objectives == (Objective.ENERGY, Objective.EXPIRY)
-    low = MarketParams(interval_s=1, t_clear=1, horizon=1, expiry_weight=1, uniform_price_uc_per_kwh=0, max_gap_j=0)
+    low = MarketParams(
+        interval_s=1, t_clear=1, horizon=1, expiry_weight=1, uniform_price_uc_per_kwh=0, max_gap_j=0
+    )
     high = MarketParams(
         interval_s=86_400,
         t_clear=96,

@@ -18,7 +18,9 @@ ROW = (0, 3, 50, (0, 1, 4, 0), (0, 9, 4, 12))
 
 
 def test_the_wire_form_is_relative_and_ordered() -> None:
-    stated = plan({key(BUY, 2, 60, 11): {11: 21}, key(SELL, 3, 50, 10, 11, 14): {10: 9, 14: 12}}, first_interval=10)
+    stated = plan(
+        {key(BUY, 2, 60, 11): {11: 21}, key(SELL, 3, 50, 10, 11, 14): {10: 9, 14: 12}}, first_interval=10
+    )
     wire = (10, (ROW, (1, 2, 60, (1, 0), (1, 21))))
     assert stated.to_wire() == wire
     assert plan_from_wire(wire) == stated

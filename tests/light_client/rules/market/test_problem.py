@@ -15,7 +15,9 @@ from tests.property.markets import markets
 
 
 def test_offers_of_one_class_are_added_up_and_listed_by_number() -> None:
-    subject = problem([(1, 5, 30, (0, 2)), (1, 5, 12, (0, 2)), (1, 6, 1, (0, 2))], [(2, 9, 7, (2,))], external={1: 9, 2: 9})
+    subject = problem(
+        [(1, 5, 30, (0, 2)), (1, 5, 12, (0, 2)), (1, 6, 1, (0, 2))], [(2, 9, 7, (2,))], external={1: 9, 2: 9}
+    )
     assert subject.classes == {key(SELL, 1, 5, 0, 2): 42, key(SELL, 1, 6, 0, 2): 1, key(BUY, 2, 9, 2): 7}
     assert subject.shares[key(SELL, 1, 5, 0, 2)] == ((1, 30), (2, 12))
     assert list(subject.classes) == sorted(subject.classes)
@@ -23,7 +25,9 @@ def test_offers_of_one_class_are_added_up_and_listed_by_number() -> None:
 
 def test_spot_flexible_and_two_sided_are_told_apart() -> None:
     subject = problem(
-        [(1, 5, 30, (0, 1, 3)), (1, 5, 12, (2,))], [(2, 9, 7, (1,)), (2, 9, 8, (2, 3)), (1, 9, 8, (4,))], external={1: 9, 2: 9}
+        [(1, 5, 30, (0, 1, 3)), (1, 5, 12, (2,))],
+        [(2, 9, 7, (1,)), (2, 9, 8, (2, 3)), (1, 9, 8, (4,))],
+        external={1: 9, 2: 9},
     )
     assert subject.two_sided == {1, 2, 3}
     assert subject.spot == ({2: [SpotClass(1, 5, 12)]}, {1: [SpotClass(2, 9, 7)], 4: [SpotClass(1, 9, 8)]})
@@ -32,18 +36,25 @@ def test_spot_flexible_and_two_sided_are_told_apart() -> None:
 
 
 def test_a_later_moment_cuts_classes_merges_them_and_drops_what_has_passed() -> None:
-    drawn = market([(1, 5, 30, (0, 3)), (1, 5, 12, (3,)), (1, 5, 1, (0,))], [(1, 9, 7, (1, 3))], external={1: 9})
+    drawn = market(
+        [(1, 5, 30, (0, 3)), (1, 5, 12, (3,)), (1, 5, 1, (0,))], [(1, 9, 7, (1, 3))], external={1: 9}
+    )
     later = problem_of(open_offers(drawn), first_interval=2, params=params_of(drawn), grid=grid_of(drawn))
     assert later.classes == {key(SELL, 1, 5, 3): 42, key(BUY, 1, 9, 3): 7}
     assert later.shares[key(SELL, 1, 5, 3)] == ((1, 30), (2, 12))
-    assert problem_of([], first_interval=0, params=params_of(drawn), grid=grid_of(drawn)).two_sided == frozenset()
+    assert (
+        problem_of([], first_interval=0, params=params_of(drawn), grid=grid_of(drawn)).two_sided
+        == frozenset()
+    )
 
 
 @given(markets())
 def test_the_order_of_offers_does_not_matter(drawn: PairMarket) -> None:
     offers = open_offers(drawn)
     Random(1).shuffle(offers)
-    again = problem_of(offers, first_interval=first_interval_of(drawn), params=params_of(drawn), grid=grid_of(drawn))
+    again = problem_of(
+        offers, first_interval=first_interval_of(drawn), params=params_of(drawn), grid=grid_of(drawn)
+    )
     assert again == problem_from(drawn)
 
 

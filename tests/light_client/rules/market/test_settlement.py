@@ -107,7 +107,10 @@ def test_several_intervals_can_cost_more_than_one_ceiling() -> None:
     """Two intervals of half a micro-currency each, rounded up by each interval, exceed the ceiling of the whole."""
     half = JOULES_PER_KWH // 2
     owed = 0
-    for others in ((1, 0), (1, 0)):  # in each interval another buyer goes first and leaves the half unit to the second
+    for others in (
+        (1, 0),
+        (1, 0),
+    ):  # in each interval another buyer goes first and leaves the half unit to the second
         first, second = Fill(others[1], 1, 1, half), Fill(others[0], 1, 1, half)
         sold = [Fill(9, 0, 1, JOULES_PER_KWH)]
         _, buyer_value = group_values(sold, [first, second])

@@ -1,0 +1,67 @@
+# Everything a developer or CI does. Each target sets up what it needs; `make` alone lists them.
+PYTHON  ?= python3
+WORKERS ?= auto
+ARGS    ?=
+RULES_COVERAGE := 100
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+LOCK  := requirements/dev.lock
+CODE  := firmware_app light_client meter_io testbed tests hatch_build.py
+DEPLOY := $(wildcard deploy)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench check format lock setup clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  make test ARGS="tests/light_client -k merkle"   a part of the tests'
+
+demo: $(READY) ## trade one day of a whole neighbourhood; the report lands in out/demo
+	$(BIN)/gridlight-testbed run homes102 --out out/demo
+
+test: $(READY) ## all tests with coverage; the shared rules must be covered to the last branch
+ifeq ($(ARGS),)
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=
+	$(BIN)/coverage report --skip-covered
+	$(BIN)/coverage report --include='light_client/rules/*' --fail-under=$(RULES_COVERAGE) --skip-covered --show-missing
+else
+	$(BIN)/python -m pytest $(ARGS)
+endif
+
+bench: $(READY) ## measure what the design promises: proving, checking, consensus
+	$(BIN)/gridlight-testbed bench $(ARGS)
+
+check: $(READY) ## lint, format, types, architecture, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check . | tail -n 40; exit 1; }
+	$(BIN)/mypy $(CODE) $(DEPLOY)
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: $(READY) ## put the code into form
+	$(BIN)/ruff check --fix --exit-zero --quiet .
+	$(BIN)/ruff format .
+
+lock: ## choose the newest allowed releases anew and write their hashes
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/pip install --quiet pip-tools
+	CUSTOM_COMPILE_COMMAND='make lock' $(VENV)/lock/bin/pip-compile --quiet --upgrade --generate-hashes \
+	    --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
+	    --annotation-style line --extra tier --extra testbed --extra dev --output-file $(LOCK) pyproject.toml
+
+setup: $(READY) ## make the virtual environment in .venv, as every other target does by itself
+
+$(READY): $(LOCK) pyproject.toml hatch_build.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gridlight needs Python 3.11 or newer, got " + sys.version)'
+	@echo 'Setting up $(VENV): locked releases with checked hashes (the first time takes a minute or two)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean: ## remove what was made here, the environment too
+	rm -rf $(VENV) out build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	    .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""What to ask which server next; nothing here judges what comes back."""

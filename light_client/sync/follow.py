@@ -1,0 +1,88 @@
+"""Following a chain block by block from one of several servers: a planner without I/O.
+
+Servers announce new heights; the planner asks for the blocks that are missing, one request at a time, and turns to the next server
+when one does not answer in time or sends what the caller refuses. Announcements are hints: whatever matters is in the blocks.
+"""
+
+from __future__ import annotations
+
+from light_client.messages.chain import GetBlocks, Subscribe
+from light_client.messages.codec import encode_message
+from light_client.rules.errors import LocalError
+from light_client.session.actor import Effect, PeerName, Send, SetTimer
+
+TIMER = "follow"
+
+
+class BlockFollower:
+    """Plans requests for the blocks after ``height``."""
+
+    def __init__(
+        self,
+        servers: tuple[PeerName, ...],
+        *,
+        limit: int = 64,
+        retry_ms: int = 3_000,
+        poll_ms: int = 240_000,
+    ):
+        if not servers:
+            raise LocalError("a follower needs a server", got=0, expected="at least one")
+        self._servers = servers
+        self._current = 0
+        self._limit = limit
+        self._retry_ms = retry_ms
+        self._poll_ms = poll_ms
+        self._asked = False
+        self._announced = 0
+        self.switches = 0
+        """How often a server was left."""
+
+    @property
+    def server(self) -> PeerName:
+        """The server asked at present."""
+        return self._servers[self._current]
+
+    def start(self, height: int, now_ms: int) -> list[Effect]:
+        """Subscribe to announcements, and catch up."""
+        return [self._subscribe(height), *self._ask(height, now_ms)]
+
+    def announced(self, announced: int, height: int, now_ms: int) -> list[Effect]:
+        """A server says that it has the block of height ``announced``; the caller has ``height``."""
+        self._announced = max(self._announced, announced)
+        if self._asked or self._announced <= height:
+            return []
+        return self._ask(height, now_ms)
+
+    def answered(self, received: int, height: int, now_ms: int) -> list[Effect]:
+        """Blocks came in: ``received`` of them; the caller now has ``height``."""
+        self._asked = False
+        if self._announced > height or received >= self._limit:
+            return self._ask(height, now_ms)
+        return [SetTimer(name=TIMER, at_ms=now_ms + self._poll_ms)]
+
+    def refused(self, height: int, now_ms: int) -> list[Effect]:
+        """The caller refused what the server sent: turn to the next one."""
+        self._switch()
+        return self.start(height, now_ms)
+
+    def woken(self, height: int, now_ms: int) -> list[Effect]:
+        """The timer has run out: no answer, or nothing heard for long."""
+        if self._asked:
+            self._switch()
+        return self.start(height, now_ms)
+
+    def _switch(self) -> None:
+        self._current = (self._current + 1) % len(self._servers)
+        self._announced = 0
+        self.switches += 1
+
+    def _subscribe(self, height: int) -> Send:
+        return Send(peer=self.server, message=encode_message(Subscribe(from_height=height)))
+
+    def _ask(self, height: int, now_ms: int) -> list[Effect]:
+        self._asked = True
+        request = GetBlocks(from_height=height + 1, limit=self._limit)
+        return [
+            Send(peer=self.server, message=encode_message(request)),
+            SetTimer(name=TIMER, at_ms=now_ms + self._retry_ms),
+        ]

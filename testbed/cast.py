@@ -1,0 +1,141 @@
+"""Who takes part in a scenario: keys, genesis, and a factory for each actor; the same for both drivers.
+
+All secrets are derived from the scenario's seed, so that a run can be replayed. They protect nothing: the chain's name begins with
+``test-``, which no production genesis may use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from random import Random
+
+from light_client.rules.crypto import CURVE_ORDER, public_key_of
+from light_client.rules.ledger.committee import Committee, Member
+from light_client.rules.ledger.genesis import ChainParams, Genesis
+from light_client.rules.market.params import MarketParams
+from light_client.rules.units import Side
+from light_client.session.actor import PeerName, Storage
+from light_client.wallet.wallet import Wallet
+from testbed.dso.operator import Operator
+from testbed.dso.registry import Registration, Registry
+from testbed.fleet.meter import EmulatedMeter
+from testbed.scenarios.model import Scenario
+from testbed.solver.service import SolverService
+
+DSO = "dso"
+CONNECTION_W = 200_000
+"""Power that the emulated connections allow, W: the largest published prosumer feeds in 79 kW."""
+CREDIT_UC = 10_000_000_000
+"""Credit of an emulated prosumer, micro-currency."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cast:
+    """Everybody in one scenario."""
+
+    scenario: Scenario
+    seed: int
+    market: MarketParams
+    miners: int = 4
+    solvers: int = 1
+    chain: ChainParams = ChainParams()
+
+    def secret(self, role: str, number: int = 0) -> bytes:
+        """A test key of this scenario: worthless elsewhere."""
+        digest = sha256(
+            f"gridlight test key/{self.scenario.name}/{self.seed}/{role}/{number}".encode()
+        ).digest()
+        return (int.from_bytes(digest, "big") % (CURVE_ORDER - 1) + 1).to_bytes(32, "big")
+
+    def chance(self, role: str, number: int = 0) -> Random:
+        """A reproducible source of randomness of one actor."""
+        return Random(f"{self.seed}/{role}/{number}")  # noqa: S311 - emulated homes, not keys
+
+    @cached_property
+    def start_ms(self) -> int:
+        """When the scenario begins: one interval before its day, so that the first offers can be posted, UTC ms."""
+        return (self.scenario.first_interval - 1) * self.scenario.interval_s * 1_000
+
+    @cached_property
+    def end_ms(self) -> int:
+        """When the last interval of the day is over, and one more for what follows it, UTC ms."""
+        return (self.scenario.last_interval + 2) * self.scenario.interval_s * 1_000
+
+    @cached_property
+    def genesis(self) -> Genesis:
+        """The chain's first agreement."""
+        return Genesis(
+            name=f"test-{self.scenario.name}-{self.seed}",
+            genesis_time_ms=self.start_ms - 1,
+            first_interval=self.scenario.first_interval,
+            market=self.market,
+            feeders=self.scenario.feeders,
+            dso_key=public_key_of(self.secret("dso")),
+            committee=Committee(
+                members=tuple(
+                    Member(public_key=public_key_of(self.secret("miner", number)))
+                    for number in range(self.miners)
+                )
+            ),
+            chain=self.chain,
+        )
+
+    @cached_property
+    def miner_names(self) -> tuple[PeerName, ...]:
+        """Names of the miners, in the order of their seats."""
+        return tuple(f"miner-{number}" for number in range(self.miners))
+
+    @cached_property
+    def solver_names(self) -> tuple[PeerName, ...]:
+        """Names of the solvers."""
+        return tuple(f"solver-{number}" for number in range(self.solvers))
+
+    @cached_property
+    def meter_names(self) -> dict[PeerName, int]:
+        """Name of each meter -> home id."""
+        return {f"meter-{home.home_id:04d}": home.home_id for home in self.scenario.homes}
+
+    def operator(self, storage: Storage) -> Operator:
+        """The DSO."""
+        registrations = [
+            Registration(
+                meter_id=home.home_id,
+                identity_key=public_key_of(self.secret("meter", home.home_id)),
+                feeder=home.feeder,
+                production_w=CONNECTION_W,
+                consumption_w=CONNECTION_W,
+                credit_uc=CREDIT_UC,
+            )
+            for home in self.scenario.homes
+        ]
+        registry = Registry(registrations, self.scenario.interval_s)
+        return Operator(DSO, self.genesis, self.secret("dso"), registry, self.miner_names, storage)
+
+    def solver(self, name: PeerName, _storage: Storage) -> SolverService:
+        """A solver: it keeps nothing, since everything it knows is on the ledger."""
+        number = self.solver_names.index(name)
+        return SolverService(name, self.genesis, self.secret("solver", number), self.miner_names)
+
+    def meter(self, name: PeerName, storage: Storage) -> EmulatedMeter:
+        """A home's meter; each starts with another miner as its server."""
+        home_id = self.meter_names[name]
+        seat = list(self.meter_names).index(name) % self.miners
+        servers = self.miner_names[seat:] + self.miner_names[:seat]
+        seed = sha256(self.secret("wallet", home_id)).digest()
+        return EmulatedMeter(
+            name,
+            self.genesis,
+            identity=self.secret("meter", home_id),
+            wallet=Wallet(seed, self.genesis.chain_id(), storage),
+            plan=[offer for offer in self.scenario.offers if offer.home_id == home_id],
+            servers=servers,
+            operator=DSO,
+            storage=storage,
+            chance=self.chance("meter", home_id),
+        )
+
+    def offered_j(self, side: Side) -> int:
+        """Energy that the scenario's homes plan to offer on one side, J."""
+        return self.scenario.energy_j(side)

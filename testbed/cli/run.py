@@ -1,0 +1,80 @@
+"""`gridlight-testbed run SCENARIO`: a whole trading day in virtual time, with a report."""
+
+import argparse
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from firmware_app.command_line import Commands, add_command
+from firmware_app.console import CommandError, Console, Exit
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "run",
+        "Run a whole trading day of a scenario in virtual time: meters, DSO, solvers and miners, every check made.",
+        run,
+        examples=(
+            "gridlight-testbed run homes102 --out out/demo   # 102 homes, report.html and summary.json",
+            "gridlight-testbed run village --seed 7 --json",
+            "gridlight-testbed run my-grid.toml",
+        ),
+    )
+    parser.add_argument("scenario", metavar="SCENARIO", help="name of a shipped scenario, or a .toml file")
+    parser.add_argument("--seed", type=int, help="instead of the scenario's own seed")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write report.html and summary.json")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the day, write the report, say how it went."""
+    from testbed.report.html import write_report
+    from testbed.report.summary import write_summary
+    from testbed.report.terminal import terminal_summary
+    from testbed.scenarios import catalogue
+    from testbed.scenarios.errors import ScenarioError
+    from testbed.simulation.day import cast_of, run_day
+    from testbed.simulation.offline import offline_optimum
+    from testbed.simulation.recheck import recheck
+    from testbed.simulation.report import trading_day
+
+    console: Console = args.console
+    try:
+        file = catalogue.find(args.scenario)
+        seed = file.seed if args.seed is None else args.seed
+        scenario = catalogue.build(file, seed=seed)
+    except ScenarioError as error:
+        raise CommandError(str(error), code=Exit.USAGE) from None
+    cast = cast_of(file, scenario, seed)
+    total = scenario.intervals + 2
+    title = f"{len(scenario.homes)} homes, {len(scenario.feeders)} feeders, {cast.miners} miners, {cast.solvers} solvers"
+    with console.progress(scenario.name, total=total, unit="intervals") as progress:
+        day = run_day(
+            cast,
+            progress=lambda passed, record: progress.advance(
+                1, f"{record.finals.total()} final, {len(record.blocks)} blocks"
+            ),
+        )
+    with console.progress("checking again, from the blocks alone"):
+        check = recheck(cast.genesis, day.observed.record.blocks)
+        optimum = offline_optimum(scenario, cast.market)
+    command = shlex.join(["gridlight-testbed", "run", args.scenario, "--seed", str(seed)])
+    report = trading_day(day, optimum, check, title=file.title or title, command=command)
+    files: list[Path] = []
+    if args.out is not None:
+        files = [args.out / "report.html", args.out / "summary.json"]
+        args.out.mkdir(parents=True, exist_ok=True)
+        write_report(report, files[0])
+        write_summary(report.summary, files[1])
+    text = terminal_summary(report, files=files, colour=sys.stdout.isatty())
+    document = {
+        "scenario": scenario.name,
+        "seed": seed,
+        "passed": report.passed,
+        **asdict(report.summary),
+        "expectations": [asdict(expectation) for expectation in report.checked()],
+    }
+    console.result("gridlight.run/1", document, text.splitlines())
+    return Exit.OK if report.passed else Exit.FAILED

@@ -1,0 +1,1 @@
+"""Emulated meters and homes."""

@@ -1,0 +1,1 @@
+"""A member of the committee: judges proposals by the rules and votes; nothing here is trusted by a meter."""

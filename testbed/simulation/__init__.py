@@ -1,0 +1,1 @@
+"""A whole trading day in virtual time: every actor, one process, one seed."""

@@ -1,0 +1,136 @@
+"""Runs a scenario in virtual time and hands over its trading day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from time import perf_counter
+
+from light_client.rules.ledger.genesis import Genesis
+from light_client.rules.market.params import MarketParams
+from testbed.cast import DSO, Cast
+from testbed.dso.operator import FollowedBlock
+from testbed.fleet.meter import EmulatedMeter
+from testbed.miner.miner import Miner
+from testbed.network.faults import NO_FAULTS, Faults, Link
+from testbed.network.simulator import Seen, Simulator
+from testbed.scenarios.files import ScenarioFile
+from testbed.scenarios.model import Scenario
+from testbed.simulation.record import DayRecord
+
+METER_LINK = Link(min_delay_ms=20, jitter_ms=30)
+"""A meter's way to the tier, as over a mobile network."""
+TIER_LINK = Link(min_delay_ms=2, jitter_ms=5)
+
+
+@dataclass(slots=True)
+class Observed:
+    """What happened, besides what is in the blocks."""
+
+    record: DayRecord
+    latencies_ms: list[int] = field(default_factory=list)
+    """Offer sent to trade final."""
+    notable: list[Seen] = field(default_factory=list)
+    """Everything that somebody may have to look into."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedDay:
+    """A day that has been run."""
+
+    cast: Cast
+    observed: Observed
+    meters: tuple[EmulatedMeter, ...]
+    miners: tuple[Miner, ...]
+    """Those that are up at the end."""
+    wall_s: float
+
+    @property
+    def genesis(self) -> Genesis:
+        """The chain's genesis."""
+        return self.cast.genesis
+
+
+def cast_of(file: ScenarioFile, scenario: Scenario, seed: int) -> Cast:
+    """The actors that a scenario file asks for."""
+    market = MarketParams(
+        interval_s=scenario.interval_s,
+        t_clear=file.window.t_clear,
+        horizon=file.window.horizon,
+        uniform_price_uc_per_kwh=file.prices.uniform_uc_per_kwh,
+    )
+    return Cast(
+        scenario=scenario, seed=seed, market=market, miners=file.tier.miners, solvers=file.tier.solvers
+    )
+
+
+def run_day(
+    cast: Cast,
+    *,
+    faults: Faults = NO_FAULTS,
+    link: Link | None = None,
+    progress: Callable[[int, DayRecord], None] | None = None,
+) -> SimulatedDay:
+    """Run a scenario from the interval before its day to the end of its day.
+
+    Args:
+        link: quality of all links instead of the usual ones.
+        progress: called once per interval of virtual time with the number of intervals that have passed.
+    """
+    began = perf_counter()
+    observed = Observed(record=DayRecord(scenario=cast.scenario))
+    simulator = Simulator(seed=cast.seed, start_ms=cast.start_ms, link=link or TIER_LINK, faults=faults)
+    simulator.on_report = partial(_observe, observed)
+    _populate(simulator, cast)
+    if link is None:
+        _slow_meters(simulator, cast)
+    length_ms = cast.scenario.interval_s * 1_000
+    passed = 0
+    now_ms = cast.start_ms
+    while now_ms < cast.end_ms:
+        now_ms = min(now_ms + length_ms, cast.end_ms)
+        simulator.run(now_ms)
+        passed += 1
+        if progress is not None:
+            progress(passed, observed.record)
+    meters = [simulator.actor(name) for name in cast.meter_names]
+    miners = [simulator.actor(name) for name in cast.miner_names]
+    return SimulatedDay(
+        cast=cast,
+        observed=observed,
+        meters=tuple(meter for meter in meters if isinstance(meter, EmulatedMeter)),
+        miners=tuple(miner for miner in miners if isinstance(miner, Miner)),
+        wall_s=perf_counter() - began,
+    )
+
+
+def _populate(simulator: Simulator, cast: Cast) -> None:
+    for name in cast.miner_names:
+        simulator.add(name, partial(cast.miner, name))
+    for name in cast.solver_names:
+        simulator.add(name, partial(cast.solver, name))
+    simulator.add(DSO, cast.operator)
+    for name in cast.meter_names:
+        simulator.add(name, partial(cast.meter, name))
+
+
+def _slow_meters(simulator: Simulator, cast: Cast) -> None:
+    for name in cast.meter_names:
+        for other in (*cast.miner_names, DSO):
+            simulator.set_link(name, other, METER_LINK)
+            simulator.set_link(other, name, METER_LINK)
+
+
+_QUIET = {"solved", "tx-refused"}
+"""Reports of ordinary work that nobody counts here."""
+
+
+def _observe(observed: Observed, seen: Seen) -> None:
+    match seen.value:
+        case FollowedBlock() as block:
+            observed.record.take(block)
+        case int() as latency_ms if seen.name == "offer-to-final-ms":
+            observed.latencies_ms.append(latency_ms)
+        case _ if seen.name not in _QUIET:
+            observed.notable.append(seen)

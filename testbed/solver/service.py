@@ -1,0 +1,134 @@
+"""A solver as an actor: follows the offers, solves when the gate of an interval closes, submits to every miner.
+
+Anyone may run one. Its word counts for nothing: what it submits carries its own proof.
+"""
+
+from __future__ import annotations
+
+from light_client.messages.chain import Blocks, NewBlock
+from light_client.messages.codec import decode_message, encode_message
+from light_client.messages.submission import SubmitTx, TxResult
+from light_client.rules.crypto import verify
+from light_client.rules.errors import RuleViolation
+from light_client.rules.ledger.audit import MarketReplica
+from light_client.rules.ledger.block import body_from_bytes
+from light_client.rules.ledger.committee import check_quorum
+from light_client.rules.ledger.genesis import Genesis
+from light_client.rules.ledger.transactions import SubmitSolution, sign_transaction
+from light_client.rules.market.clearing import needs_no_solution
+from light_client.session.actor import (
+    Effect,
+    Event,
+    PeerName,
+    Received,
+    Report,
+    Send,
+    SetTimer,
+    Started,
+    TimerFired,
+)
+from light_client.sync.follow import TIMER as FOLLOW_TIMER
+from light_client.sync.follow import BlockFollower
+from testbed.solver.errors import NotSolvedError
+from testbed.solver.solve import Outcome, solve
+
+_RESEND_TIMER = "resend"
+
+
+class SolverService:
+    """One solver."""
+
+    def __init__(
+        self,
+        name: PeerName,
+        genesis: Genesis,
+        secret: bytes,
+        miners: tuple[PeerName, ...],
+        resend_ms: int = 5_000,
+    ) -> None:
+        self.name = name
+        self._genesis = genesis
+        self._secret = secret
+        self._miners = miners
+        self._resend_ms = resend_ms
+        self._replica = MarketReplica(genesis)
+        self._follower = BlockFollower(miners)
+        self._solved: tuple[int, bytes] | None = None
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        """React to one event."""
+        match event:
+            case Started():
+                return self._follower.start(self._replica.height, now_ms)
+            case TimerFired(name=name) if name == FOLLOW_TIMER:
+                return self._follower.woken(self._replica.height, now_ms)
+            case TimerFired():
+                return self._submit(now_ms)
+            case Received(peer=peer, message=raw):
+                try:
+                    return self._received(raw, now_ms)
+                except RuleViolation as broken:
+                    return [Report(name="message-refused", value=(peer, broken.rule))]
+        return []
+
+    def _received(self, raw: bytes, now_ms: int) -> list[Effect]:
+        message = decode_message(raw)
+        match message:
+            case NewBlock():
+                return self._follower.announced(message.header.height, self._replica.height, now_ms)
+            case Blocks():
+                return self._follow(message, now_ms)
+            case TxResult(accepted=False):
+                return [Report(name="solution-refused", value=message.rule)]
+        return []
+
+    def _follow(self, blocks: Blocks, now_ms: int) -> list[Effect]:
+        received = 0
+        for certified in blocks.blocks:
+            header, certificate = certified.header, certified.certificate
+            if header.height != self._replica.height + 1:
+                continue
+            try:
+                check_quorum(self._genesis.committee, self._replica.chain_id, certificate, verify)
+                if certificate.header_hash != header.hash() or certificate.height != header.height:
+                    raise RuleViolation(
+                        "LC-05",
+                        "header of the certificate",
+                        got=certificate.header_hash,
+                    )
+                self._replica.follow(header, body_from_bytes(certified.body, self._genesis.chain))
+            except RuleViolation as broken:
+                refusal = Report(name="block-refused", value=broken.rule)
+                return [refusal, *self._follower.refused(self._replica.height, now_ms)]
+            received += 1
+        effects = self._follower.answered(received, self._replica.height, now_ms)
+        return [*effects, *self._solve(now_ms)]
+
+    def _solve(self, now_ms: int) -> list[Effect]:
+        gate = self._replica.gate_offer
+        if gate is None or (self._solved is not None and self._solved[0] == self._replica.next_interval):
+            return []
+        problem = self._replica.problem(gate)
+        if needs_no_solution(problem):
+            return []
+        try:
+            solved = solve(problem)
+        except NotSolvedError as failure:
+            return [Report(name="not-solved", value=str(failure))]
+        if solved.outcome is Outcome.GAP:
+            return [Report(name="gap", value=(problem.first_interval, solved.gaps))]
+        transaction = SubmitSolution(solution=solved.solution)
+        signed = sign_transaction(transaction, self._replica.chain_id, self._secret)
+        self._solved = (problem.first_interval, signed.raw)
+        return [
+            Report(name="solved", value=(problem.first_interval, solved.gaps)),
+            *self._submit(now_ms),
+        ]
+
+    def _submit(self, now_ms: int) -> list[Effect]:
+        """Send the solution to every miner, again and again until its interval is final."""
+        if self._solved is None or self._solved[0] < self._replica.next_interval:
+            return []
+        message = encode_message(SubmitTx(raw=self._solved[1]))
+        resend = SetTimer(name=_RESEND_TIMER, at_ms=now_ms + self._resend_ms)
+        return [*(Send(peer=miner, message=message) for miner in self._miners), resend]
