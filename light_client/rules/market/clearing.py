@@ -1,7 +1,8 @@
 """Clearing: judge a solution, and turn the plan of an interval into final trades.
 
-The order of judgement: complete the plan, check feasibility, value it, compare each value with its proven bound. Whoever wrote
-the certificates, a plan that passes is optimal (up to the gap that the genesis allows, 0 by default).
+The order of judgement: complete the plan, check feasibility, value it, compare each value with its proven
+bound. Whoever wrote the certificates, a plan that passes is optimal (up to the gap that the genesis allows, 0
+by default).
 """
 
 from __future__ import annotations
@@ -177,9 +178,10 @@ def final_trades(problem: Problem, plan: Plan) -> tuple[Trade, ...]:
 def kept_plan(problem: Problem, plan: Plan) -> Plan:
     """What a feasible plan for an earlier interval still says about ``problem``, should no solver do better.
 
-    Whatever was final is dropped and classes are cut. In a uniform market buyers left with one interval leave the plan, since
-    their purchases now follow from it. ``complete`` finds them, and the result is feasible: what is left of the old purchases
-    is one way to serve them, and new offers only add choice. It is not proven optimal any more.
+    Whatever was final is dropped and classes are cut. In a uniform market buyers left with one interval leave
+    the plan, since their purchases now follow from it. ``complete`` finds them, and the result is feasible:
+    what is left of the old purchases is one way to serve them, and new offers only add choice. It is not
+    proven optimal any more.
 
     Args:
         problem: the problem to clear next; all trades before its first interval are subtracted from its offers.

@@ -1,8 +1,9 @@
 """Who pays whom: price groups at midpoints, equals pay equal, payments equal receipts to the last unit.
 
-In one interval, price groups (all energy of one side at one price) are paired ascending by two pointers; a pair trades at the
-midpoint of its two prices; each group collects its midpoints and every member gets the group's average unit price. So the
-price depends on side and price alone, never on an offer's number, and lies between the reservation prices (equation (9)).
+In one interval, price groups (all energy of one side at one price) are paired ascending by two pointers; a
+pair trades at the midpoint of its two prices; each group collects its midpoints and every member gets the
+group's average unit price. So the price depends on side and price alone, never on an offer's number, and lies
+between the reservation prices (equation (9)).
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ def amounts(fills: Sequence[Fill], value_of: dict[int, int]) -> dict[int, int]:
 def most_owed_uc(energy_j: int, price_uc_per_kwh: int, ranges: Ranges) -> int:
     """The most that a buyer can ever owe for an offer, micro-currency.
 
-    Each interval rounds up by less than one unit by itself, so a second interval can cost one unit more than the ceiling of
-    the whole: without it, an offer that trades in several intervals could end with a debt.
+    Each interval rounds up by less than one unit by itself, so a second interval can cost one unit more than
+    the ceiling of the whole: without it, an offer that trades in several intervals could end with a debt.
     """
     return payment_ceiling_uc(energy_j, price_uc_per_kwh) + count(ranges) - 1
 
