@@ -10,14 +10,14 @@ from dataclasses import replace
 from random import Random
 
 from light_client.rules.errors import RuleViolation
-from light_client.rules.market.certificate import Certificate
+from light_client.rules.market.certificate import Certificate, Steps
 from light_client.rules.market.problem import Problem
 from tests.oracles.pairwise import PairMarket
 
 
 def trivial_certificate(problem: Problem, weights: tuple[int, ...]) -> Certificate:
     """Every joule counts in full: nobody's limit binds."""
-    schedules = {t: ((0,), (0,)) for t in problem.two_sided}
+    schedules: dict[int, Steps] = dict.fromkeys(problem.two_sided, ((0,), (0,)))
     return Certificate(weights=weights, schedules=schedules, net={}, production={}, consumption={})
 
 

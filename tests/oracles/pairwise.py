@@ -1,8 +1,8 @@
 """A brute-force market: the published pairwise programme, one variable per seller, buyer and interval.
 
-Shares no code and no type with the product, so that both can only agree by being right. Every quantity is a whole number of
-joules; an interval is any whole number. Source: equations (1)-(10) of "The Role of Blockchains in Multi-Stakeholder
-Transactive Energy Systems".
+Shares no code and no type with the product, so that both can only agree by being right. Every quantity is a
+whole number of joules; an interval is any whole number. Source: equations (1)-(10) of "The Role of
+Blockchains in Multi-Stakeholder Transactive Energy Systems".
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def constraints(market: PairMarket, pairs: Sequence[tuple[int, int, int]]) -> li
         rows.append(({i: -value for i, value in net.items()}, market.external[feeder]))  # (6)
         limit = market.internal[feeder]
         if limit is not None:
-            rows.append(({i: 1 for i in bought}, limit))  # (7)
-            rows.append(({i: 1 for i in sold}, limit))  # (8)
+            rows.append((dict.fromkeys(bought, 1), limit))  # (7)
+            rows.append((dict.fromkeys(sold, 1), limit))  # (8)
     return rows
 
 
@@ -139,7 +139,7 @@ def exact_optimum(market: PairMarket) -> Optimum:
     objectives = stage_objectives(market, pairs)
     (relaxed,) = maximise([objectives[0]], rows, len(pairs))
     energy = relaxed.numerator // relaxed.denominator
-    capped = [*rows, ({i: 1 for i in range(len(pairs))}, energy)]
+    capped = [*rows, (dict.fromkeys(range(len(pairs)), 1), energy)]
     _, less_cost, best = maximise(objectives, capped, len(pairs))
     whole = relaxed.denominator == less_cost.denominator == 1
     return Optimum(
@@ -282,11 +282,11 @@ def _augmenting_path(
     reached = set()
     while paths:
         path = paths.pop(0)
-        for buyer in bought:
+        for buyer, wanted in bought.items():
             if buyer in reached or market.sells[path[-1]].price > market.buys[buyer].price:
                 continue
             reached.add(buyer)
-            if sum(q for (_, b), q in pairing.items() if b == buyer) < bought[buyer]:
+            if sum(q for (_, b), q in pairing.items() if b == buyer) < wanted:
                 return [*path, buyer]
             paths += [
                 [*path, buyer, other]

@@ -61,7 +61,11 @@ def test_the_independent_certifier_is_accepted_and_agrees(seed: int) -> None:
 
 
 def test_the_oracle_agrees_with_an_exact_simplex() -> None:
-    small = [market for market in map(random_market, range(FIRST_SEED, FIRST_SEED + 120)) if len(pairs_of(market)) <= 20]
+    small = [
+        market
+        for market in map(random_market, range(FIRST_SEED, FIRST_SEED + 120))
+        if len(pairs_of(market)) <= 20
+    ]
     assert len(small) >= 40
     for market in small:
         assert optimum(market) == exact_optimum(market)
@@ -145,8 +149,10 @@ def test_a_disagreement_names_its_seed_and_fails_the_campaign(
 ) -> None:
     right = optimum(random_market(5))
     wrong = replace(right, energy=right.energy + 1)
-    monkeypatch.setattr(agreement, "optimum", lambda market: wrong if market == random_market(5) else optimum(market))
-    with pytest.raises(DisagreementError, match="market seed 5: .*--seed 5"):
+    monkeypatch.setattr(
+        agreement, "optimum", lambda market: wrong if market == random_market(5) else optimum(market)
+    )
+    with pytest.raises(DisagreementError, match=r"market seed 5: .*--seed 5"):
         compare(5)
     assert main(["--seed", "5", "--markets", "1", "--corruptions", "0"]) == 1
     assert "market seed 5" in capsys.readouterr().err
@@ -166,7 +172,9 @@ def test_a_solver_that_gives_up_is_noticed(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("seed", [3_112, 3_358])
 def test_where_half_joules_would_be_needed_the_answer_is_whole_and_honest(seed: int) -> None:
-    """Prices with several intervals are not totally unimodular: the best plan in whole joules may be below the relaxation."""
+    """Prices with several intervals are not totally unimodular: the best plan in whole joules may be below
+    the relaxation.
+    """
     market = random_market(seed, uniform=False, unit=1)
     best = optimum(market)
     assert best.relaxed.denominator == 2
@@ -179,4 +187,6 @@ def test_where_half_joules_would_be_needed_the_answer_is_whole_and_honest(seed: 
     if solved.outcome is Outcome.OPTIMAL:
         assert traded == best.energy
     staged = check_solution(problem, solution_of(problem, answer(class_market(problem))))
-    assert staged.values == (best.energy, -best.expiry_cost), "duals among plans of the whole optimum do prove both"
+    assert staged.values == (best.energy, -best.expiry_cost), (
+        "duals among plans of the whole optimum do prove both"
+    )

@@ -1,7 +1,9 @@
-"""Random small markets that bite: binding limits (also 0), gaps, ties, several offers per class, odd remaining energies.
+"""Random small markets that bite: binding limits (also 0), gaps, ties, several offers per class, odd
+remaining energies.
 
-Two sources of the same shapes: `random_market`, fast and replayed from one number, and `markets`, a hypothesis strategy that
-shrinks. Both speak the oracle's types; `tests.oracles.translate` turns them into problems of the product.
+Two sources of the same shapes: `random_market`, fast and replayed from one number, and `markets`, a
+hypothesis strategy that shrinks. Both speak the oracle's types; `tests.oracles.translate` turns them into
+problems of the product.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Attacks on the verifier: solutions that exactly one rule refuses, so that a verifier without it would believe them."""
+"""Attacks on the verifier: solutions that exactly one rule refuses, so that a verifier without it would
+believe them.
+"""
 
 from __future__ import annotations
 

@@ -209,7 +209,7 @@ def certificates(draw: st.DrawFn, subject: PairMarket, weights: int) -> Certific
 
     limited = [feeder for feeder, limit in subject.internal.items() if limit is not None]
     return certificate(
-        tuple(draw(st.integers(-600, 600)) for _ in range(weights - 1)) + (draw(st.integers(1, 3)),),
+        (*(draw(st.integers(-600, 600)) for _ in range(weights - 1)), draw(st.integers(1, 3))),
         schedules,
         net=sparse(list(subject.external), small),
         production=sparse(limited, st.integers(0, 3)),

@@ -26,11 +26,19 @@ from light_client.rules.market.feasibility import check_feasible
 from light_client.rules.market.levelling import complete
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.market.problem import Problem, problem_of
+from light_client.rules.units import OfferId
 from tests.light_client.rules.market.samples import BUY, SELL, certificate, key, plan, problem, proven
 from tests.oracles.certifier import NoWholeAnswer
 from tests.oracles.fairness import pro_rata
 from tests.oracles.pairwise import PairMarket, optimum, violations
-from tests.oracles.translate import class_flows, class_market, open_offers, params_of, problem_from
+from tests.oracles.translate import (
+    class_flows,
+    class_market,
+    first_interval_of,
+    open_offers,
+    params_of,
+    problem_from,
+)
 from tests.property.markets import markets
 
 SUBJECT = problem(
@@ -195,43 +203,48 @@ def rolled(offers: list[OpenOffer], subject: Problem, trades: tuple[Trade, ...])
     return left
 
 
+def newcomers(later: PairMarket, subject: Problem) -> list[OpenOffer]:
+    """Offers of another market on feeders of this one, from the second interval of ``subject`` on."""
+    shift = subject.first_interval + 1 - first_interval_of(later)
+    price = subject.params.uniform_price_uc_per_kwh
+    return [
+        replace(
+            offer,
+            offer_id=OfferId(offer.offer_id + 1_000),
+            price_uc_per_kwh=offer.price_uc_per_kwh if price is None else price,
+            ranges=tuple((first + shift, last + shift) for first, last in offer.ranges),
+        )
+        for offer in open_offers(later)
+        if offer.feeder in subject.grid.ext_j
+    ]
+
+
 @given(markets(), markets(), st.booleans())
 def test_a_kept_plan_stays_feasible_whatever_is_posted(
     drawn: PairMarket, later: PairMarket, posted: bool
 ) -> None:
-    """Clear interval by interval with the first plan only; new offers of other markets join on the way."""
-    offers = open_offers(drawn)
-    subject = problem_from(drawn)
+    """Clear interval by interval with the first plan only; new offers of another market join after the first."""
+    offers, subject = open_offers(drawn), problem_from(drawn)
     try:
         kept = proven(subject).plan
     except NoWholeAnswer:
         return
-    price = subject.params.uniform_price_uc_per_kwh
-    while subject.two_sided:
+    joining = newcomers(later, subject) if posted else []
+    for first in range(subject.first_interval + 1, subject.first_interval + 9):
         whole = complete(subject, kept)
         check_feasible(subject, whole)
         assert violations(class_market(subject), *class_flows(subject, whole)) == []
-        offers = rolled(offers, subject, final_trades(subject, whole))
-        if posted:
-            posted = False
-            known = [offer for offer in open_offers(later) if offer.feeder in subject.grid.ext_j]
-            offers += [
-                replace(
-                    offer, offer_id=offer.offer_id + 1_000, price_uc_per_kwh=price or offer.price_uc_per_kwh
-                )
-                for offer in known
-                if offer.ranges[-1][1] > subject.first_interval
-            ]
-        subject = problem_of(
-            offers, first_interval=subject.first_interval + 1, params=subject.params, grid=subject.grid
-        )
+        offers = [*rolled(offers, subject, final_trades(subject, whole)), *joining]
+        joining = []
+        subject = problem_of(offers, first_interval=first, params=subject.params, grid=subject.grid)
         kept = kept_plan(subject, whole)
         assert kept == kept_plan(subject, kept), "a plan that is kept twice is the same"
+    assert not offers
 
 
 @given(markets())
 def test_without_new_offers_the_rest_of_a_proven_plan_is_optimal(drawn: PairMarket) -> None:
-    """The energy certificate that proved the whole proves what is left of it, once its first interval is final."""
+    """Once the first interval of an optimal plan is final, what is left of it trades as much as any plan could."""
     offers, subject = open_offers(drawn), problem_from(drawn)
     try:
         solution = proven(subject)
@@ -250,7 +263,9 @@ def test_without_new_offers_the_rest_of_a_proven_plan_is_optimal(drawn: PairMark
 
 
 def test_a_uniform_plan_is_kept_when_a_buyer_is_left_with_one_interval() -> None:
-    """Its purchases were stated before and follow from the rule now: they must leave the plan, or it could not clear."""
+    """Its purchases were stated before and follow from the rule now: they must leave the plan, or it could
+    not clear.
+    """
     subject = problem([(1, 5, 9, (1,))], [(1, 5, 9, (0, 1)), (1, 5, 3, (1,))], external={1: 0}, uniform=True)
     first = plan({key(SELL, 1, 5, 1): {1: 9}, key(BUY, 1, 5, 0, 1): {1: 9}})
     check_feasible(subject, complete(subject, first))

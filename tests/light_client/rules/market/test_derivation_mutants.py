@@ -1,7 +1,7 @@
 """What everybody derives from a plan (purchases, shares, money, kept plans), held to the oracle, and broken on purpose.
 
-One check, `agrees`, walks random markets from the first interval to the last; each row of `MUTANTS` breaks one line of one module and
-must make it disagree.
+One check, `agrees`, walks random markets from the first interval to the last; each row of `MUTANTS` breaks
+one line of one module and must make it disagree.
 """
 
 from __future__ import annotations
@@ -45,38 +45,34 @@ def agrees(verifier: Verifier) -> bool:
 
 
 def _day_agrees(verifier: Verifier, seed: int) -> bool:
-    market = _market(seed)
-    offers, params, grid = open_offers(market), params_of(market, welfare=True), grid_of(market)
-    problem = verifier.problem.problem_of(
-        offers, first_interval=first_interval_of(market), params=params, grid=grid
+    """Judge an honest answer, then live from its plan alone until nothing is left of it."""
+    offers, params, grid = (
+        open_offers(_market(seed)),
+        params_of(_market(seed), welfare=True),
+        grid_of(_market(seed)),
     )
-    if problem.two_sided != _two_sided(market):
-        return False
-    if not problem.two_sided:
-        return True
+    first = first_interval_of(_market(seed))
+    problem = verifier.problem.problem_of(offers, first_interval=first, params=params, grid=grid)
     best, honest = _optimum_and_answer(seed)
-    if honest is None:
+    if problem.two_sided != _two_sided(_market(seed)):
+        return False
+    if not problem.two_sided or honest is None:
         return True
     judged = verifier.accepts(problem, solution_of(problem, honest).to_wire())
-    if judged.values != (best.energy, -best.expiry_cost, best.welfare):
-        return False
+    good = bool(judged.values == (best.energy, -best.expiry_cost, best.welfare))
     plan = judged.plan
-    while True:
-        if violations(class_market(problem), *class_flows(problem, plan)):
-            return False
+    while good and problem.two_sided:
         trades = {trade.offer_id: trade for trade in verifier.clearing.final_trades(problem, plan)}
-        if not _shares_agree(problem, plan, trades):
-            return False
-        sold_later = {t: q for t, q in _sold(problem, plan).items() if t > problem.first_interval}
+        good = not violations(class_market(problem), *class_flows(problem, plan))
+        good = good and _shares_agree(problem, plan, trades)
+        later = {t: q for t, q in _sold(problem, plan).items() if t > first}
         offers = [_after(offer, trades.get(offer.offer_id)) for offer in offers]
         offers = [offer for offer in offers if offer.remaining_j]
-        first = problem.first_interval + 1
+        first += 1
         problem = verifier.problem.problem_of(offers, first_interval=first, params=params, grid=grid)
-        if not problem.two_sided:
-            return not sold_later
         plan = verifier.levelling.complete(problem, verifier.clearing.kept_plan(problem, plan))
-        if _sold(problem, plan) != sold_later:
-            return False
+        good = good and _sold(problem, plan) == later
+    return good
 
 
 @cache
@@ -185,7 +181,7 @@ def _money_agrees(verifier: Verifier, seed: int) -> bool:
         if any(abs(money[number] - due) >= 1 for number, due in exact.items()):
             return False
         totals.append(sum(money.values()))
-    return totals[0] == totals[1]
+    return bool(totals[0] == totals[1])
 
 
 MUTANTS = {
