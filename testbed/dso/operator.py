@@ -21,6 +21,7 @@ from light_client.rules.ledger.events import Deposited
 from light_client.rules.ledger.execution import Outcome
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import (
+    MAX_GRANTS,
     Asset,
     GrantAssets,
     asset_from_wire,
@@ -59,7 +60,7 @@ class OperatorParams:
     """How long requests are collected before a batch of grants, ms: batches hide who asked."""
     resend_ms: int = 10_000
     """How long a batch may take to appear in a block before it is sent again, ms."""
-    max_batch: int = 512
+    max_batch: int = MAX_GRANTS
     """Most addresses in one batch."""
 
 
