@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from light_client.rules.errors import RuleViolation
@@ -27,7 +27,7 @@ from light_client.rules.market.levelling import complete
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.market.problem import Problem, problem_of
 from light_client.rules.units import OfferId
-from tests.light_client.rules.market.samples import BUY, SELL, certificate, key, plan, problem, proven
+from tests.light_client.rules.market.samples import BUY, FEW, SELL, certificate, key, plan, problem, proven
 from tests.oracles.certifier import NoWholeAnswer
 from tests.oracles.fairness import pro_rata
 from tests.oracles.pairwise import PairMarket, optimum, violations
@@ -53,6 +53,7 @@ def test_an_honest_solution_is_accepted_with_all_gaps_zero() -> None:
     assert judged.gaps == (0, 0)
 
 
+@settings(max_examples=FEW)
 @given(markets(), st.booleans())
 def test_the_wire_carries_an_honest_solution_unchanged(drawn: PairMarket, welfare: bool) -> None:
     subject = problem_from(drawn, params_of(drawn, welfare=welfare))
@@ -173,6 +174,7 @@ def test_final_trades_of_the_first_interval_only() -> None:
     assert final_trades(subject, plan({bought: {1: 9}})) == ()
 
 
+@settings(max_examples=FEW)
 @given(markets())
 def test_final_trades_share_classes_pro_rata_and_conserve(drawn: PairMarket) -> None:
     subject = problem_from(drawn)
@@ -219,6 +221,7 @@ def newcomers(later: PairMarket, subject: Problem) -> list[OpenOffer]:
     ]
 
 
+@settings(max_examples=FEW)
 @given(markets(), markets(), st.booleans())
 def test_a_kept_plan_stays_feasible_whatever_is_posted(
     drawn: PairMarket, later: PairMarket, posted: bool
@@ -242,6 +245,7 @@ def test_a_kept_plan_stays_feasible_whatever_is_posted(
     assert not offers
 
 
+@settings(max_examples=FEW)
 @given(markets())
 def test_without_new_offers_the_rest_of_a_proven_plan_is_optimal(drawn: PairMarket) -> None:
     """Once the first interval of an optimal plan is final, what is left of it trades as much as any plan could."""

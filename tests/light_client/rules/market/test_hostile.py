@@ -1,4 +1,4 @@
-"""Hostile input: whatever comes off the wire is judged or refused by name, in bounded time, and never crashes anything."""
+"""Hostile input: whatever comes off the wire is judged or refused by name, in bounded time, and crashes nothing."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.market.clearing import check_solution, solution_from_wire
+from light_client.rules.market.problem import Problem
 from light_client.rules.units import MAX_INTERVAL
-from tests.light_client.rules.market.samples import problem, proven
+from tests.light_client.rules.market.samples import FEW, problem, proven
 
 PRICED = problem(
     [(1, 5, 40, (0,)), (2, 5, 40, (0, 2))],
@@ -61,16 +62,21 @@ def test_junk_is_refused_by_name(name: str, wire: Any) -> None:
 
 
 @pytest.mark.parametrize("name", SUBJECTS)
+@settings(max_examples=FEW)
 @given(st.data())
 def test_junk_inside_an_honest_solution_is_refused_or_harmless(name: str, data: st.DataObject) -> None:
     subject = SUBJECTS[name]
     honest = proven(subject).to_wire()
+    rule, gaps = _judgement(subject, _spoilt(data, honest))
+    assert rule.startswith("MKT-") if rule else gaps == (0, 0)
+
+
+def _judgement(subject: Problem, wire: Any) -> tuple[str, tuple[int, ...]]:
+    """The rule that refuses, or the proven gaps."""
     try:
-        judged = check_solution(subject, solution_from_wire(_spoilt(data, honest)))
+        return "", check_solution(subject, solution_from_wire(wire)).gaps
     except RuleViolation as refusal:
-        assert str(refusal).startswith("MKT-")
-        return
-    assert judged.gaps == (0, 0)
+        return str(refusal), ()
 
 
 def _spoilt(data: st.DataObject, wire: Any) -> Any:
@@ -111,12 +117,9 @@ def test_a_long_certificate_is_answered_in_linear_time(part: int) -> None:
     rows = tuple((5 + i, (5,), (0,)) if part == 1 else (5 + i // 2, 1 + i % 2, 1) for i in range(LONG))
     long = (*first[:part], (*first[part], *rows), *first[part + 1 :])
     started = perf_counter()
-    try:
-        judged = check_solution(PRICED, solution_from_wire((plan, (long, second))))
-    except RuleViolation as refusal:
-        assert refusal.rule in {"MKT-24", "MKT-29"}
+    rule, gaps = _judgement(PRICED, (plan, (long, second)))
+    if part == 1:
+        assert gaps == (0, 0), "schedules of other intervals prove nothing and cost nothing"
     else:
-        assert (part, judged.gaps) == (1, (0, 0)), (
-            "schedules of other intervals prove nothing and cost nothing"
-        )
+        assert rule.startswith(("MKT-24", "MKT-29"))
     assert perf_counter() - started < 10
