@@ -15,7 +15,7 @@ DEPLOY := $(wildcard deploy)
 .PHONY: help demo test campaign-market bench check format lock setup clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  make test ARGS="tests/light_client -k merkle"   a part of the tests'
 
 demo: $(READY) ## trade one day of a whole neighbourhood; the report lands in out/demo
