@@ -98,10 +98,11 @@ class EmulatedMeter:
         planned = tuple(plan)
         keys, self._first_writes = _keys_for(len(planned), wallet, storage)
         self._first_index = keys[0].index if keys else 0
-        self._orders = OrderBook(
+        orders = [
             Order(plan=offer, key=key, post_at_ms=self._moment(offer))
             for offer, key in zip(planned, keys, strict=True)
-        )
+        ]
+        self._orders = OrderBook(orders, genesis.chain.max_tx_bytes)
         self._asked: dict[int, list[Order]] = {}
         self._unproven: dict[int, set[OfferId]] = {}
 
