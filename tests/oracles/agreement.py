@@ -12,10 +12,10 @@ from light_client.rules.market.clearing import (
     Proven,
     check_solution,
     final_trades,
-    is_sale,
     solution_from_wire,
 )
 from light_client.rules.market.problem import Problem
+from light_client.rules.units import Side
 from testbed.solver.solve import Outcome, solve
 from tests.oracles.corruptions import Wire, corrupt
 from tests.oracles.pairwise import Optimum, PairMarket, optimum, violations
@@ -91,9 +91,9 @@ def _hold_against(seed: int, problem: Problem, judged: Proven, best: Optimum) ->
     if judged.values[:2] != (best.energy, -best.expiry_cost):
         raise _disagree(seed, f"accepted values {judged.values}, optimum {best}")
     trades = final_trades(problem, judged.plan)
-    if sum(t.energy_j if is_sale(t) else -t.energy_j for t in trades):
+    if sum(t.energy_j if t.side == Side.SELL else -t.energy_j for t in trades):
         raise _disagree(seed, "final trades do not conserve energy")
-    if sum(t.amount_uc if is_sale(t) else -t.amount_uc for t in trades):
+    if sum(t.amount_uc if t.side == Side.SELL else -t.amount_uc for t in trades):
         raise _disagree(seed, "final trades do not conserve money")
 
 

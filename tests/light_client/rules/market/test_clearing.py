@@ -16,7 +16,6 @@ from light_client.rules.market.clearing import (
     check_solution,
     empty_plan,
     final_trades,
-    is_sale,
     kept_plan,
     needs_no_solution,
     proven_bounds,
@@ -170,7 +169,6 @@ def test_final_trades_of_the_first_interval_only() -> None:
         Trade(2, SELL, 0, 1_200_000, 67),
         Trade(3, BUY, 0, 3_600_000, 200),
     )
-    assert [is_sale(trade) for trade in trades] == [True, True, False]
     assert final_trades(subject, plan({bought: {1: 9}})) == ()
 
 
@@ -183,14 +181,21 @@ def test_final_trades_share_classes_pro_rata_and_conserve(drawn: PairMarket) -> 
     except NoWholeAnswer:
         return
     trades = {trade.offer_id: trade for trade in final_trades(subject, whole)}
-    assert sum(t.energy_j if is_sale(t) else -t.energy_j for t in trades.values()) == 0
-    assert sum(t.amount_uc if is_sale(t) else -t.amount_uc for t in trades.values()) == 0
+    assert sum(t.energy_j if t.side == SELL else -t.energy_j for t in trades.values()) == 0
+    assert sum(t.amount_uc if t.side == SELL else -t.amount_uc for t in trades.values()) == 0
     for cls, members in subject.shares.items():
         total = dict(whole.flows.get(cls, ())).get(subject.first_interval, 0)
         split = pro_rata([energy for _, energy in members], total)
         got = [trades[number].energy_j if number in trades else 0 for number, _ in members]
         assert got == split
     assert list(trades) == sorted(trades)
+
+
+def test_trades_of_an_infeasible_plan_are_refused_where_money_would_break_a_limit() -> None:
+    subject = problem([(1, 9, 10, (0,))], [(1, 5, 10, (0,))], external={1: 0})
+    with pytest.raises(RuleViolation) as caught:
+        final_trades(subject, plan({key(SELL, 1, 9, 0): {0: 10}, key(BUY, 1, 5, 0): {0: 10}}))
+    assert caught.value.rule == "MKT-19"
 
 
 def rolled(offers: list[OpenOffer], subject: Problem, trades: tuple[Trade, ...]) -> list[OpenOffer]:
