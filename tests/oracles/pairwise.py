@@ -291,6 +291,6 @@ def _augmenting_path(
             paths += [
                 [*path, buyer, other]
                 for other in sold
-                if pairing.get((other, buyer), 0) and other not in path
+                if pairing.get((other, buyer), 0) and other not in path[::2]
             ]
     return None

@@ -108,6 +108,15 @@ def test_the_oracle_sees_every_kind_of_violation() -> None:
     assert violations(classes, sold, bought[1:])
 
 
+def test_the_oracle_finds_a_matching_that_needs_an_exchange() -> None:
+    """Market 101461 once fooled the oracle itself: its search took the number of a buyer for that of a seller."""
+    market = random_market(101_461)
+    problem = problem_from(market)
+    judged = solve(problem).proven
+    assert judged is not None
+    assert violations(class_market(problem), *class_flows(problem, judged.plan)) == []
+
+
 def test_searching_for_a_certificate_below_the_optimum_finds_none() -> None:
     lowered = 0
     for seed in range(FIRST_SEED, FIRST_SEED + 12):
