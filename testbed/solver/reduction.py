@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from testbed.solver.arrays import Classes, Ints, Market, Mask, group_rows
+from testbed.solver.arrays import Classes, Ints, Market, Mask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,25 +138,29 @@ def _nodes(market: Market) -> tuple[Ints, Ints, Ints, Ints, Mask, Ints]:
 
 def _arcs(side: Classes, entries: Ints, place: Ints, node: Ints, market: Market, *, selling: bool) -> Arcs:
     owner_of = side.entry_class[entries]
-    t = side.entry_t[entries]
     visible = np.bincount(owner_of, minlength=len(side))[owner_of]
     owner = np.where(visible > 1, owner_of, -1)
     last = side.last[owner_of] if selling else np.zeros(len(entries), np.int64)
-    arc_of, leader = group_rows([place, node, last, owner + 1])
-    cap = np.zeros(len(leader), np.int64)
-    np.add.at(cap, arc_of, side.energy[owner_of])
     price = side.price[owner_of]
-    order = np.lexsort((price if selling else -price, arc_of))
-    kappa = market.params.expiry_weight * last + market.two_sided[t] if selling else last
+    order = np.lexsort((price if selling else -price, owner, last, node, place))
+    place, node, last, owner = place[order], node[order], last[order], owner[order]
+    fresh = np.ones(len(order), np.bool_)
+    for part, column in enumerate((place, node, last, owner)):
+        changed = column[1:] != column[:-1]
+        fresh[1:] = changed if part == 0 else fresh[1:] | changed
+    leader = np.flatnonzero(fresh)
+    energy = side.energy[owner_of[order]]
+    t = side.entry_t[entries[order[leader]]]
+    kappa = market.params.expiry_weight * last[leader] + market.two_sided[t] if selling else last[leader]
     return Arcs(
-        t=t[leader],
+        t=t,
         place=place[leader],
         node=node[leader],
-        cap=cap,
-        kappa=kappa[leader],
+        cap=np.add.reduceat(energy, leader) if len(leader) else energy,
+        kappa=kappa,
         owner=owner[leader],
         entry=entries[order],
-        entry_arc=arc_of[order],
+        entry_arc=np.cumsum(fresh) - 1,
     )
 
 

@@ -221,12 +221,16 @@ def test_columns_from_a_table_equal_columns_from_a_problem(seed: int) -> None:
     params = MarketParams(interval_s=1)
     problem = problem_of(offers, first_interval=2, params=params, grid=grid)
     expected = market_of(problem)
-    found, membership, _ = market_of_table(table, first_interval=2, params=params, grid=grid)
+    found, members = market_of_table(table, first_interval=2, params=params, grid=grid)
     for one, other in ((found.sells, expected.sells), (found.buys, expected.buys)):
         for name in ("feeder", "price", "energy", "last", "entry_class", "entry_t"):
             assert getattr(one, name).tolist() == getattr(other, name).tolist()
     assert found.two_sided.tolist() == expected.two_sided.tolist()
-    assert (membership.class_of < 0).tolist() == (table.last_interval < 2).tolist()
+    for side, part in zip(Side, members, strict=True):
+        keys = [key for key in problem.classes if key.side == side]
+        groups = np.split(part.rows, part.bounds[1:-1]) if keys else []
+        assert [group.tolist() for group in groups] == [[number for number, _ in problem.shares[key]] for key in keys]
+        assert part.first.tolist() == [key.ranges[0][0] - 2 for key in keys]
 
 
 def test_the_verdict_is_that_of_the_rules() -> None:
