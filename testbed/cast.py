@@ -11,7 +11,7 @@ from functools import cached_property
 from hashlib import sha256
 from random import Random
 
-from light_client.rules.crypto import CURVE_ORDER, public_key_of
+from light_client.rules.crypto import CURVE_ORDER, public_key_of, sign
 from light_client.rules.ledger.committee import Committee, Member
 from light_client.rules.ledger.genesis import ChainParams, Genesis
 from light_client.rules.market.params import MarketParams
@@ -21,6 +21,7 @@ from light_client.wallet.wallet import Wallet
 from testbed.dso.operator import Operator
 from testbed.dso.registry import Registration, Registry
 from testbed.fleet.meter import EmulatedMeter
+from testbed.miner.miner import Miner, MinerParams
 from testbed.scenarios.model import Scenario
 from testbed.solver.service import SolverService
 
@@ -41,6 +42,8 @@ class Cast:
     miners: int = 4
     solvers: int = 1
     chain: ChainParams = ChainParams()
+    miner_params: MinerParams = MinerParams(batch_ms=60_000)
+    """By default a block collects offers for a minute: a day has 1440 of them at most, and the gate never waits."""
 
     def secret(self, role: str, number: int = 0) -> bytes:
         """A test key of this scenario: worthless elsewhere."""
@@ -113,8 +116,21 @@ class Cast:
         registry = Registry(registrations, self.scenario.interval_s)
         return Operator(DSO, self.genesis, self.secret("dso"), registry, self.miner_names, storage)
 
-    def solver(self, name: PeerName) -> SolverService:
-        """A solver."""
+    def miner(self, name: PeerName, storage: Storage) -> Miner:
+        """A member of the committee."""
+        secret = self.secret("miner", self.miner_names.index(name))
+        return Miner(
+            name=name,
+            genesis=self.genesis,
+            public_key=public_key_of(secret),
+            signer=lambda message: sign(secret, message),
+            miners=self.miner_names,
+            storage=storage,
+            params=self.miner_params,
+        )
+
+    def solver(self, name: PeerName, _storage: Storage) -> SolverService:
+        """A solver: it keeps nothing, since everything it knows is on the ledger."""
         number = self.solver_names.index(name)
         return SolverService(name, self.genesis, self.secret("solver", number), self.miner_names)
 

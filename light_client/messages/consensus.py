@@ -70,11 +70,14 @@ class Proposal:
 
 
 def proposal_message(
-    chain_id: bytes, height: int, round_: int, pol_round: int | None, header_hash: bytes
+    chain_id: bytes, height: int, round_: int, pol_round: int | None, header_hash: bytes, body: bytes
 ) -> bytes:
-    """The bytes that the leader signs for a proposal."""
+    """The bytes that the leader signs for a proposal: the body too, so that nobody passes it on with another one."""
     pol = () if pol_round is None else (pol_round,)
-    return tagged_hash("gridlight/proposal/1", encode((chain_id, height, round_, pol, header_hash)))
+    body_hash = tagged_hash("gridlight/body/1", body)
+    return tagged_hash(
+        "gridlight/proposal/1", encode((chain_id, height, round_, pol, header_hash, body_hash))
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

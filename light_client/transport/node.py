@@ -67,7 +67,7 @@ class Transport:
 
         Args:
             context: of libzmq; one that listens has it for itself.
-            key: our own; None takes a fresh one, under which we are a pseudonym.
+            key: our own; None takes a fresh one for each peer, so that they cannot tell that we are the same.
             peers: those to dial.
             deliver: takes what comes in.
             listening: where to serve, if at all.
@@ -75,7 +75,7 @@ class Transport:
 
         Raises:
             TransportError: an endpoint cannot be used.
-            LocalError: the name of a peer has a slash, which is for channels.
+            LocalError: the name of a peer has a slash, which is for channels; or there is no key to listen with.
         """
         self._wiring = Wiring(context, limits or Limits())
         self._deliver = deliver
@@ -84,17 +84,18 @@ class Transport:
         self._clients: dict[PeerName, Client] = {}
         self._channels: OrderedDict[PeerName, Client] = OrderedDict()
         self._server: Server | None = None
-        key = key or TransportKey.generate()
         if any("/" in peer for peer in peers):
             raise LocalError("the name of a peer has a slash, which is for channels", got=sorted(peers))
+        if listening is not None and key is None:
+            raise LocalError("a node that listens needs a key that its clients can know")
         try:
-            if listening is not None:
+            if listening is not None and key is not None:
                 self._server = Server(
                     self._wiring, endpoint=listening.endpoint, key=key, admission=listening.admission
                 )
                 self._read("", self._server.receive)
             for peer in self._peers:
-                self._clients[peer] = self._dial(peer, peer, key)
+                self._clients[peer] = self._dial(peer, peer, key or TransportKey.generate())
         except LightClientError:
             self.close()
             raise

@@ -5,8 +5,8 @@ Anyone may run one. Its word counts for nothing: what it submits carries its own
 
 from __future__ import annotations
 
-from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.chain import Blocks, NewBlock
+from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.submission import SubmitTx, TxResult
 from light_client.rules.crypto import verify
 from light_client.rules.errors import RuleViolation

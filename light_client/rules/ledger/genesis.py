@@ -11,7 +11,7 @@ from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Committee, committee_from_wire
 from light_client.rules.market.grid import Feeder, Grid
 from light_client.rules.market.params import MarketParams, Objective
-from light_client.rules.units import FeederId, PUBLIC_KEY_BYTES
+from light_client.rules.units import PUBLIC_KEY_BYTES, FeederId
 
 PROTOCOL_VERSION = 1
 

@@ -15,6 +15,7 @@ from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.market.clearing import Solution, solution_from_wire
+from light_client.rules.market.intervals import Ranges
 from light_client.rules.market.offer import Offer
 from light_client.rules.units import (
     ADDRESS_BYTES,
@@ -145,51 +146,47 @@ class SignedTransaction:
         return tagged_hash("gridlight/tx/1", self.raw)
 
 
-def _grant_to_fields(tx: GrantAssets) -> tuple[Any, ...]:
-    rows = tuple(
-        (
-            a.address,
-            a.feeder,
-            a.first_interval,
-            a.last_interval,
-            a.production_j,
-            a.consumption_j,
-            a.money_uc,
-        )
-        for a in tx.assets
+def asset_to_wire(asset: Asset) -> tuple[Any, ...]:
+    """Canonical form of one grant."""
+    span = (asset.first_interval, asset.last_interval)
+    return (asset.address, asset.feeder, *span, asset.production_j, asset.consumption_j, asset.money_uc)
+
+
+def asset_from_wire(row: Any) -> Asset:
+    """Read one grant back.
+
+    Raises:
+        RuleViolation: LED-06 for another shape, or values out of bounds.
+    """
+    if type(row) is not tuple or len(row) != 7:
+        raise RuleViolation("LED-06", "a grant has seven fields", got=row, expected="7 fields")
+    address, feeder, first, last, production_j, consumption_j, money_uc = row
+    return Asset(
+        address=address,
+        feeder=feeder,
+        first_interval=first,
+        last_interval=last,
+        production_j=production_j,
+        consumption_j=consumption_j,
+        money_uc=money_uc,
     )
-    return (1, tx.sequence, rows)
+
+
+def _grant_to_fields(tx: GrantAssets) -> tuple[Any, ...]:
+    return (1, tx.sequence, tuple(asset_to_wire(asset) for asset in tx.assets))
 
 
 def _grant_from_fields(fields: tuple[Any, ...]) -> GrantAssets:
     _, sequence, rows = fields
     if type(rows) is not tuple or not 1 <= len(rows) <= MAX_GRANTS:
-        raise RuleViolation(
-            "LED-06",
-            "number of grants in a batch",
-            got=rows,
-            expected=f"1..{MAX_GRANTS}",
-        )
+        raise RuleViolation("LED-06", "number of grants in a batch", got=rows, expected=f"1..{MAX_GRANTS}")
     assets = []
     previous = b""
     for row in rows:
-        if type(row) is not tuple or len(row) != 7:
-            raise RuleViolation("LED-06", "a grant has seven fields", got=row, expected="7 fields")
-        asset = Asset(
-            address=row[0],
-            feeder=row[1],
-            first_interval=row[2],
-            last_interval=row[3],
-            production_j=row[4],
-            consumption_j=row[5],
-            money_uc=row[6],
-        )
+        asset = asset_from_wire(row)
         if asset.address <= previous:
             raise RuleViolation(
-                "LED-06",
-                "addresses of a batch are not ascending",
-                got=asset.address,
-                expected=previous,
+                "LED-06", "addresses of a batch are not ascending", got=asset.address, expected=previous
             )
         previous = asset.address
         assets.append(asset)
@@ -214,14 +211,18 @@ def _offer_from_fields(fields: tuple[Any, ...], address: Address) -> PostOffer:
     _, sequence, side, feeder, energy_j, price, flat = fields
     if type(side) is not int or side not in (0, 1):
         raise RuleViolation("MKT-03", "side of an offer", got=side, expected="0 or 1")
-    if type(flat) is not tuple or len(flat) % 2 or any(type(value) is not int for value in flat):
+    if type(flat) is not tuple or len(flat) % 2 or any([type(value) is not int for value in flat]):
         expected = "pairs of whole numbers"
         raise RuleViolation("MKT-04", "interval ranges of an offer", got=flat, expected=expected)
+    if len(flat) == 2:  # the usual offer: half the time of the general form
+        ranges: Ranges = ((flat[0], flat[0] + flat[1]),)
+    else:
+        ranges = tuple([(first, first + length) for first, length in zip(flat[::2], flat[1::2], strict=True)])
     offer = Offer(
         side=Side.BUY if side else Side.SELL,
         feeder=feeder,
         energy_j=energy_j,
-        ranges=tuple([(first, first + length) for first, length in zip(flat[::2], flat[1::2], strict=True)]),
+        ranges=ranges,
         price_uc_per_kwh=price,
         address=address,
     )

@@ -53,15 +53,21 @@ async def node(
     admission: Admission | None = None,
     endpoint: str = "tcp://127.0.0.1:0",
     limits: Limits = LIMITS,
+    pseudonymous: bool = False,
 ) -> AsyncIterator[Node]:
-    """Run a node; with an admission it listens."""
+    """Run a node; with an admission it listens; a pseudonymous one takes another key for each peer."""
     inbox: asyncio.Queue[Received] = asyncio.Queue()
     key = key or TransportKey.generate()
     context = zmq.asyncio.Context()
     listening = None if admission is None else Listening(endpoint=endpoint, admission=admission)
     try:
         transport = Transport(
-            context, key=key, peers=peers or {}, deliver=inbox.put, listening=listening, limits=limits
+            context,
+            key=None if pseudonymous else key,
+            peers=peers or {},
+            deliver=inbox.put,
+            listening=listening,
+            limits=limits,
         )
         try:
             yield Node(key, transport, inbox)

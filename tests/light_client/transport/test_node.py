@@ -54,6 +54,22 @@ def test_a_pseudonym_is_called_by_its_key_and_a_channel_is_another_pseudonym() -
     asyncio.run(scene())
 
 
+def test_two_servers_cannot_tell_that_a_pseudonymous_node_is_the_same() -> None:
+    async def scene() -> None:
+        async with node(admission=_OPEN) as one, node(admission=_OPEN) as two:
+            peers = {"miner-1": one.address, "dso": two.address}
+            async with node(peers=peers, pseudonymous=True) as meter:
+                for peer in peers:
+                    meter.transport.send(peer, b"hello")
+                names = {(await one.next()).peer, (await two.next()).peer}
+                assert len(names) == 2
+                with pytest.raises(LocalError, match="needs a key"):
+                    async with node(admission=_OPEN, pseudonymous=True):
+                        pass
+
+    asyncio.run(scene())
+
+
 def test_the_oldest_channel_makes_room() -> None:
     async def scene() -> None:
         async with node(admission=_OPEN) as server, node(peers={"miner-1": server.address}) as client:
