@@ -9,8 +9,8 @@ import numpy as np
 
 from light_client.rules.market.levelling import Demand, level
 from light_client.rules.market.shares import prefix_shares
-from light_client.rules.units import Side
 from testbed.solver.arrays import Classes, Ints, Market, Mask
+from testbed.solver.runs import increments, positions
 from testbed.solver.shares import SAFE
 
 _NEAR = 1e-9
@@ -36,16 +36,16 @@ def levelled_purchases(market: Market, single: Mask, sold: Ints, bought: Ints) -
     high = np.minimum(np.minimum(demand, surplus + market.ext_j), room)
     needed = surplus.sum(axis=1)
     levels = np.zeros((count_t, count_f), np.int64)
-    for t in np.flatnonzero(needed):
+    for t in positions(needed):
         levels[t] = level_interval(demand[t], low[t], high[t], int(needed[t]))
     result = bought.copy()
-    entries = np.flatnonzero(derived)
+    entries = positions(derived)
     result[entries] = levels[market.buys.entry_t[entries], market.buys.feeder[market.buys.entry_class[entries]]]
     return result
 
 
 def _per_cell(market: Market, side: Classes, energy: Ints) -> Ints:
-    some = np.flatnonzero(energy)
+    some = positions(energy)
     cell = side.entry_t[some] * len(market.feeders) + side.feeder[side.entry_class[some]]
     return np.bincount(cell, energy[some], len(market.two_sided) * len(market.feeders)).astype(np.int64)
 
@@ -60,7 +60,7 @@ def level_interval(demand: Ints, low: Ints, high: Ints, needed: int) -> Ints:
         return _by_rule(demand, low, high, needed)
     if needed == int(high.sum()):
         return high
-    moving = np.flatnonzero(high > low)
+    moving = positions(high > low)
     width, bottom, top = demand[moving], low[moving], high[moving]
     begin, end = bottom / width, top / width
     events = np.concatenate((begin, end))
@@ -85,8 +85,8 @@ def level_interval(demand: Ints, low: Ints, high: Ints, needed: int) -> Ints:
     rest = needed - int(result.sum()) + int(result[moving[between]].sum())
     weights = width[between]
     if int(weights.sum()) * rest < SAFE:
-        given = np.cumsum(weights) * rest // int(weights.sum())
-        result[moving[between]] = np.diff(given, prepend=0)
+        given = weights.cumsum() * rest // int(weights.sum())
+        result[moving[between]] = increments(given)
     else:
         result[moving[between]] = prefix_shares(weights.tolist(), rest)
     return result

@@ -7,10 +7,8 @@ import numpy as np
 from light_client.rules.market.settlement import HALF_UNITS_PER_UC, Fill, amounts, group_values
 from light_client.rules.units import Side
 from testbed.solver.arrays import Ints
+from testbed.solver.runs import fresh, increments, positions, run_lengths
 from testbed.solver.shares import SAFE, Fills
-
-MAX_GROUP_J = 1 << 31
-"""Largest price group whose products stay in 64 bits."""
 
 
 def payments(sold: Fills, bought: Fills) -> tuple[Ints, Ints]:
@@ -21,26 +19,26 @@ def payments(sold: Fills, bought: Fills) -> tuple[Ints, Ints]:
     energies = [_group_sums(fills.energy, starts) for fills, starts in zip((sold, bought), groups, strict=True)]
     dearest = int(sold.price.max()) + int(bought.price.max())
     total = int(sold.energy.sum())
-    if dearest * total >= SAFE or max(int(energy.max()) for energy in energies) >= MAX_GROUP_J:
+    if dearest * total >= SAFE:
         return _exact(sold, bought)
-    upto = [np.cumsum(energy) for energy in energies]
+    upto = [energy.cumsum() for energy in energies]
     cuts = np.union1d(upto[0], upto[1])
-    quantity = np.diff(cuts, prepend=0)
+    quantity = increments(cuts)
     pair = [np.searchsorted(side, cuts) for side in upto]
     value = quantity * (sold.price[groups[0]][pair[0]] + bought.price[groups[1]][pair[1]])
     result = []
     for fills, starts, energy, group in zip((sold, bought), groups, energies, pair, strict=True):
         of_group = np.zeros(len(starts), np.int64)
         np.add.at(of_group, group, value)
+        if int((of_group % energy + HALF_UNITS_PER_UC).max()) * int(energy.max()) >= SAFE:
+            return _exact(sold, bought)
         result.append(_amounts(fills, starts, energy, of_group))
     return result[0], result[1]
 
 
 def _groups(fills: Fills) -> Ints:
     """First fill of each group of equal interval and price."""
-    fresh = np.diff(fills.t, prepend=-1) != 0
-    fresh |= np.diff(fills.price, prepend=-1) != 0
-    return np.flatnonzero(fresh)
+    return positions(fresh(fills.t, fills.price))
 
 
 def _group_sums(values: Ints, starts: Ints) -> Ints:
@@ -53,17 +51,17 @@ def _amounts(fills: Fills, starts: Ints, energy: Ints, value: Ints) -> Ints:
     With V the value and g the energy of a group, u = V // g and v = V % g, a member up to whom ``done`` joules of the group
     are sold stands at ``before + V * done / g = before + u * done + v * done / g``: no product leaves 64 bits.
     """
-    sizes = np.diff(starts, append=len(fills.row))
-    upto = np.cumsum(fills.energy)
+    sizes = run_lengths(starts, len(fills.row))
+    upto = fills.energy.cumsum()
     done = upto - np.repeat(upto[starts] - fills.energy[starts], sizes)
-    first_of_t = np.diff(fills.t[starts], prepend=-1) != 0
-    passed = np.cumsum(value) - value
+    first_of_t = fresh(fills.t[starts])
+    passed = value.cumsum() - value
     before = passed - np.maximum.accumulate(np.where(first_of_t, passed, 0))
     unit, rest = np.divmod(value, energy)
     whole, part = np.divmod(np.repeat(before, sizes) + np.repeat(unit, sizes) * done, HALF_UNITS_PER_UC)
     wide = np.repeat(energy, sizes)
     standing = whole + (part * wide + np.repeat(rest, sizes) * done) // (wide * HALF_UNITS_PER_UC)
-    amount = np.diff(standing, prepend=0)
+    amount = increments(standing)
     opening = starts[first_of_t]
     amount[opening] = standing[opening]
     return amount
@@ -73,7 +71,7 @@ def _exact(sold: Fills, bought: Fills) -> tuple[Ints, Ints]:
     """The same by the rules, interval after interval."""
     result = np.zeros(len(sold.row), np.int64), np.zeros(len(bought.row), np.int64)
     for t in np.unique(sold.t):
-        where = [np.flatnonzero(fills.t == t) for fills in (sold, bought)]
+        where = [positions(fills.t == t) for fills in (sold, bought)]
         fills = [
             [
                 Fill(*row)

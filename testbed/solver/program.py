@@ -18,6 +18,7 @@ from testbed.solver.arrays import Ints, Mask
 from testbed.solver.circulation import Prices
 from testbed.solver.errors import NotSolvedError
 from testbed.solver.reduction import Arcs, Reduced
+from testbed.solver.runs import positions
 
 Floats = npt.NDArray[np.float64]
 
@@ -61,12 +62,12 @@ class Vertex:
 def program_of(reduced: Reduced, intervals: Mask) -> Program:
     """Lay out the program of the chosen intervals."""
     sells, buys = reduced.sells, reduced.buys
-    sell_arcs, buy_arcs = np.flatnonzero(intervals[sells.t]), np.flatnonzero(intervals[buys.t])
-    levels = np.flatnonzero(intervals[reduced.node_t])
+    sell_arcs, buy_arcs = positions(intervals[sells.t]), positions(intervals[buys.t])
+    levels = positions(intervals[reduced.node_t])
     inside = intervals[reduced.place_t]
-    places = np.flatnonzero(inside & (reduced.place_feeder >= 0))
+    places = positions(inside & (reduced.place_feeder >= 0))
     sold_places, bought_places = (
-        np.flatnonzero(inside & (cap >= 0)) for cap in (reduced.sold_cap, reduced.bought_cap)
+        positions(inside & (cap >= 0)) for cap in (reduced.sold_cap, reduced.bought_cap)
     )
     lower_levels = levels[:-1][reduced.node_t[levels[1:]] == reduced.node_t[levels[:-1]]]
     limits = [sells.cap[sell_arcs], buys.cap[buy_arcs], reduced.place_ext[places]]
@@ -138,7 +139,7 @@ class _Triplets:
         self._parts: list[tuple[Ints, Ints, Floats]] = []
 
     def add(self, rows: Ints, first_column: int, value: float, *, shift: int = 0) -> None:
-        kept = np.flatnonzero(rows >= 0)
+        kept = positions(rows >= 0)
         self._parts.append((rows[kept] + shift, first_column + kept, np.full(len(kept), value)))
 
     def matrix(self, height: int, width: int) -> csr_matrix:
@@ -156,7 +157,7 @@ def _budgets(arcs: Arcs, chosen: Ints) -> tuple[Ints, Ints]:
     """Row of each arc among the classes with several intervals (-1: none), and the energies of these classes."""
     owner = arcs.owner[chosen]
     rows = np.full(len(chosen), -1, np.int64)
-    flexible = np.flatnonzero(owner >= 0)
+    flexible = positions(owner >= 0)
     _, first, position = np.unique(owner[flexible], return_index=True, return_inverse=True)
     rows[flexible] = position.reshape(-1)
     return rows, arcs.cap[chosen[flexible[first]]]

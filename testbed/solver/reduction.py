@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from testbed.solver.arrays import Classes, Ints, Market, Mask
+from testbed.solver.runs import fresh, positions, run_lengths, run_starts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ def reduce(market: Market) -> Reduced:
     sells, buys = market.sells, market.buys
     count_t, count_f = len(market.two_sided), len(market.feeders)
     sell_node, buy_node, node_t, node_price, dropped_low, dropped_high = _nodes(market)
-    kept = np.flatnonzero(sell_node >= 0), np.flatnonzero(buy_node >= 0)
+    kept = positions(sell_node >= 0), positions(buy_node >= 0)
     cells = tuple(
         side.entry_t[entries] * count_f + side.feeder[side.entry_class[entries]]
         for side, entries in zip((sells, buys), kept, strict=True)
@@ -82,7 +83,7 @@ def reduce(market: Market) -> Reduced:
     ext, internal = np.tile(market.ext_j, count_t), np.tile(market.int_j, count_t)
     sold_binds = np.minimum(supply, demand + ext) > internal
     bought_binds = np.minimum(demand, supply + ext) > internal
-    cell = np.flatnonzero((supply > ext) | (demand > ext) | sold_binds | bought_binds)
+    cell = positions((supply > ext) | (demand > ext) | sold_binds | bought_binds)
     place_of = np.repeat(np.arange(count_t), count_f)
     place_of[cell] = count_t + np.arange(len(cell))
     none = np.full(count_t, -1, np.int64)
@@ -118,20 +119,20 @@ def _nodes(market: Market) -> tuple[Ints, Ints, Ints, Ints, Mask, Ints]:
     )
     used = np.zeros(len(level_key), np.bool_)
     used[buy_level[served]] = True
-    before: Ints = np.cumsum(used) - used
+    before: Ints = used.cumsum() - used
     buy_node = np.full(len(buy_level), -1, np.int64)
     buy_node[served] = before[buy_level[served]]
     node_t = level_t[used]
     fits: Mask = before < len(node_t)
     fits[fits] = node_t[before[fits]] == level_t[fits]
     level_node = np.where(fits, before, -1)
-    fitting = np.flatnonzero(fits)
+    fitting = positions(fits)
     node_first = fitting[np.searchsorted(level_node[fitting], np.arange(len(node_t)))]
     node_price = level_key[node_first] & ((1 << shift) - 1)
     dropped_low = np.zeros(count_t, np.bool_)
     dropped_low[buys.entry_t[~served]] = True
     dropped_high = np.full(count_t, -1, np.int64)
-    above = np.flatnonzero(~fits)[::-1]
+    above = positions(~fits)[::-1]
     dropped_high[level_t[above]] = level_key[above] & ((1 << shift) - 1)
     return level_node[level_of.reshape(-1)], buy_node, node_t, node_price, dropped_low, dropped_high
 
@@ -144,11 +145,8 @@ def _arcs(side: Classes, entries: Ints, place: Ints, node: Ints, market: Market,
     price = side.price[owner_of]
     order = np.lexsort((price if selling else -price, owner, last, node, place))
     place, node, last, owner = place[order], node[order], last[order], owner[order]
-    fresh = np.ones(len(order), np.bool_)
-    for part, column in enumerate((place, node, last, owner)):
-        changed = column[1:] != column[:-1]
-        fresh[1:] = changed if part == 0 else fresh[1:] | changed
-    leader = np.flatnonzero(fresh)
+    opens = fresh(place, node, last, owner)
+    leader = positions(opens)
     energy = side.energy[owner_of[order]]
     t = side.entry_t[entries[order[leader]]]
     kappa = market.params.expiry_weight * last[leader] + market.two_sided[t] if selling else last[leader]
@@ -160,7 +158,7 @@ def _arcs(side: Classes, entries: Ints, place: Ints, node: Ints, market: Market,
         kappa=kappa,
         owner=owner[leader],
         entry=entries[order],
-        entry_arc=np.cumsum(fresh) - 1,
+        entry_arc=opens.cumsum() - 1,
     )
 
 
@@ -169,9 +167,9 @@ def hand_back(side: Classes, arcs: Arcs, flow: Ints) -> Ints:
     result = np.zeros(len(side.entry_class), np.int64)
     if len(arcs.entry):
         energy = side.energy[side.entry_class[arcs.entry]]
-        upto = np.cumsum(energy)
-        starts = np.flatnonzero(np.diff(arcs.entry_arc, prepend=-1))
-        lengths = np.diff(starts, append=len(energy))
+        upto = energy.cumsum()
+        starts = run_starts(arcs.entry_arc)
+        lengths = run_lengths(starts, len(energy))
         before = upto - energy - np.repeat((upto - energy)[starts], lengths)
         result[arcs.entry] = np.clip(flow[arcs.entry_arc] - before, 0, energy)
     return result
