@@ -162,14 +162,18 @@ def _arcs(side: Classes, entries: Ints, place: Ints, node: Ints, market: Market,
     )
 
 
-def hand_back(side: Classes, arcs: Arcs, flow: Ints) -> Ints:
-    """Energy of each entry of a side, J, out of the flow of its arcs: first come first served within an arc."""
-    result = np.zeros(len(side.entry_class), np.int64)
+def hand_back(energy_of: Ints, arcs: Arcs, flow: Ints) -> Ints:
+    """Energy of each entry, J, out of the flow of its arcs: first come first served within an arc.
+
+    Args:
+        energy_of: most energy of each entry, also of those that are on no arc and get nothing.
+    """
+    result = np.zeros(len(energy_of), np.int64)
     if len(arcs.entry):
-        energy = side.energy[side.entry_class[arcs.entry]]
+        energy = energy_of[arcs.entry]
         upto = energy.cumsum()
         starts = run_starts(arcs.entry_arc)
         lengths = run_lengths(starts, len(energy))
         before = upto - energy - np.repeat((upto - energy)[starts], lengths)
-        result[arcs.entry] = np.clip(flow[arcs.entry_arc] - before, 0, energy)
+        result[arcs.entry] = np.minimum(np.maximum(flow[arcs.entry_arc] - before, 0), energy)
     return result
