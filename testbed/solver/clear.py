@@ -211,7 +211,7 @@ def _by_flow(task: _Task, intervals: Mask, *, one_level: bool) -> _NetworkPart:
         task.stats.flow_arcs = len(answer.network.tail)
         return answer
 
-    joined, answer, sold, bought = solve_lazily(task.reduced, solve)
+    joined, answer, sold, bought = solve_lazily(task.reduced, solve, gradually=True)
     first = _parted(answer.prices, joined)
     return _NetworkPart(task=task, joined=joined, answer=answer, sold=sold, bought=bought, first=first)
 
@@ -302,7 +302,7 @@ def _by_program(task: _Task, coupled: Mask, mu: int) -> tuple[Joined, _ProgramAn
         sold[program.sell_arcs], bought[program.buy_arcs] = plan
         return _ProgramAnswer(vertex=vertex, sold=sold, bought=bought)
 
-    return solve_lazily(task.reduced, solve)
+    return solve_lazily(task.reduced, solve, gradually=False)
 
 
 def _sum(flow: Prices, program: Prices, scale: int) -> Prices:

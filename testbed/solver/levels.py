@@ -19,6 +19,10 @@ from testbed.solver.reduction import Arcs, Reduced, hand_back
 from testbed.solver.runs import fresh, positions
 
 
+FEW_LEVELS = 1_500
+"""A linear program with fewer levels takes less time than relaxing it first."""
+
+
 class Flows(Protocol):
     """A solved relaxation."""
 
@@ -89,18 +93,22 @@ def _joined(arcs: Arcs, level_of: Ints, *, downwards: bool) -> Arcs:
 
 
 def solve_lazily(
-    reduced: Reduced, solve: Callable[[Joined], Answer]
+    reduced: Reduced, solve: Callable[[Joined], Answer], *, gradually: bool
 ) -> tuple[Joined, Answer, Ints, Ints]:
     """Solve relaxations until one is feasible.
 
     Args:
         reduced: the market.
-        solve: an optimal plan of a relaxation; where it leaves intervals out, their levels stay joined.
+        solve: an optimal plan of a relaxation.
+        gradually: part levels where purchases exceed sales, as often as needed: right where solving is cheap. Otherwise
+            part all levels as soon as one matters, and from the start where they are few.
 
     Returns:
         The last relaxation, its answer, and the flow per sellers' and buyers' arc of the market itself.
     """
     opens = fresh(reduced.node_t)
+    if not gradually and len(opens) < FEW_LEVELS:
+        opens[:] = True
     while True:
         joined = join(reduced, opens)
         answer = solve(joined)
@@ -109,7 +117,10 @@ def solve_lazily(
         parted = _short_levels(reduced, sold, bought)
         if not len(parted):
             return joined, answer, sold, bought
-        opens[parted + 1] = True
+        if gradually:
+            opens[parted + 1] = True
+        else:
+            opens[:] = True
 
 
 def _short_levels(reduced: Reduced, sold: Ints, bought: Ints) -> Ints:
