@@ -288,7 +288,7 @@ def _with_program(task: _Task, network: _NetworkPart, coupled: Mask) -> Cleared:
 def _by_program(task: _Task, coupled: Mask, mu: int) -> tuple[Joined, _ProgramAnswer, Ints, Ints]:
     def solve(joined: Joined) -> _ProgramAnswer:
         reduced, stats = joined.reduced, task.stats
-        program = program_of(reduced, coupled)
+        program = program_of(task.market, reduced, coupled)
         weight = task.weight(reduced.sells, mu)
         vertex = solve_program(reduced, program, weight)
         stats.programs += 1

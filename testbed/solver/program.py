@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import gcd
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linprog
 from scipy.sparse import csr_matrix
 
-from testbed.solver.arrays import Ints, Mask
+from testbed.solver.arrays import Ints, Market, Mask
 from testbed.solver.circulation import Prices
 from testbed.solver.errors import NotSolvedError
-from testbed.solver.reduction import Arcs, Reduced
+from testbed.solver.pools import Pools, pool, spread
+from testbed.solver.reduction import Reduced
 from testbed.solver.runs import positions
 
 Floats = npt.NDArray[np.float64]
@@ -25,17 +27,21 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """``max weight * sold`` as matrices: columns are sellers' arcs, buyers' arcs, steps down the price chain, net flows."""
+    """``max weight * sold`` as matrices: columns are sellers, buyers, steps up the price chain, net flows."""
 
     sell_arcs: Ints
+    """Arcs that take part."""
     buy_arcs: Ints
+    sellers: Pools
+    """The columns of the sellers."""
+    buyers: Pools
     upper: Floats
     """Largest value of each column, lots."""
     lower: Floats
     equal: csr_matrix
     """Rows: levels (sold less bought less passed on), then restricted places (sold less bought less net)."""
     at_most: csr_matrix
-    """Rows: internal limits on sales, then on purchases, then energies of classes with several intervals."""
+    """Rows: internal limits on sales, then on purchases, then energies of sellers' and buyers' pools."""
     limit: Floats
     levels: Ints
     places: Ints
@@ -59,77 +65,90 @@ class Vertex:
     value: float
 
 
-def program_of(reduced: Reduced, intervals: Mask) -> Program:
+def program_of(market: Market, reduced: Reduced, intervals: Mask) -> Program:
     """Lay out the program of the chosen intervals."""
     sells, buys = reduced.sells, reduced.buys
     sell_arcs, buy_arcs = positions(intervals[sells.t]), positions(intervals[buys.t])
-    levels = positions(intervals[reduced.node_t])
+    sellers, buyers = pool(sells, sell_arcs, market.sells), pool(buys, buy_arcs, market.buys)
     inside = intervals[reduced.place_t]
     places = positions(inside & (reduced.place_feeder >= 0))
     sold_places, bought_places = (
         positions(inside & (cap >= 0)) for cap in (reduced.sold_cap, reduced.bought_cap)
     )
-    lower_levels = levels[:-1][reduced.node_t[levels[1:]] == reduced.node_t[levels[:-1]]]
     limits = [sells.cap[sell_arcs], buys.cap[buy_arcs], reduced.place_ext[places]]
     limits += [reduced.sold_cap[sold_places], reduced.bought_cap[bought_places]]
     lot_j = gcd(*(int(np.gcd.reduce(part)) for part in limits if len(part)))
-    at_sell = 0
-    at_buy = len(sell_arcs)
-    at_chain = at_buy + len(buy_arcs)
-    at_net = at_chain + len(lower_levels)
+    levels = positions(intervals[reduced.node_t])
+    chained = levels[:-1][reduced.node_t[levels[1:]] == reduced.node_t[levels[:-1]]]
+    at_buy = len(sellers.arc)
+    at_chain = at_buy + len(buyers.arc)
+    at_net = at_chain + len(chained)
     width = at_net + len(places)
-    row_of_level, row_of_place = (
-        _numbering(len(reduced.node_t), levels),
-        _numbering(len(reduced.place_t), places),
-    )
-    entries = _Triplets()
-    entries.add(row_of_level[sells.node[sell_arcs]], at_sell, 1.0)
-    entries.add(row_of_level[buys.node[buy_arcs]], at_buy, -1.0)
-    entries.add(row_of_level[lower_levels], at_chain, -1.0)
-    entries.add(row_of_level[lower_levels] + 1, at_chain, 1.0)
-    shift = len(levels)
-    entries.add(row_of_place[sells.place[sell_arcs]], at_sell, 1.0, shift=shift)
-    entries.add(row_of_place[buys.place[buy_arcs]], at_buy, -1.0, shift=shift)
-    entries.add(np.arange(len(places)), at_net, -1.0, shift=shift)
-    equal = entries.matrix(len(levels) + len(places), width)
-    entries = _Triplets()
-    entries.add(_numbering(len(reduced.place_t), sold_places)[sells.place[sell_arcs]], at_sell, 1.0)
-    shift = len(sold_places)
-    entries.add(
-        _numbering(len(reduced.place_t), bought_places)[buys.place[buy_arcs]], at_buy, 1.0, shift=shift
-    )
-    shift += len(bought_places)
-    sell_row, sell_energy = _budgets(sells, sell_arcs)
-    entries.add(sell_row, at_sell, 1.0, shift=shift)
-    shift += len(sell_energy)
-    buy_row, buy_energy = _budgets(buys, buy_arcs)
-    entries.add(buy_row, at_buy, 1.0, shift=shift)
-    at_most = entries.matrix(shift + len(buy_energy), width)
-    ext = reduced.place_ext[places]
-    limit = np.concatenate(
-        (reduced.sold_cap[sold_places], reduced.bought_cap[bought_places], sell_energy, buy_energy)
-    )
-    top = (
-        np.concatenate((sells.cap[sell_arcs], buys.cap[buy_arcs], np.zeros(len(lower_levels), np.int64), ext))
-        / lot_j
-    )
-    top[at_chain:at_net] = np.inf
-    bottom = np.zeros(width)
-    bottom[at_net:] = -ext / lot_j
+    upper = np.full(width, np.inf)
+    upper[:at_buy], upper[at_buy:at_chain] = sellers.cap / lot_j, buyers.cap / lot_j
+    upper[at_net:] = reduced.place_ext[places] / lot_j
+    lower = np.zeros(width)
+    lower[at_net:] = -upper[at_net:]
+    sold_limit, bought_limit = reduced.sold_cap[sold_places], reduced.bought_cap[bought_places]
+    layout = _Layout(at_buy=at_buy, at_chain=at_chain, at_net=at_net, width=width)
     return Program(
         sell_arcs=sell_arcs,
         buy_arcs=buy_arcs,
-        upper=top,
-        lower=bottom,
-        equal=equal,
-        at_most=at_most,
-        limit=limit / lot_j,
+        sellers=sellers,
+        buyers=buyers,
+        upper=upper,
+        lower=lower,
+        equal=_balances(reduced, sellers, buyers, levels, chained, places, layout),
+        at_most=_limits(reduced, sellers, buyers, sold_places, bought_places, layout),
+        limit=np.concatenate((sold_limit, bought_limit, sellers.limit, buyers.limit)) / lot_j,
         levels=levels,
         places=places,
         sold_places=sold_places,
         bought_places=bought_places,
         lot_j=lot_j,
     )
+
+
+class _Layout(NamedTuple):
+    """Where the columns of each kind begin; those of the sellers begin at 0."""
+
+    at_buy: int
+    at_chain: int
+    at_net: int
+    width: int
+
+
+def _balances(
+    reduced: Reduced, sellers: Pools, buyers: Pools, levels: Ints, chained: Ints, places: Ints, layout: _Layout
+) -> csr_matrix:
+    row_of_level = _numbering(len(reduced.node_t), levels)
+    row_of_place = _numbering(len(reduced.place_t), places)
+    entries = _Triplets()
+    entries.add(row_of_level[reduced.sells.node[sellers.arc]], 0, 1.0)
+    entries.add(row_of_level[reduced.buys.node[buyers.arc]], layout.at_buy, -1.0)
+    entries.add(row_of_level[chained], layout.at_chain, -1.0)
+    entries.add(row_of_level[chained] + 1, layout.at_chain, 1.0)
+    shift = len(levels)
+    entries.add(row_of_place[reduced.sells.place[sellers.arc]], 0, 1.0, shift=shift)
+    entries.add(row_of_place[reduced.buys.place[buyers.arc]], layout.at_buy, -1.0, shift=shift)
+    entries.add(np.arange(len(places)), layout.at_net, -1.0, shift=shift)
+    return entries.matrix(len(levels) + len(places), layout.width)
+
+
+def _limits(
+    reduced: Reduced, sellers: Pools, buyers: Pools, sold_places: Ints, bought_places: Ints, layout: _Layout
+) -> csr_matrix:
+    count = len(reduced.place_t)
+    entries = _Triplets()
+    entries.add(_numbering(count, sold_places)[reduced.sells.place[sellers.arc]], 0, 1.0)
+    shift = len(sold_places)
+    bought_row = _numbering(count, bought_places)[reduced.buys.place[buyers.arc]]
+    entries.add(bought_row, layout.at_buy, 1.0, shift=shift)
+    shift += len(bought_places)
+    entries.put(sellers.row + shift, sellers.row_column, 1.0)
+    shift += len(sellers.limit)
+    entries.put(buyers.row + shift, buyers.row_column + layout.at_buy, 1.0)
+    return entries.matrix(shift + len(buyers.limit), layout.width)
 
 
 class _Triplets:
@@ -142,6 +161,9 @@ class _Triplets:
         kept = positions(rows >= 0)
         self._parts.append((rows[kept] + shift, first_column + kept, np.full(len(kept), value)))
 
+    def put(self, rows: Ints, columns: Ints, value: float) -> None:
+        self._parts.append((rows, columns, np.full(len(rows), value)))
+
     def matrix(self, height: int, width: int) -> csr_matrix:
         rows, columns, values = (np.concatenate(part) for part in zip(*self._parts, strict=True))
         return csr_matrix((values, (rows, columns)), shape=(height, width))
@@ -153,16 +175,6 @@ def _numbering(size: int, chosen: Ints) -> Ints:
     return numbers
 
 
-def _budgets(arcs: Arcs, chosen: Ints) -> tuple[Ints, Ints]:
-    """Row of each arc among the classes with several intervals (-1: none), and the energies of these classes."""
-    owner = arcs.owner[chosen]
-    rows = np.full(len(chosen), -1, np.int64)
-    flexible = positions(owner >= 0)
-    _, first, position = np.unique(owner[flexible], return_index=True, return_inverse=True)
-    rows[flexible] = position.reshape(-1)
-    return rows, arcs.cap[chosen[flexible[first]]]
-
-
 def solve_program(reduced: Reduced, program: Program, weight: Ints) -> Vertex:
     """An optimal vertex.
 
@@ -172,7 +184,7 @@ def solve_program(reduced: Reduced, program: Program, weight: Ints) -> Vertex:
     Raises:
         NotSolvedError: HiGHS gave up.
     """
-    chosen = weight[program.sell_arcs]
+    chosen = weight[program.sellers.arc]
     scale = float(chosen.max(initial=1))
     cost = np.zeros(len(program.upper))
     cost[: len(chosen)] = -chosen / scale
@@ -190,10 +202,10 @@ def solve_program(reduced: Reduced, program: Program, weight: Ints) -> Vertex:
     equal = -scale * answer.eqlin.marginals
     inside = -scale * answer.ineqlin.marginals if program.at_most.shape[0] else np.zeros(0)
     sold_rows = len(program.sold_places)
-    sellers, buyers = len(program.sell_arcs), len(program.buy_arcs)
+    middle, end = len(program.sellers.arc), len(program.sellers.arc) + len(program.buyers.arc)
     return Vertex(
-        sold=answer.x[:sellers] * program.lot_j,
-        bought=answer.x[sellers : sellers + buyers] * program.lot_j,
+        sold=spread(program.sellers, program.sell_arcs, answer.x[:middle] * program.lot_j),
+        bought=spread(program.buyers, program.buy_arcs, answer.x[middle:end] * program.lot_j),
         level=_spread(len(reduced.node_t), program.levels, equal[: len(program.levels)]),
         net=_spread(len(reduced.place_t), program.places, equal[len(program.levels) :]),
         production=_spread(len(reduced.place_t), program.sold_places, inside[:sold_rows]),
