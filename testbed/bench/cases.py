@@ -1,4 +1,4 @@
-"""What is measured: grids of k copies of one day, a whole day or its busiest interval, with and without prices and limits."""
+"""What is measured: k copies of one day, whole or its busiest interval, with and without prices and limits."""
 
 from __future__ import annotations
 
@@ -107,7 +107,10 @@ def town(*, offers: int, feeders: int) -> Case:
     """One interval of a town: offers of 0.1 to 2 kW on a coarse price grid, both limits binding on most feeders."""
     random = np.random.default_rng(1)
     side = (random.random(offers) < 0.7).astype(np.int64)
-    price = np.where(side == Side.SELL, random.integers(50, 250, offers), random.integers(100, 300, offers)) * 1_000
+    price = (
+        np.where(side == Side.SELL, random.integers(50, 250, offers), random.integers(100, 300, offers))
+        * 1_000
+    )
     now = np.zeros(offers, np.int64)
     columns = OfferColumns(
         side=side,
@@ -120,7 +123,8 @@ def town(*, offers: int, feeders: int) -> Case:
         post_interval=now,
     )
     limits = tuple(
-        Feeder(feeder=FeederId(number), c_ext_w=2 * C_EXT_W, c_int_w=60_000) for number in range(1, feeders + 1)
+        Feeder(feeder=FeederId(number), c_ext_w=2 * C_EXT_W, c_int_w=60_000)
+        for number in range(1, feeders + 1)
     )
     return Case(
         copies=1,

@@ -71,7 +71,9 @@ class Timing:
     def document(self) -> dict[str, Any]:
         """For JSON: times rounded to the microsecond."""
         values = {**asdict(self), "ratio": self.ratio}
-        return {name: round(value, 6) if isinstance(value, float) else value for name, value in values.items()}
+        return {
+            name: round(value, 6) if isinstance(value, float) else value for name, value in values.items()
+        }
 
 
 def timed(work: Callable[[], Result], repeats: int) -> tuple[float, Result]:
@@ -155,7 +157,9 @@ def _pairwise(case: Case, limit_s: float, traded_j: int) -> tuple[int, float | N
     if result is None:
         return pairs, None
     if abs(result.energy_j - traded_j) > 1:
-        raise NotSolvedError(f"{case.name}: the pairwise program trades {result.energy_j} J, the solver {traded_j} J")
+        raise NotSolvedError(
+            f"{case.name}: the pairwise program trades {result.energy_j} J, the solver {traded_j} J"
+        )
     return pairs, result.solve_s
 
 

@@ -1,7 +1,8 @@
-"""The published formulation, for comparison: one variable per seller, buyer and interval, solved by HiGHS' dual simplex.
+"""The published formulation, for comparison: one variable per seller, buyer and interval, by HiGHS.
 
-Source: equations (3)-(8) and (10) of "The Role of Blockchains in Multi-Stakeholder Transactive Energy Systems". Sparse
-matrices from numpy, so that what is timed is the linear program and not the building of it in Python.
+Source: equations (3)-(8) and (10) of "The Role of Blockchains in Multi-Stakeholder Transactive Energy
+Systems". Sparse matrices from numpy, so that what is timed is the linear program and not the building of it
+in Python.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def pairs_of(table: OfferTable, first_interval: int) -> tuple[Ints, Ints, Ints]:
     sells, buys = np.flatnonzero(table.side == Side.SELL), np.flatnonzero(table.side == Side.BUY)
     low = np.maximum(first[sells][:, None], first[buys][None, :])
     high = np.minimum(table.last_interval[sells][:, None], table.last_interval[buys][None, :])
-    possible = (low <= high) & (table.price_uc_per_kwh[sells][:, None] <= table.price_uc_per_kwh[buys][None, :])
+    possible = (low <= high) & (
+        table.price_uc_per_kwh[sells][:, None] <= table.price_uc_per_kwh[buys][None, :]
+    )
     at_sell, at_buy = np.nonzero(possible)
     start, count = low[at_sell, at_buy], (high - low + 1)[at_sell, at_buy]
     shift = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
@@ -72,7 +75,9 @@ def solve_pairwise(
     bought_at = (t - first_interval) * feeders + table.feeder[buyer]
     cells = span * feeders
     ones = np.ones(count)
-    energy = csr_matrix((np.tile(ones, 2), (np.concatenate((seller, buyer)), np.tile(column, 2))), shape=(offers, count))
+    energy = csr_matrix(
+        (np.tile(ones, 2), (np.concatenate((seller, buyer)), np.tile(column, 2))), shape=(offers, count)
+    )
     sold = csr_matrix((ones, (sold_at, column)), shape=(cells, count))
     bought = csr_matrix((ones, (bought_at, column)), shape=(cells, count))
     ext, internal = np.tile(ext_j, span).astype(np.float64), np.tile(int_j, span).astype(np.float64)

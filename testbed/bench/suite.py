@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from typing import Any
 
@@ -29,11 +29,21 @@ class Target:
         for kind, asked, measured in (
             ("times faster than the pairwise program", self.at_least_ratio, timing.ratio),
             ("seconds", self.at_most_s, timing.total_s),
-            ("seconds for both certificates in pure Python", self.at_most_rules_bound_s, timing.rules_bound_s),
+            (
+                "seconds for both certificates in pure Python",
+                self.at_most_rules_bound_s,
+                timing.rules_bound_s,
+            ),
         ):
             if asked is not None and measured is not None:
                 met = measured >= asked if asked == self.at_least_ratio else measured <= asked
-                return {"case": self.case, "kind": kind, "asked": asked, "measured": round(measured, 6), "met": met}
+                return {
+                    "case": self.case,
+                    "kind": kind,
+                    "asked": asked,
+                    "measured": round(measured, 6),
+                    "met": met,
+                }
         return None
 
 
@@ -60,17 +70,14 @@ def run_suite(
                     on_case(case.name)
                     repeats = DAY_REPEATS.get(number, 3) if day else INTERVAL_REPEATS
                     yield measure(
-                        case, repeats=repeats, pairwise_limit_s=0 if day else pairwise_limit_s, by_rules=number <= 4
+                        case,
+                        repeats=repeats,
+                        pairwise_limit_s=0 if day else pairwise_limit_s,
+                        by_rules=number <= 4,
                     )
     on_case("town interval priced c_int")
-    yield replace_name(measure(town(offers=100_000, feeders=400), repeats=3, pairwise_limit_s=0, by_rules=False))
-
-
-def replace_name(timing: Timing) -> Timing:
-    """The town's name instead of that of its kind of case."""
-    from dataclasses import replace  # noqa: PLC0415
-
-    return replace(timing, case="town interval priced c_int")
+    timing = measure(town(offers=100_000, feeders=400), repeats=3, pairwise_limit_s=0, by_rules=False)
+    yield replace(timing, case="town interval priced c_int")
 
 
 def cases_of(copies: Sequence[int]) -> int:

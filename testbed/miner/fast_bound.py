@@ -1,4 +1,6 @@
-"""The bound of a certificate in numpy, for miners who judge large grids: the twin of ``rules.market.certificate.bound``.
+"""The bound of a certificate in numpy, for miners who judge large grids.
+
+The twin of ``rules.market.certificate.bound``.
 
 Same value, same refusals. Where a product or a sum could leave 64 bits it is computed in Python's integers.
 """

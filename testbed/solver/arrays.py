@@ -1,4 +1,4 @@
-"""The market as columns: classes of offers in numpy arrays of int64, one row per class, intervals relative to the first one."""
+"""The market as columns: classes of offers in arrays of int64, intervals relative to the first one."""
 
 from __future__ import annotations
 
@@ -31,24 +31,36 @@ class OfferTable(Protocol):
     """Parallel columns, one row per offer; the order of rows is the order of offer numbers."""
 
     @property
-    def side(self) -> Ints: ...
+    def side(self) -> Ints:
+        """``Side`` as a number."""
+
     @property
-    def feeder(self) -> Ints: ...
+    def feeder(self) -> Ints:
+        """Number of the feeder."""
+
     @property
-    def price_uc_per_kwh(self) -> Ints: ...
+    def price_uc_per_kwh(self) -> Ints:
+        """Reservation price."""
+
     @property
-    def energy_j(self) -> Ints: ...
+    def energy_j(self) -> Ints:
+        """Energy left, J."""
+
     @property
-    def first_interval(self) -> Ints: ...
+    def first_interval(self) -> Ints:
+        """First interval, absolute."""
+
     @property
-    def last_interval(self) -> Ints: ...
+    def last_interval(self) -> Ints:
+        """Last interval, absolute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classes:
     """The classes of one side, in ascending order of their keys, and where they can trade.
 
-    An *entry* is a class together with one two-sided interval that it contains; entries are ordered by class, then interval.
+    An *entry* is a class together with one two-sided interval that it contains; entries are ordered by class,
+    then interval.
     """
 
     feeder: Ints
@@ -161,7 +173,8 @@ def market_of_table(
     """Group a table of offers into classes, the twin of ``problem_of`` followed by ``market_of``.
 
     Returns:
-        The market, and per side the members of its classes. Offers whose last interval has passed are left out.
+        The market, and per side the members of its classes. Offers whose last interval has passed are left
+        out.
 
     Raises:
         TooLargeError, UnknownFeederError: as ``market_of``.
@@ -171,7 +184,9 @@ def market_of_table(
     place[place == len(numbers)] = 0
     known = numbers[place] == table.feeder
     if not known.all():
-        raise UnknownFeederError(f"an offer is on feeder {table.feeder[~known][0]}, which the grid does not have")
+        raise UnknownFeederError(
+            f"an offer is on feeder {table.feeder[~known][0]}, which the grid does not have"
+        )
     begin, end = table.first_interval - first_interval, table.last_interval - first_interval
     selling = table.side == Side.SELL
     live = end >= 0
@@ -186,7 +201,9 @@ def _grouped(table: OfferTable, chosen: Ints, place: Ints, begin: Ints, end: Int
     order, starts = ordered_groups(columns)
     energies = table.energy_j[chosen[order]]
     if float(energies.sum(dtype=np.float64)) > MAX_TOTAL_J:
-        raise TooLargeError(f"offers of one side hold more than the {MAX_TOTAL_J} J up to which the solver is exact")
+        raise TooLargeError(
+            f"offers of one side hold more than the {MAX_TOTAL_J} J up to which the solver is exact"
+        )
     leader = order[starts]
     feeder, price, opening, closing = (column[leader] for column in columns)
     rows = _Rows(

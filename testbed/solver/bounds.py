@@ -1,4 +1,4 @@
-"""Certificates as columns, and the bound of the rules' theorem over columns: the twin of ``rules.market.certificate.bound``."""
+"""Certificates as columns, and the bound of the rules' theorem over columns."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ def bound_of(market: Market, table: Table) -> int:
 def offers_part(market: Market, table: Table) -> int:
     """What the offers contribute to the bound: the first two sums of the theorem.
 
-    Intervals are taken relative to the first one, which moves a constant into the weight of energy. Computed in int64 where no product or sum can leave it, else in Python's integers.
+    Intervals are taken relative to the first one, which moves a constant into the weight of energy. Computed
+    in int64 where no product or sum can leave it, else in Python's integers.
 
     Raises:
         RuleViolation: MKT-25 when a schedule is minus infinity at the price of a seller.

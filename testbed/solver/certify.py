@@ -16,8 +16,9 @@ def table_of(
 ) -> Table:
     """The certificate whose schedules take the value of each node from its lowest seller upwards.
 
-    Buyers who bid less than every seller must not gain, so the schedule starts low enough for them, at price 0 so that it
-    bounds sellers still to come; sellers who ask more than every buyer bids must not gain either, so it ends high enough.
+    Buyers who bid less than every seller must not gain, so the schedule starts low enough for them, at price
+    0 so that it bounds sellers still to come; sellers who ask more than every buyer bids must not gain
+    either, so it ends high enough.
 
     Args:
         weights: of the certificate.

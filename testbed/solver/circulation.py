@@ -1,12 +1,12 @@
-"""Markets that are networks: a min-cost circulation in whole joules, and its potentials, which are the certificate.
+"""Markets that are networks: min-cost circulations in whole joules; their potentials are the certificates.
 
-Flow runs as energy does: level -> seller -> P -> F -> bus -> F -> C -> buyer -> level, and from a dearer level down to a cheaper
-one, since a buyer may be served by any seller of his level or below. P -> F and F -> C carry the internal limits, F <-> bus the
-external one. Selling pays. Two kinds of market fit:
+Flow runs as energy does: level -> seller -> P -> F -> bus -> F -> C -> buyer -> level, and from a dearer
+level down to a cheaper one, since a buyer may be served by any seller of his level or below. P -> F and F ->
+C carry the internal limits, F <-> bus the external one. Selling pays. Two kinds of market fit:
 
 * every offer is left with one interval, whatever the prices: intervals are separate components;
-* one price for all: then one level serves all intervals (the bus of each interval balances it) and a class with several
-  intervals is a node between the level and its places.
+* one price for all: then one level serves all intervals (the bus of each interval balances it) and a class
+  with several intervals is a node between the level and its places.
 
 Both are totally unimodular, so optimal flows and potentials are whole numbers.
 """
@@ -66,8 +66,8 @@ def network_of(reduced: Reduced, intervals: Mask, *, one_level: bool) -> Network
     """Lay out the circulation of the chosen intervals.
 
     Args:
-        intervals: per two-sided interval, whether it takes part; with levels of their own, no class may then have several.
-        one_level: all offers have one price.
+        intervals: per two-sided interval, whether it takes part; with levels of their own, no class may then
+        have several. one_level: all offers have one price.
     """
     sell_arcs, buy_arcs = (
         positions(intervals[reduced.sells.t]),

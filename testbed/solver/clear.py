@@ -1,8 +1,9 @@
 """Clears a market of columns: which method for which intervals, and both certificates.
 
-Intervals that no offer with a choice touches are circulations by themselves; with one price for all the whole market is one; what
-is left is a linear program. All parts are weighted alike: a joule sold is worth ``mu - (kappa - k0)``, so that one more joule always
-counts for more than any tie-break, and ``mu`` is doubled where that turns out not to hold.
+Intervals that no offer with a choice touches are circulations by themselves; with one price for all the whole
+market is one; what is left is a linear program. All parts are weighted alike: a joule sold is worth ``mu -
+(kappa - k0)``, so that one more joule always counts for more than any tie-break, and ``mu`` is doubled where
+that turns out not to hold.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ class Cleared:
 def clear(market: Market) -> Cleared:
     """The most energy, then the soonest-expiring, with certificates.
 
-    A gap above 0 says that no optimal plan in whole joules was found, or none could be proven; the plan is feasible in any case.
+    A gap above 0 says that no optimal plan in whole joules was found, or none could be proven; the plan is
+    feasible in any case.
 
     Raises:
         UnsupportedObjectiveError: the genesis certifies more than energy and expiry.
@@ -99,7 +101,9 @@ def clear(market: Market) -> Cleared:
     if coupled.any():
         return _with_program(task, network, coupled)
     second, mu = network.second_prices(task.first_mu)
-    return task.judged(network.sold, network.bought, _Duals(first=network.first, second=second, mu=mu, scale=1))
+    return task.judged(
+        network.sold, network.bought, _Duals(first=network.first, second=second, mu=mu, scale=1)
+    )
 
 
 def _one_price(market: Market) -> bool:

@@ -1,6 +1,7 @@
 """Levelled service in columns: the twin of ``rules.market.levelling`` for all intervals of a uniform market.
 
-The level is found in double precision and then confirmed in whole numbers; where the two might disagree the rule itself decides.
+The level is found in double precision and then confirmed in whole numbers; where the two might disagree the
+rule itself decides.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ def levelled_purchases(market: Market, single: Mask, sold: Ints, bought: Ints) -
     derived = single[market.buys.entry_class]
     sold_at = _per_cell(market, market.sells, sold)
     taken_at = _per_cell(market, market.buys, np.where(derived, 0, bought))
-    demand_at = _per_cell(market, market.buys, np.where(derived, market.buys.energy[market.buys.entry_class], 0))
+    demand_at = _per_cell(
+        market, market.buys, np.where(derived, market.buys.energy[market.buys.entry_class], 0)
+    )
     surplus = (sold_at - taken_at).reshape(count_t, count_f)
     demand = demand_at.reshape(count_t, count_f)
     low = np.maximum(surplus - market.ext_j, 0)
@@ -40,7 +43,9 @@ def levelled_purchases(market: Market, single: Mask, sold: Ints, bought: Ints) -
         levels[t] = level_interval(demand[t], low[t], high[t], int(needed[t]))
     result = bought.copy()
     entries = positions(derived)
-    result[entries] = levels[market.buys.entry_t[entries], market.buys.feeder[market.buys.entry_class[entries]]]
+    result[entries] = levels[
+        market.buys.entry_t[entries], market.buys.feeder[market.buys.entry_class[entries]]
+    ]
     return result
 
 
@@ -101,6 +106,6 @@ def _all_equal(above: Ints, below: Ints) -> bool:
 
 def _by_rule(demand: Ints, low: Ints, high: Ints, needed: int) -> Ints:
     rows = zip(demand.tolist(), low.tolist(), high.tolist(), strict=True)
-    demands = [Demand(feeder=f, demand=d, low=l, high=h) for f, (d, l, h) in enumerate(rows)]
+    demands = [Demand(feeder=f, demand=d, low=least, high=most) for f, (d, least, most) in enumerate(rows)]
     answer = level(demands, needed)
     return np.array([answer[f] for f in range(len(demands))], np.int64)

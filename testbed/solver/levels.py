@@ -1,9 +1,10 @@
 """Price levels on demand: most of them do not matter, so they are joined until a plan shows that one does.
 
-Joining neighbouring levels relaxes a market: within a joined level every buyer may be served by every seller. A plan of
-the relaxed market in which, inside joined levels, the cheapest sell first and the highest bidders buy first is
-either feasible, then optimal for the market itself (and its prices, which are step functions of fewer steps, prove
-it), or purchases exceed sales up to some level: there the levels are parted, and it is solved again.
+Joining neighbouring levels relaxes a market: within a joined level every buyer may be served by every seller.
+A plan of the relaxed market in which, inside joined levels, the cheapest sell first and the highest bidders
+buy first is either feasible, then optimal for the market itself (and its prices, which are step functions of
+fewer steps, prove it), or purchases exceed sales up to some level: there the levels are parted, and it is
+solved again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import numpy as np
 from testbed.solver.arrays import Ints, Mask
 from testbed.solver.reduction import Arcs, Reduced, hand_back
 from testbed.solver.runs import fresh, positions
-
 
 FEW_LEVELS = 1_500
 """A linear program with fewer levels takes less time than relaxing it first."""
@@ -100,7 +100,8 @@ def solve_lazily(
     Args:
         reduced: the market.
         solve: an optimal plan of a relaxation.
-        gradually: part levels where purchases exceed sales, as often as needed: right where solving is cheap. Otherwise
+        gradually: part levels where purchases exceed sales, as often as needed: right where solving is cheap.
+        Otherwise
             part all levels as soon as one matters, and from the start where they are few.
 
     Returns:

@@ -12,11 +12,13 @@ from testbed.solver.shares import SAFE, Fills
 
 
 def payments(sold: Fills, bought: Fills) -> tuple[Ints, Ints]:
-    """Micro-currency that each seller receives and each buyer pays; both sides trade the same energy in every interval."""
+    """Micro-currency that each seller receives and each buyer pays; per interval both trade the same energy."""
     if not len(sold.row):
         return np.empty(0, np.int64), np.empty(0, np.int64)
     groups = [_groups(fills) for fills in (sold, bought)]
-    energies = [_group_sums(fills.energy, starts) for fills, starts in zip((sold, bought), groups, strict=True)]
+    energies = [
+        _group_sums(fills.energy, starts) for fills, starts in zip((sold, bought), groups, strict=True)
+    ]
     dearest = int(sold.price.max()) + int(bought.price.max())
     total = int(sold.energy.sum())
     if dearest * total >= SAFE:
@@ -48,8 +50,9 @@ def _group_sums(values: Ints, starts: Ints) -> Ints:
 def _amounts(fills: Fills, starts: Ints, energy: Ints, value: Ints) -> Ints:
     """Differences of ``floor(cum / HALF_UNITS_PER_UC)``, cum running over the fills of an interval.
 
-    With V the value and g the energy of a group, u = V // g and v = V % g, a member up to whom ``done`` joules of the group
-    are sold stands at ``before + V * done / g = before + u * done + v * done / g``: no product leaves 64 bits.
+    With V the value and g the energy of a group, u = V // g and v = V % g, a member up to whom ``done``
+    joules of the group are sold stands at ``before + V * done / g = before + u * done + v * done / g``: no
+    product leaves 64 bits.
     """
     sizes = run_lengths(starts, len(fills.row))
     upto = fills.energy.cumsum()

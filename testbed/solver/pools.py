@@ -1,8 +1,9 @@
 """Offers that a linear program need not tell apart: same feeder and price, intervals that end together.
 
-Such classes are nested: from its start on, each can trade wherever the later ones can. So a *pool* of them has one column per
-interval instead of one per class and interval, and what it trades is possible exactly when, up to every start, no more
-has been traded than classes started with (Hall). Afterwards earlier classes trade first.
+Such classes are nested: from its start on, each can trade wherever the later ones can. So a *pool* of them
+has one column per interval instead of one per class and interval, and what it trades is possible exactly
+when, up to every start, no more has been traded than classes started with (Hall). Afterwards earlier classes
+trade first.
 """
 
 from __future__ import annotations
@@ -118,7 +119,9 @@ def _rows(pool_of: Ints, start: Ints, energy: Ints, column_key: Ints, span: int)
     last[:-1] |= start[1:] != start[:-1]
     closing = positions(last)
     following = np.minimum(closing + 1, count - 1) if count else closing
-    until = np.where(same_pool[closing], pool_of[closing] * span + start[following], (pool_of[closing] + 1) * span)
+    until = np.where(
+        same_pool[closing], pool_of[closing] * span + start[following], (pool_of[closing] + 1) * span
+    )
     begin, end = np.searchsorted(column_key, pool_of[closing] * span), np.searchsorted(column_key, until)
     upto = energy.cumsum()
     pool_first = np.searchsorted(pool_of, pool_of[closing])

@@ -1,7 +1,8 @@
-"""Prices and offers over several intervals together: one linear program over the reduced market, by HiGHS' dual simplex.
+"""Prices and offers over several intervals together: one linear program, by HiGHS' dual simplex.
 
-Not totally unimodular, so a vertex may be fractional; at the scaling used here fractions seen are halves. It is solved in lots
-(the greatest common divisor of energies and limits), so where a lot is an even number of joules halves are whole joules.
+Not totally unimodular, so a vertex may be fractional; at the scaling used here fractions seen are halves. It
+is solved in lots (the greatest common divisor of energies and limits), so where a lot is an even number of
+joules halves are whole joules.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def program_of(market: Market, reduced: Reduced, intervals: Mask) -> Program:
     lower = np.zeros(width)
     lower[at_net:] = -upper[at_net:]
     sold_limit, bought_limit = reduced.sold_cap[sold_places], reduced.bought_cap[bought_places]
-    layout = _Layout(at_buy=at_buy, at_chain=at_chain, at_net=at_net, width=width)
+    layout = _Layout(at_buy=at_buy, at_chain=at_chain, at_net=at_net, width=width, chained=chained)
     return Program(
         sell_arcs=sell_arcs,
         buy_arcs=buy_arcs,
@@ -98,7 +99,7 @@ def program_of(market: Market, reduced: Reduced, intervals: Mask) -> Program:
         buyers=buyers,
         upper=upper,
         lower=lower,
-        equal=_balances(reduced, sellers, buyers, levels, chained, places, layout),
+        equal=_balances(reduced, sellers, buyers, levels, places, layout),
         at_most=_limits(reduced, sellers, buyers, sold_places, bought_places, layout),
         limit=np.concatenate((sold_limit, bought_limit, sellers.limit, buyers.limit)) / lot_j,
         levels=levels,
@@ -110,24 +111,26 @@ def program_of(market: Market, reduced: Reduced, intervals: Mask) -> Program:
 
 
 class _Layout(NamedTuple):
-    """Where the columns of each kind begin; those of the sellers begin at 0."""
+    """Where the columns of each kind begin (those of the sellers at 0), and what they are about."""
 
     at_buy: int
     at_chain: int
     at_net: int
     width: int
+    chained: Ints
+    """Levels that have another one above them in their interval."""
 
 
 def _balances(
-    reduced: Reduced, sellers: Pools, buyers: Pools, levels: Ints, chained: Ints, places: Ints, layout: _Layout
+    reduced: Reduced, sellers: Pools, buyers: Pools, levels: Ints, places: Ints, layout: _Layout
 ) -> csr_matrix:
     row_of_level = _numbering(len(reduced.node_t), levels)
     row_of_place = _numbering(len(reduced.place_t), places)
     entries = _Triplets()
     entries.add(row_of_level[reduced.sells.node[sellers.arc]], 0, 1.0)
     entries.add(row_of_level[reduced.buys.node[buyers.arc]], layout.at_buy, -1.0)
-    entries.add(row_of_level[chained], layout.at_chain, -1.0)
-    entries.add(row_of_level[chained] + 1, layout.at_chain, 1.0)
+    entries.add(row_of_level[layout.chained], layout.at_chain, -1.0)
+    entries.add(row_of_level[layout.chained] + 1, layout.at_chain, 1.0)
     shift = len(levels)
     entries.add(row_of_place[reduced.sells.place[sellers.arc]], 0, 1.0, shift=shift)
     entries.add(row_of_place[reduced.buys.place[buyers.arc]], layout.at_buy, -1.0, shift=shift)
@@ -179,7 +182,8 @@ def solve_program(reduced: Reduced, program: Program, weight: Ints) -> Vertex:
     """An optimal vertex.
 
     Args:
-        weight: per seller's arc of the reduced market, positive; scaled to about 1 for the solver's tolerances.
+        weight: per seller's arc of the reduced market, positive; scaled to about 1 for the solver's
+        tolerances.
 
     Raises:
         NotSolvedError: HiGHS gave up.
@@ -225,7 +229,7 @@ def _spread(size: int, chosen: Ints, values: Floats) -> Floats:
 
 
 def rounded_prices(reduced: Reduced, vertex: Vertex, divisor: float) -> Prices:
-    """Whole dual prices near ``duals / divisor`` that are well-formed: levels do not fall, internal prices are not negative."""
+    """Whole, well-formed prices near ``duals / divisor``: levels do not fall, internal ones are not negative."""
     level = np.rint(vertex.level / divisor).astype(np.int64)
     return Prices(
         level=not_falling(level, reduced.node_t),

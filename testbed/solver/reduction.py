@@ -1,11 +1,11 @@
-"""What is left of a market once everything is merged or dropped that cannot matter for the optimum; exact in both objectives.
+"""What is left of a market once all is merged or dropped that cannot matter; exact in both objectives.
 
-* *Nodes*: of an interval's prices only those count at which a buyer stops: a buyer's level is the highest seller price
-  at or below his own, and a seller belongs to the first level from his price upwards that some buyer has. Offers without
-  a possible partner are dropped.
+* *Nodes*: of an interval's prices only those count at which a buyer stops: a buyer's level is the highest
+  seller price at or below his own, and a seller belongs to the first level from his price upwards that some
+  buyer has. Offers without a possible partner are dropped.
 * *Places*: a feeder whose limits cannot bind in an interval, whatever trades, is part of that interval's bus.
-* *Arcs*: offers left with one interval that share place, node and expiry are one arc; its flow is handed back to the
-  classes, the cheapest seller and the highest bidder first.
+* *Arcs*: offers left with one interval that share place, node and expiry are one arc; its flow is handed back
+  to the classes, the cheapest seller and the highest bidder first.
 """
 
 from __future__ import annotations

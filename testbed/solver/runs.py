@@ -1,4 +1,4 @@
-"""Small steps over sorted columns that numpy has no quick word for; markets of one interval consist of a hundred of them."""
+"""Small steps over sorted columns, quicker than numpy's own: clearing one interval takes a hundred of them."""
 
 from __future__ import annotations
 

@@ -30,7 +30,9 @@ def settle(table: OfferTable, market: Market, members: tuple[Members, Members], 
     if market.params.uniform_price_uc_per_kwh is not None:
         single = members[Side.BUY].first == market.buys.last
         bought = levelled_purchases(market, single, cleared.sold, bought)
-    sales = split(members=members[Side.SELL], energy_of=table.energy_j, classes=market.sells, traded=cleared.sold)
+    sales = split(
+        members=members[Side.SELL], energy_of=table.energy_j, classes=market.sells, traded=cleared.sold
+    )
     purchases = split(members=members[Side.BUY], energy_of=table.energy_j, classes=market.buys, traded=bought)
     received, paid = payments(sales, purchases)
     return Settled(sold=sales, bought=purchases, received=received, paid=paid)

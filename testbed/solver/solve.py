@@ -74,7 +74,7 @@ def solve(problem: Problem) -> Solved:
 
 
 def plan_of(problem: Problem, market: Market, cleared: Cleared) -> Plan:
-    """The plan as the rules state it: with one price, purchases of classes left with one interval follow from the rest."""
+    """The plan as the rules state it: with one price, purchases left with one interval follow from the rest."""
     keys = keys_of(problem)
     flows: dict[ClassKey, Entries] = {}
     for side, classes, energy in (
@@ -82,9 +82,8 @@ def plan_of(problem: Problem, market: Market, cleared: Cleared) -> Plan:
         (Side.BUY, market.buys, cleared.bought),
     ):
         derived = problem.uniform and side == Side.BUY
-        for key, entries in _entries(market, keys[side], classes, energy):
-            if not (derived and key.single):
-                flows[key] = entries
+        entries = _entries(market, keys[side], classes, energy)
+        flows |= {key: traded for key, traded in entries if not (derived and key.single)}
     return Plan(first_interval=market.base, flows=flows)
 
 

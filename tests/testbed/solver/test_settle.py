@@ -82,7 +82,9 @@ def _by_the_rules(problem: Problem) -> list[tuple[int, int, int, int, int]]:
     return sorted(trades)
 
 
-def _rows(fills: Fills, amounts: np.ndarray, side: Side, times: np.ndarray) -> list[tuple[int, int, int, int, int]]:
+def _rows(
+    fills: Fills, amounts: np.ndarray, side: Side, times: np.ndarray
+) -> list[tuple[int, int, int, int, int]]:
     columns = (fills.row.tolist(), times[fills.t].tolist(), fills.energy.tolist(), amounts.tolist())
     return [(row, int(side), t, energy, amount) for row, t, energy, amount in zip(*columns, strict=True)]
 
@@ -102,7 +104,10 @@ def test_all_trades_of_a_day_equal_the_rules(seed: int, unit: int, uniform: bool
         )
         for number in (1, 2, 3)
     )
-    grid, params = Grid(feeders=feeders, interval_s=900), MarketParams(uniform_price_uc_per_kwh=7 if uniform else None)
+    grid, params = (
+        Grid(feeders=feeders, interval_s=900),
+        MarketParams(uniform_price_uc_per_kwh=7 if uniform else None),
+    )
     expected = _by_the_rules(problem_of(_offers(table), first_interval=0, params=params, grid=grid))
     market, members = market_of_table(table, first_interval=0, params=params, grid=grid)
     settled = settle(table, market, members, clear(market))
@@ -115,16 +120,24 @@ def test_all_trades_of_a_day_equal_the_rules(seed: int, unit: int, uniform: bool
 _bounds = st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30)).map(sorted)
 
 
-@given(st.lists(_bounds, min_size=1, max_size=7), st.integers(0, 120), st.sampled_from((1, 2, 90_000, 1 << 36)))
+@given(
+    st.lists(_bounds, min_size=1, max_size=7), st.integers(0, 120), st.sampled_from((1, 2, 90_000, 1 << 36))
+)
 def test_levelling_an_interval_equals_the_rule(rows: list[list[int]], needed: int, unit: int) -> None:
-    demands = [Demand(feeder=f, low=low * unit, high=high * unit, demand=d * unit) for f, (low, high, d) in enumerate(rows)]
-    columns = [np.array([getattr(row, name) for row in demands], np.int64) for name in ("demand", "low", "high")]
+    demands = [
+        Demand(feeder=f, low=low * unit, high=high * unit, demand=d * unit)
+        for f, (low, high, d) in enumerate(rows)
+    ]
+    demand, low, high = (
+        np.array([getattr(row, name) for row in demands], np.int64) for name in ("demand", "low", "high")
+    )
     try:
         expected = level(demands, needed * unit // 2)
-    except RuleViolation as refusal:
-        with pytest.raises(RuleViolation) as caught:
-            level_interval(*columns, needed * unit // 2)
-        assert caught.value.rule == refusal.rule
+    except RuleViolation as error:
+        refusal = error
+    else:
+        found = level_interval(demand, low, high, needed * unit // 2).tolist()
+        assert found == [expected[f] for f in range(len(demands))]
         return
-    found = level_interval(*columns, needed * unit // 2).tolist()
-    assert found == [expected[f] for f in range(len(demands))]
+    with pytest.raises(RuleViolation, match=refusal.rule):
+        level_interval(demand, low, high, needed * unit // 2)

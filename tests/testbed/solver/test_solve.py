@@ -20,7 +20,7 @@ from testbed.scenarios.columns import OfferColumns
 from testbed.scenarios.scaling import scale
 from testbed.scenarios.transax import microgrid
 from testbed.solver import clear as clear_module
-from testbed.solver.arrays import market_of, market_of_table
+from testbed.solver.arrays import Ints, market_of, market_of_table
 from testbed.solver.clear import clear
 from testbed.solver.errors import TooLargeError, UnknownFeederError, UnsupportedObjectiveError
 from testbed.solver.rolling import clear_at_once, clear_day, open_offers
@@ -55,7 +55,7 @@ def test_random_markets_are_cleared_as_well_as_pair_by_pair(seed: int, uniform: 
 
 
 def _one(
-    number: int, side: Side, feeder: int, energy_j: int, price: int = PRICE, first: int = 0, last: int = 0
+    number: int, side: Side, feeder: int, energy_j: int, *, price: int = PRICE, first: int = 0, last: int = 0
 ) -> OpenOffer:
     return OpenOffer(
         offer_id=OfferId(number),
@@ -126,17 +126,16 @@ def test_other_objectives_sizes_and_feeders_are_refused_by_name() -> None:
 
 def test_an_answer_short_of_the_optimum_is_called_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broken flow solver, which leaves a joule on the table, is found out by the certificate it ends up with."""
-    sound = clear_module._judged
+    sound = clear_module._Task.judged
 
-    def lazy(*args: object) -> clear_module.Cleared:
-        market, reduced, sold, bought, *rest = args
-        assert isinstance(sold, np.ndarray)
-        assert isinstance(bought, np.ndarray)
+    def lazy(
+        task: clear_module._Task, sold: Ints, bought: Ints, duals: clear_module._Duals
+    ) -> clear_module.Cleared:
         sold[np.argmax(sold)] -= 1
         bought[np.argmax(bought)] -= 1
-        return sound(market, reduced, sold, bought, *rest)  # type: ignore[arg-type]
+        return sound(task, sold, bought, duals)
 
-    monkeypatch.setattr(clear_module, "_judged", lazy)
+    monkeypatch.setattr(clear_module._Task, "judged", lazy)
     solved = solve(
         _problem(_one(1, Side.SELL, 1, 5), _one(2, Side.BUY, 1, 5), params=MarketParams(interval_s=1))
     )
@@ -202,7 +201,7 @@ def test_columns_from_a_table_equal_columns_from_a_problem(seed: int) -> None:
         post_interval=np.zeros(count, np.int64),
     )
     offers = [
-        _one(number, Side(side), feeder, energy, price, low, high)
+        _one(number, Side(side), feeder, energy, price=price, first=low, last=high)
         for number, (side, feeder, energy, price, low, high) in enumerate(
             zip(
                 table.side.tolist(),
@@ -229,7 +228,9 @@ def test_columns_from_a_table_equal_columns_from_a_problem(seed: int) -> None:
     for side, part in zip(Side, members, strict=True):
         keys = [key for key in problem.classes if key.side == side]
         groups = np.split(part.rows, part.bounds[1:-1]) if keys else []
-        assert [group.tolist() for group in groups] == [[number for number, _ in problem.shares[key]] for key in keys]
+        assert [group.tolist() for group in groups] == [
+            [number for number, _ in problem.shares[key]] for key in keys
+        ]
         assert part.first.tolist() == [key.ranges[0][0] - 2 for key in keys]
 
 
