@@ -21,11 +21,13 @@ from light_client.wallet.wallet import Wallet
 from testbed.dso.operator import Operator
 from testbed.dso.registry import Registration, Registry
 from testbed.fleet.meter import EmulatedMeter
-from testbed.miner.miner import Miner, MinerParams
+from testbed.miner.miner import Miner
+from testbed.miner.params import MinerParams
 from testbed.scenarios.model import Scenario
 from testbed.solver.service import SolverService
 
 DSO = "dso"
+_WARM_UP_INTERVALS = 4
 CONNECTION_W = 200_000
 """Power that the emulated connections allow, W: the largest published prosumer feeds in 79 kW."""
 CREDIT_UC = 10_000_000_000
@@ -42,8 +44,8 @@ class Cast:
     miners: int = 4
     solvers: int = 1
     chain: ChainParams = ChainParams()
-    miner_params: MinerParams = MinerParams(batch_ms=60_000)
-    """By default a block collects offers for a minute: a day has 1440 of them at most, and the gate never waits."""
+    miner_params: MinerParams = MinerParams(batch_ms=240_000)
+    """By default a block collects offers for four minutes; gates and clearings never wait for it."""
 
     def secret(self, role: str, number: int = 0) -> bytes:
         """A test key of this scenario: worthless elsewhere."""
@@ -58,8 +60,8 @@ class Cast:
 
     @cached_property
     def start_ms(self) -> int:
-        """When the scenario begins: one interval before its day, so that the first offers can be posted, UTC ms."""
-        return (self.scenario.first_interval - 1) * self.scenario.interval_s * 1_000
+        """When the scenario begins: early enough for the grants that the first offers need, UTC ms."""
+        return (self.scenario.first_interval - _WARM_UP_INTERVALS) * self.scenario.interval_s * 1_000
 
     @cached_property
     def end_ms(self) -> int:

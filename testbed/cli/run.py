@@ -1,6 +1,7 @@
 """`gridlight-testbed run SCENARIO`: a whole trading day in virtual time, with a report."""
 
 import argparse
+import gc
 import shlex
 import sys
 from dataclasses import asdict
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from testbed.simulation.report import trading_day
 
     console: Console = args.console
+    gc.set_threshold(200_000, 50, 1_000)  # a day keeps millions of objects that are never garbage
     try:
         file = catalogue.find(args.scenario)
         seed = file.seed if args.seed is None else args.seed
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     except ScenarioError as error:
         raise CommandError(str(error), code=Exit.USAGE) from None
     cast = cast_of(file, scenario, seed)
-    total = scenario.intervals + 2
+    total = (cast.end_ms - cast.start_ms) // (scenario.interval_s * 1_000)
     title = f"{len(scenario.homes)} homes, {len(scenario.feeders)} feeders, {cast.miners} miners, {cast.solvers} solvers"
     with console.progress(scenario.name, total=total, unit="intervals") as progress:
         day = run_day(

@@ -21,6 +21,7 @@ from light_client.rules.ledger.events import Deposited
 from light_client.rules.ledger.execution import Outcome
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import (
+    MAX_GRANTS,
     Asset,
     GrantAssets,
     asset_from_wire,
@@ -42,7 +43,7 @@ from light_client.session.actor import (
     Write,
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
-from light_client.sync.follow import BlockFollower
+from light_client.sync.follow import BlockFollower, newest_of
 from testbed.dso.registry import Registry, WithdrawalRefusedError
 from testbed.follower import LedgerFollower
 
@@ -59,7 +60,7 @@ class OperatorParams:
     """How long requests are collected before a batch of grants, ms: batches hide who asked."""
     resend_ms: int = 10_000
     """How long a batch may take to appear in a block before it is sent again, ms."""
-    max_batch: int = 512
+    max_batch: int = MAX_GRANTS
     """Most addresses in one batch."""
 
 
@@ -227,7 +228,7 @@ class Operator:
                 if isinstance(event, Deposited):
                     self.registry.deposit(event.address, event.amounts)
         self._forget_granted()
-        effects.extend(self._follower.answered(received, self.ledger.tip.height, now_ms))
+        effects.extend(self._follower.came(received, newest_of(blocks), self.ledger.tip.height, now_ms))
         return [*effects, *self._batch_later(now_ms)]
 
     def _forget_granted(self) -> None:

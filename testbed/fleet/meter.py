@@ -41,7 +41,7 @@ from light_client.session.actor import (
     Write,
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
-from light_client.sync.follow import BlockFollower
+from light_client.sync.follow import BlockFollower, newest_of
 from light_client.wallet.wallet import AddressKey, Wallet
 from testbed.fleet.order_book import OrderBook
 from testbed.fleet.orders import Order, Stage
@@ -98,10 +98,11 @@ class EmulatedMeter:
         planned = tuple(plan)
         keys, self._first_writes = _keys_for(len(planned), wallet, storage)
         self._first_index = keys[0].index if keys else 0
-        self._orders = OrderBook(
+        orders = [
             Order(plan=offer, key=key, post_at_ms=self._moment(offer))
             for offer, key in zip(planned, keys, strict=True)
-        )
+        ]
+        self._orders = OrderBook(orders, genesis.chain.max_tx_bytes)
         self._asked: dict[int, list[Order]] = {}
         self._unproven: dict[int, set[OfferId]] = {}
 
@@ -255,7 +256,7 @@ class EmulatedMeter:
             self._headers[header.height] = header
             self._headers.pop(header.height - _HEADERS_KEPT, None)
             effects += self._take_in(header, followed, now_ms)
-        return effects + self._follower.answered(received, self.client.replica.height, now_ms)
+        return effects + self._follower.came(received, newest_of(blocks), self.client.replica.height, now_ms)
 
     def _halt(self, broken: Rejected) -> list[Effect]:
         """A quorum signed what the rules forbid: stop trading, say why, and never go on by oneself."""

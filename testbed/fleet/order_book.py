@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from light_client.rules.ledger.audit import Followed
-from light_client.rules.ledger.transactions import DepositAssets, GrantAssets
+from light_client.rules.ledger.transactions import Kind, decode_transaction, granted_addresses, kind_of
 from light_client.rules.market.clearing import Trade
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.units import Address, OfferId
@@ -18,7 +18,8 @@ _UNSEEN = (Stage.GRANTED, Stage.POSTED, Stage.MISSED)
 class OrderBook:
     """The orders by address and, once accepted, by offer number."""
 
-    def __init__(self, orders: Iterable[Order]) -> None:
+    def __init__(self, orders: Iterable[Order], max_tx_bytes: int) -> None:
+        self._max_tx_bytes = max_tx_bytes
         self.orders = tuple(orders)
         self._by_address = {order.key.address: order for order in self.orders}
         self._by_number: dict[OfferId, Order] = {}
@@ -42,12 +43,15 @@ class OrderBook:
         Returns:
             Own trades that became final, with their orders.
         """
-        for signed in followed.transactions:
-            match signed.transaction:
-                case GrantAssets(assets=assets):
-                    self._grant(asset.address for asset in assets)
-                case DepositAssets() if (order := self._by_address.get(signed.address)) is not None:
-                    order.advance(Stage.DEPOSITED)
+        for raw in followed.transactions:
+            match kind_of(raw):
+                case Kind.GRANT_ASSETS:
+                    self._grant(granted_addresses(raw, max_bytes=self._max_tx_bytes))
+                case Kind.DEPOSIT_ASSETS:
+                    signed = decode_transaction(raw, max_bytes=self._max_tx_bytes)
+                    order = self._by_address.get(signed.address)
+                    if order is not None:
+                        order.advance(Stage.DEPOSITED)
         for offer in followed.posted:
             order = self._by_address.get(offer.address)
             if order is not None and order.stage in _UNSEEN:
