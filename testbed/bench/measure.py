@@ -21,10 +21,11 @@ from testbed.bench.pairwise import count_pairs, solve_pairwise
 from testbed.miner.fast_bound import FastBound
 from testbed.solver.arrays import Market, market_of_table
 from testbed.solver.bounds import bound_of, certificate_of
-from testbed.solver.clear import Cleared, clear
+from testbed.solver.clear import clear
 from testbed.solver.errors import NotSolvedError
 from testbed.solver.settle import settle
 from testbed.solver.solve import plan_of
+from testbed.solver.task import Cleared
 
 MAX_PAIRS = 450_000
 """Most variables at which the pairwise program is tried."""

@@ -8,14 +8,12 @@ that turns out not to hold.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from light_client.rules.market.params import OBJECTIVE_ORDERS
 from testbed.solver.arrays import Ints, Market, Mask
-from testbed.solver.bounds import Table, bound_of
-from testbed.solver.certify import table_of
 from testbed.solver.circulation import (
     Network,
     Prices,
@@ -25,54 +23,16 @@ from testbed.solver.circulation import (
     solve_flow,
 )
 from testbed.solver.errors import NotSolvedError, UnsupportedObjectiveError
+from testbed.solver.exact import clear_exactly
 from testbed.solver.levels import Joined, solve_lazily
 from testbed.solver.program import Vertex, program_of, rounded_prices, solve_program
-from testbed.solver.reduction import Arcs, Reduced, hand_back, reduce
+from testbed.solver.reduction import Reduced, reduce
 from testbed.solver.repair import whole_plan, with_whole_splits
-from testbed.solver.runs import positions
+from testbed.solver.task import SCALES, Cleared, Duals, Stats, Task
 
-FIRST_MU = 1 << 16
 MAX_MU = 1 << 40
 ATTEMPTS = 3
 """How often a linear program is tried, each time with twice the weight of energy."""
-SCALES = (1, 2, 4)
-"""Scales at which duals of a linear program are tried: mostly whole, sometimes halves."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Stats:
-    """What solving took; for reports only."""
-
-    nodes: int = 0
-    flow_arcs: int = 0
-    program_columns: int = 0
-    program_rows: int = 0
-    mu: int = 0
-    programs: int = 0
-    flows: int = 0
-    repaired: bool = False
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cleared:
-    """A plan per entry and the certificates, all in columns."""
-
-    sold: Ints
-    """Per sellers' entry, J."""
-    bought: Ints
-    """Per buyers' entry, J."""
-    tables: tuple[Table, ...]
-    values: tuple[int, int]
-    """Energy sold, and its tie-break cost with a minus."""
-    bounds: tuple[int, int]
-    """Proven upper bounds of both."""
-    stats: Stats
-
-    @property
-    def gaps(self) -> tuple[int, int]:
-        """Bound less value, both 0 at a proven optimum."""
-        return self.bounds[0] - self.values[0], self.bounds[1] - self.values[1]
 
 
 def clear(market: Market) -> Cleared:
@@ -96,13 +56,15 @@ def clear(market: Market) -> Cleared:
     if not one_level:
         for arcs in (reduced.sells, reduced.buys):
             coupled[arcs.t[arcs.owner >= 0]] = True
-    task = _Task(market=market, reduced=reduced, lowest=_lowest(reduced.sells.kappa), stats=Stats())
+    task = Task(market=market, reduced=reduced, lowest=_lowest(reduced.sells.kappa), stats=Stats())
     network = _by_flow(task, ~coupled, one_level=one_level)
     if coupled.any():
         return _with_program(task, network, coupled)
     second, mu = network.second_prices(task.first_mu)
     return task.judged(
-        network.sold, network.bought, _Duals(first=network.first, second=second, mu=mu, scale=1)
+        network.sold,
+        network.bought,
+        Duals(first=network.first, first_scale=1, second=second, second_scale=1, mu=mu),
     )
 
 
@@ -113,64 +75,6 @@ def _one_price(market: Market) -> bool:
 
 def _lowest(kappa: Ints) -> int:
     return int(kappa.min()) if len(kappa) else 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Duals:
-    """Prices for both objectives on the levels of the market itself."""
-
-    first: Prices
-    second: Prices
-    mu: int
-    scale: int
-    """What both are multiplied by to be whole."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """One market on its way to being cleared."""
-
-    market: Market
-    reduced: Reduced
-    lowest: int
-    """Smallest tie-break cost of a sellers' arc."""
-    stats: Stats
-
-    @property
-    def first_mu(self) -> int:
-        """A weight of energy that is mostly enough: well above the range of tie-break costs."""
-        kappa = self.reduced.sells.kappa
-        return max(FIRST_MU, 1 << (2 * int(np.ptp(kappa))).bit_length()) if len(kappa) else FIRST_MU
-
-    def weight(self, arcs: Arcs, mu: int) -> Ints:
-        """What a joule of each sellers' arc is worth."""
-        return mu + self.lowest - arcs.kappa
-
-    def judged(self, sold: Ints, bought: Ints, duals: _Duals) -> Cleared:
-        """Make the certificates and value the plan (flow per arc of the reduced market) against them."""
-        market, reduced = self.market, self.reduced
-        rate = market.params.expiry_weight + 1
-        scale, count_t = duals.scale, len(market.two_sided)
-        weight = scale * (duals.mu + self.lowest + rate * market.base)
-        best_weight = scale * (duals.mu + self.lowest - rate * market.two_sided)
-        tables = (
-            table_of(market, reduced, duals.first, (scale,), np.full(count_t, scale, np.int64)),
-            table_of(market, reduced, duals.second, (weight, scale), best_weight),
-        )
-        traded = positions(sold)
-        energy = int(sold.sum())
-        costs = zip(sold[traded].tolist(), reduced.sells.kappa[traded].tolist(), strict=True)
-        cost = sum(joules * kappa for joules, kappa in costs) + energy * rate * market.base
-        bounds = [bound_of(market, table) for table in tables]
-        self.stats.nodes, self.stats.mu = len(reduced.node_t), duals.mu
-        return Cleared(
-            sold=hand_back(market.sells.energy[market.sells.entry_class], reduced.sells, sold),
-            bought=hand_back(market.buys.energy[market.buys.entry_class], reduced.buys, bought),
-            tables=tables,
-            values=(energy, -cost),
-            bounds=(bounds[0] // scale, (bounds[1] - weight * energy) // scale),
-            stats=self.stats,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +92,7 @@ class _FlowAnswer:
 class _NetworkPart:
     """The part of a market that is a network, solved."""
 
-    task: _Task
+    task: Task
     joined: Joined
     answer: _FlowAnswer
     sold: Ints
@@ -208,7 +112,7 @@ class _NetworkPart:
         raise NotSolvedError(f"no weight up to {MAX_MU} lets energy decide before the tie-break")
 
 
-def _by_flow(task: _Task, intervals: Mask, *, one_level: bool) -> _NetworkPart:
+def _by_flow(task: Task, intervals: Mask, *, one_level: bool) -> _NetworkPart:
     def solve(joined: Joined) -> _FlowAnswer:
         answer = _circulate(joined.reduced, intervals, one_level=one_level)
         task.stats.flows += 1
@@ -263,7 +167,7 @@ class _ProgramAnswer:
     bought: Ints
 
 
-def _with_program(task: _Task, network: _NetworkPart, coupled: Mask) -> Cleared:
+def _with_program(task: Task, network: _NetworkPart, coupled: Mask) -> Cleared:
     """Solve the rest by a linear program; of several attempts the one with the smallest gaps."""
     best: Cleared | None = None
     mu = task.first_mu
@@ -275,8 +179,12 @@ def _with_program(task: _Task, network: _NetworkPart, coupled: Mask) -> Cleared:
                 _parted(rounded_prices(joined.reduced, answer.vertex, divisor), joined)
                 for divisor in (mu / scale, 1 / scale)
             )
-            duals = _Duals(
-                first=_sum(network.first, one, scale), second=_sum(second, two, scale), mu=mu, scale=scale
+            duals = Duals(
+                first=_sum(network.first, one, scale),
+                first_scale=scale,
+                second=_sum(second, two, scale),
+                second_scale=scale,
+                mu=mu * scale,
             )
             found = task.judged(network.sold + sold, network.bought + bought, duals)
             if best is None or found.gaps < best.gaps:
@@ -286,10 +194,11 @@ def _with_program(task: _Task, network: _NetworkPart, coupled: Mask) -> Cleared:
         mu *= 2
     if best is None:
         raise NotSolvedError("the linear program was not tried")
-    return best
+    exact = clear_exactly(task, mu)
+    return exact if exact is not None and exact.gaps < best.gaps else best
 
 
-def _by_program(task: _Task, coupled: Mask, mu: int) -> tuple[Joined, _ProgramAnswer, Ints, Ints]:
+def _by_program(task: Task, coupled: Mask, mu: int) -> tuple[Joined, _ProgramAnswer, Ints, Ints]:
     def solve(joined: Joined) -> _ProgramAnswer:
         reduced, stats = joined.reduced, task.stats
         program = program_of(task.market, reduced, coupled)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linprog
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 from testbed.solver.arrays import Ints, Market, Mask
 from testbed.solver.circulation import Prices
@@ -63,7 +63,6 @@ class Vertex:
     production: Floats
     consumption: Floats
     """Duals per node or place of the reduced market, 0 outside the program."""
-    value: float
 
 
 def program_of(market: Market, reduced: Reduced, intervals: Mask) -> Program:
@@ -182,44 +181,86 @@ def solve_program(reduced: Reduced, program: Program, weight: Ints) -> Vertex:
     """An optimal vertex.
 
     Args:
-        weight: per seller's arc of the reduced market, positive; scaled to about 1 for the solver's
-        tolerances.
+        weight: per seller's arc of the reduced market, positive.
 
     Raises:
         NotSolvedError: HiGHS gave up.
     """
-    chosen = weight[program.sellers.arc]
-    scale = float(chosen.max(initial=1))
+    return vertex_of(reduced, program, optimum(program, weight[program.sellers.arc]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimum:
+    """What the linear program answers, in lots."""
+
+    columns: Floats
+    equal: Floats
+    """Duals of the balances."""
+    at_most: Floats
+    """Duals of the limits, not negative."""
+    energy: float
+    """What one more joule sold is worth, where the energy is fixed."""
+
+
+def optimum(program: Program, gain: Ints, *, energy_j: int | None = None) -> Optimum:
+    """Maximise ``gain * sold``.
+
+    Args:
+        gain: per column of the sellers; scaled to about 1 for the tolerances of HiGHS.
+        energy_j: how much is sold in all, where that is fixed.
+
+    Raises:
+        NotSolvedError: HiGHS gave up.
+    """
+    scale = float(np.abs(gain).max(initial=1))
     cost = np.zeros(len(program.upper))
-    cost[: len(chosen)] = -chosen / scale
+    cost[: len(gain)] = -gain / scale
+    equal, balance = program.equal, np.zeros(program.equal.shape[0])
+    if energy_j is not None:
+        sold = np.zeros(len(cost))
+        sold[: len(gain)] = 1.0
+        equal, balance = vstack((equal, csr_matrix(sold))), np.append(balance, energy_j / program.lot_j)
+    limited = program.at_most.shape[0] > 0
     answer = linprog(
         cost,
-        A_ub=program.at_most if program.at_most.shape[0] else None,
-        b_ub=program.limit if program.at_most.shape[0] else None,
-        A_eq=program.equal,
-        b_eq=np.zeros(program.equal.shape[0]),
+        A_ub=program.at_most if limited else None,
+        b_ub=program.limit if limited else None,
+        A_eq=equal,
+        b_eq=balance,
         bounds=np.column_stack((program.lower, program.upper)),
         method="highs-ds",
     )
     if answer.status != 0:
         raise NotSolvedError(f"the linear program of {len(cost)} columns was not solved: {answer.message}")
-    equal = -scale * answer.eqlin.marginals
-    inside = -scale * answer.ineqlin.marginals if program.at_most.shape[0] else np.zeros(0)
-    sold_rows = len(program.sold_places)
-    middle, end = len(program.sellers.arc), len(program.sellers.arc) + len(program.buyers.arc)
-    return Vertex(
-        sold=spread(program.sellers, program.sell_arcs, answer.x[:middle] * program.lot_j),
-        bought=spread(program.buyers, program.buy_arcs, answer.x[middle:end] * program.lot_j),
-        level=_spread(len(reduced.node_t), program.levels, equal[: len(program.levels)]),
-        net=_spread(len(reduced.place_t), program.places, equal[len(program.levels) :]),
-        production=_spread(len(reduced.place_t), program.sold_places, inside[:sold_rows]),
-        consumption=_spread(
-            len(reduced.place_t),
-            program.bought_places,
-            inside[sold_rows : sold_rows + len(program.bought_places)],
-        ),
-        value=-answer.fun * scale * program.lot_j,
+    duals = -scale * answer.eqlin.marginals
+    return Optimum(
+        columns=answer.x,
+        equal=duals[: program.equal.shape[0]],
+        at_most=-scale * answer.ineqlin.marginals if limited else np.zeros(0),
+        energy=float(duals[-1]) if energy_j is not None else 0.0,
     )
+
+
+def vertex_of(reduced: Reduced, program: Program, found: Optimum) -> Vertex:
+    """The answer in terms of the reduced market."""
+    places, sold_rows, levels = len(reduced.place_t), len(program.sold_places), len(program.levels)
+    bought_rows = sold_rows + len(program.bought_places)
+    sold, bought = arcs_of(program, found.columns * program.lot_j)
+    return Vertex(
+        sold=sold,
+        bought=bought,
+        level=_spread(len(reduced.node_t), program.levels, found.equal[:levels]),
+        net=_spread(places, program.places, found.equal[levels:]),
+        production=_spread(places, program.sold_places, found.at_most[:sold_rows]),
+        consumption=_spread(places, program.bought_places, found.at_most[sold_rows:bought_rows]),
+    )
+
+
+def arcs_of(program: Program, columns_j: Floats) -> tuple[Floats, Floats]:
+    """Flow of the arcs that take part, J, out of the columns of sellers and buyers, J."""
+    middle, end = len(program.sellers.arc), len(program.sellers.arc) + len(program.buyers.arc)
+    sold = spread(program.sellers, program.sell_arcs, columns_j[:middle])
+    return sold, spread(program.buyers, program.buy_arcs, columns_j[middle:end])
 
 
 def _spread(size: int, chosen: Ints, values: Floats) -> Floats:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from light_client.rules.units import Side
 from testbed.solver.arrays import Ints, Market, Members, OfferTable
-from testbed.solver.clear import Cleared
 from testbed.solver.levelling import levelled_purchases
 from testbed.solver.payments import payments
 from testbed.solver.shares import Fills, split
+from testbed.solver.task import Cleared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,9 @@ from light_client.rules.market.problem import Problem
 from light_client.rules.units import Side
 from testbed.solver.arrays import Classes, Ints, Market, keys_of, market_of
 from testbed.solver.bounds import certificate_of
-from testbed.solver.clear import Cleared, Stats, clear
+from testbed.solver.clear import clear
 from testbed.solver.errors import NotSolvedError
+from testbed.solver.task import Cleared, Stats
 
 
 class Outcome(Enum):

@@ -19,12 +19,12 @@ from light_client.rules.units import ADDRESS_BYTES, Address, FeederId, OfferId, 
 from testbed.scenarios.columns import OfferColumns
 from testbed.scenarios.scaling import scale
 from testbed.scenarios.transax import microgrid
-from testbed.solver import clear as clear_module
 from testbed.solver.arrays import Ints, market_of, market_of_table
 from testbed.solver.clear import clear
 from testbed.solver.errors import TooLargeError, UnknownFeederError, UnsupportedObjectiveError
 from testbed.solver.rolling import clear_at_once, clear_day, open_offers
 from testbed.solver.solve import Outcome, solve
+from testbed.solver.task import Cleared, Duals, Task
 from tests.oracles.pairwise import PairMarket, optimum
 from tests.oracles.translate import problem_from
 from tests.property.markets import markets, random_market
@@ -126,16 +126,14 @@ def test_other_objectives_sizes_and_feeders_are_refused_by_name() -> None:
 
 def test_an_answer_short_of_the_optimum_is_called_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broken flow solver, which leaves a joule on the table, is found out by the certificate it ends up with."""
-    sound = clear_module._Task.judged
+    sound = Task.judged
 
-    def lazy(
-        task: clear_module._Task, sold: Ints, bought: Ints, duals: clear_module._Duals
-    ) -> clear_module.Cleared:
+    def lazy(task: Task, sold: Ints, bought: Ints, duals: Duals) -> Cleared:
         sold[np.argmax(sold)] -= 1
         bought[np.argmax(bought)] -= 1
         return sound(task, sold, bought, duals)
 
-    monkeypatch.setattr(clear_module._Task, "judged", lazy)
+    monkeypatch.setattr(Task, "judged", lazy)
     solved = solve(
         _problem(_one(1, Side.SELL, 1, 5), _one(2, Side.BUY, 1, 5), params=MarketParams(interval_s=1))
     )
