@@ -23,7 +23,7 @@ class BlockFollower:
         *,
         limit: int = 64,
         retry_ms: int = 3_000,
-        poll_ms: int = 120_000,
+        poll_ms: int = 240_000,
     ):
         if not servers:
             raise LocalError("a follower needs a server", got=0, expected="at least one")
@@ -77,7 +77,9 @@ class BlockFollower:
         """The timer has run out: no answer, or nothing heard for long."""
         if self._asked:
             self._switch()
-        return self.start(height, now_ms)
+            return self.start(height, now_ms)
+        again = SetTimer(name=TIMER, at_ms=now_ms + self._poll_ms)
+        return [self._subscribe(height, now_ms), again]  # the server answers if it has more
 
     def _switch(self) -> None:
         self._current = (self._current + 1) % len(self._servers)
