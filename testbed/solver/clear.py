@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from light_client.rules.market.params import OBJECTIVE_ORDERS
+from light_client.rules.market.params import Objective
 from testbed.solver.arrays import Ints, Market, Mask
+from testbed.solver.bounds import Table
 from testbed.solver.circulation import (
     Network,
     Prices,
@@ -42,16 +43,15 @@ def clear(market: Market) -> Cleared:
     feasible in any case.
 
     Raises:
-        UnsupportedObjectiveError: the genesis certifies more than energy and expiry.
+        UnsupportedObjectiveError: the genesis certifies welfare too, and offers have prices.
         TooLargeError: numbers beyond exact 64-bit arithmetic.
         NotSolvedError: a numerical library gave up.
     """
-    if market.params.objectives != OBJECTIVE_ORDERS[0]:
-        raise UnsupportedObjectiveError(
-            "this solver certifies energy and expiry only, and the genesis asks for welfare too"
-        )
-    reduced = reduce(market)
     one_level = _one_price(market)
+    third = Objective.WELFARE in market.params.objectives
+    if third and not one_level:
+        raise UnsupportedObjectiveError("this solver certifies welfare only where all offers have one price")
+    reduced = reduce(market)
     coupled = np.zeros(len(market.two_sided), np.bool_)
     if not one_level:
         for arcs in (reduced.sells, reduced.buys):
@@ -61,10 +61,30 @@ def clear(market: Market) -> Cleared:
     if coupled.any():
         return _with_program(task, network, coupled)
     second, mu = network.second_prices(task.first_mu)
-    return task.judged(
+    cleared = task.judged(
         network.sold,
         network.bought,
         Duals(first=network.first, first_scale=1, second=second, second_scale=1, mu=mu),
+    )
+    return _with_welfare(market, cleared) if third else cleared
+
+
+def _with_welfare(market: Market, cleared: Cleared) -> Cleared:
+    """Welfare where all offers have one price: always 0, which a schedule at minus that price proves."""
+    count_t, count_f = len(market.two_sided), len(market.feeders)
+    price = int(market.sells.price[0]) if len(market.sells) else 0
+    nothing = np.zeros(count_t * count_f, np.int64)
+    table = Table(
+        weights=(0, 0, 1),
+        step_t=np.arange(count_t),
+        step_price=np.zeros(count_t, np.int64),
+        step_value=np.full(count_t, -price),
+        net=nothing,
+        production=nothing,
+        consumption=nothing,
+    )
+    return replace(
+        cleared, tables=(*cleared.tables, table), values=(*cleared.values, 0), bounds=(*cleared.bounds, 0)
     )
 
 
@@ -189,7 +209,7 @@ def _with_program(task: Task, network: _NetworkPart, coupled: Mask) -> Cleared:
             found = task.judged(network.sold + sold, network.bought + bought, duals)
             if best is None or found.gaps < best.gaps:
                 best = found
-            if best.gaps == (0, 0):
+            if best.optimal:
                 return best
         mu *= 2
     if best is None:

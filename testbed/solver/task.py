@@ -42,16 +42,21 @@ class Cleared:
     bought: Ints
     """Per buyers' entry, J."""
     tables: tuple[Table, ...]
-    values: tuple[int, int]
-    """Energy sold, and its tie-break cost with a minus."""
-    bounds: tuple[int, int]
-    """Proven upper bounds of both."""
+    values: tuple[int, ...]
+    """Energy sold, its tie-break cost with a minus, and welfare where that is certified too."""
+    bounds: tuple[int, ...]
+    """Proven upper bounds of these."""
     stats: Stats
 
     @property
-    def gaps(self) -> tuple[int, int]:
-        """Bound less value, both 0 at a proven optimum."""
-        return self.bounds[0] - self.values[0], self.bounds[1] - self.values[1]
+    def gaps(self) -> tuple[int, ...]:
+        """Bound less value, all 0 at a proven optimum."""
+        return tuple(top - value for top, value in zip(self.bounds, self.values, strict=True))
+
+    @property
+    def optimal(self) -> bool:
+        """Whether every gap is 0."""
+        return not any(self.gaps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,10 +114,19 @@ def test_local_supply_displaced_by_imports_frees_dear_supply_elsewhere() -> None
     assert proven.values[0] == 2
 
 
+def test_welfare_is_certified_where_there_is_one_price() -> None:
+    params = MarketParams(interval_s=1, objectives=OBJECTIVE_ORDERS[1], uniform_price_uc_per_kwh=PRICE)
+    offers = (_one(1, Side.SELL, 1, 5), _one(2, Side.BUY, 2, 9), _one(3, Side.SELL, 2, 7, last=3))
+    solved = solve(_problem(*offers, params=params))
+    assert solved.outcome is Outcome.OPTIMAL
+    assert solved.proven is not None
+    assert solved.proven.values == (9, -((128 * 0) * 5 + (128 * 3) * 4), 0)
+
+
 def test_other_objectives_sizes_and_feeders_are_refused_by_name() -> None:
     welfare = MarketParams(interval_s=1, objectives=OBJECTIVE_ORDERS[1])
     with pytest.raises(UnsupportedObjectiveError):
-        solve(_problem(_one(1, Side.SELL, 1, 5), _one(2, Side.BUY, 1, 5), params=welfare))
+        solve(_problem(_one(1, Side.SELL, 1, 5, price=4), _one(2, Side.BUY, 1, 5), params=welfare))
     with pytest.raises(UnknownFeederError):
         solve(_problem(_one(1, Side.SELL, 9, 5), _one(2, Side.BUY, 1, 5)))
     with pytest.raises(TooLargeError):
