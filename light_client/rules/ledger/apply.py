@@ -32,20 +32,24 @@ from light_client.rules.units import Address, OfferId, Side
 def apply_transaction(
     draft: Draft,
     signed: SignedTransaction,
+    time_ms: int,
     verify_signature: Verify,
     events: list[Event],
 ) -> None:
     """Check one transaction completely, then apply it; a refused one leaves the draft as it was.
 
+    Args:
+        time_ms: of the header of the block.
+
     Raises:
-        RuleViolation: LED-03 to LED-15, MKT-07 to MKT-09.
+        RuleViolation: LED-03 to LED-17, MKT-07 to MKT-09.
     """
     check_signature(signed, draft.base.chain_id, verify_signature)
     match signed.transaction:
         case GrantAssets() as grant:
             _grant(draft, signed, grant, events)
         case PostOffer() as post:
-            _post(draft, post, events)
+            _post(draft, post, time_ms, events)
         case DepositAssets() as deposit:
             _deposit(draft, signed.address, deposit, events)
         case SubmitSolution():
@@ -120,12 +124,16 @@ def _grant(
     draft.meta = replace(draft.meta, granted=granted, next_grant=grant.sequence + 1)
 
 
-def first_open_interval(draft: Draft) -> int:
-    """The first interval that new offers may name: the one being cleared takes none."""
-    return draft.meta.next_interval + (draft.meta.gate_offer is not None)
+def first_open_interval(draft: Draft, time_ms: int) -> int:
+    """The first interval that new offers may name: neither the one being cleared nor any whose gate time has passed.
+
+    The two differ where a stalled chain catches up: without the second, somebody could offer for an interval that is over.
+    """
+    waiting = draft.meta.next_interval + (draft.meta.gate_offer is not None)
+    return max(waiting, draft.genesis.first_open_interval(time_ms))
 
 
-def _post(draft: Draft, post: PostOffer, events: list[Event]) -> None:
+def _post(draft: Draft, post: PostOffer, time_ms: int, events: list[Event]) -> None:
     offer = post.offer
     account = draft.known_account(offer.address)
     if post.sequence != account.next_sequence:
@@ -141,7 +149,7 @@ def _post(draft: Draft, post: PostOffer, events: list[Event]) -> None:
         )
     check_admissible(
         offer,
-        first_open=first_open_interval(draft),
+        first_open=first_open_interval(draft, time_ms),
         params=draft.genesis.market,
         grid=draft.base.grid,
     )

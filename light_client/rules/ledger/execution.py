@@ -73,7 +73,7 @@ def execute(
             draft, problem, how, solution, verify_signature, events
         )
     for signed in transactions:
-        apply_transaction(draft, signed, verify_signature, events)
+        apply_transaction(draft, signed, time_ms, verify_signature, events)
     return Outcome(
         draft=draft,
         state_root=draft.seal(),

@@ -99,6 +99,10 @@ class Genesis:
         """When the offers for ``interval`` close: ``t_clear`` intervals' worth before its end, at the end of an interval."""
         return (interval - self.market.t_clear + 1) * self.market.interval_s * 1_000
 
+    def first_open_interval(self, time_ms: int) -> int:
+        """The first interval whose gate is still ahead at ``time_ms``."""
+        return time_ms // (self.market.interval_s * 1_000) + self.market.t_clear
+
     def to_wire(self) -> tuple[Any, ...]:
         """Canonical form."""
         market, chain = self.market, self.chain
