@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from light_client.rules.encoding import encode
-from light_client.rules.errors import RuleViolation
+from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import (
     CANDIDATE_KEY,
@@ -76,11 +76,13 @@ class LedgerState:
         return Draft(self)
 
     def adopt(self, draft: Draft) -> None:
-        """Make a draft of this state the state."""
-        if draft.base is not self or draft.tree is None:
-            raise ValueError(
-                "a draft of another state, or one that was never sealed, cannot be adopted"
-            )
+        """Make a draft of this state the state.
+
+        Raises:
+            LocalError: the draft is of another state, or of this one before it last changed, or was never sealed.
+        """
+        if draft.base is not self or draft.base_tree is not self.tree or draft.tree is None:
+            raise LocalError("only a sealed draft of this very state can be adopted")
         self.accounts.update(draft.accounts)
         for offer_id, offer in draft.offers.items():
             if offer is None:
@@ -97,6 +99,7 @@ class Draft:
 
     def __init__(self, base: LedgerState) -> None:
         self.base = base
+        self.base_tree = base.tree
         self.genesis = base.genesis
         self.accounts: dict[Address, Account] = {}
         self.offers: dict[OfferId, OpenOffer | None] = {}
