@@ -29,6 +29,12 @@ from light_client.rules.market.settlement import most_owed_uc
 from light_client.rules.units import Address, OfferId, Side
 
 
+MAX_GRANTED = 1 << 60
+"""Most energy of a side (J), and most money (micro-currency), that is ever granted on one chain."""
+MAX_OPEN_OFFERS = 64
+"""Most open offers of one address: posting costs nothing, so a few grants must not fill every ledger and replica."""
+
+
 def apply_transaction(
     draft: Draft,
     signed: SignedTransaction,
@@ -93,7 +99,7 @@ def _grant(
                 got=asset.feeder,
                 expected="a feeder of the grid",
             )
-    granted = draft.meta.granted
+    granted = _granted_with(draft.meta.granted, grant)
     for asset in grant.assets:
         draft.accounts[asset.address] = Account(
             feeder=asset.feeder,
@@ -102,12 +108,6 @@ def _grant(
             production_j=asset.production_j,
             consumption_j=asset.consumption_j,
             money_uc=asset.money_uc,
-        )
-        granted = replace(
-            granted,
-            production_j=granted.production_j + asset.production_j,
-            consumption_j=granted.consumption_j + asset.consumption_j,
-            money_uc=granted.money_uc + asset.money_uc,
         )
         if asset.production_j or asset.consumption_j:
             events.append(
@@ -122,6 +122,20 @@ def _grant(
                 FinancialAdded(address=asset.address, money_uc=asset.money_uc)
             )
     draft.meta = replace(draft.meta, granted=granted, next_grant=grant.sequence + 1)
+
+
+def _granted_with(before: Amounts, grant: GrantAssets) -> Amounts:
+    """LED-16: what was ever granted, this batch included, stays a number that all later sums can be encoded with."""
+    after = replace(
+        before,
+        production_j=before.production_j + sum(asset.production_j for asset in grant.assets),
+        consumption_j=before.consumption_j + sum(asset.consumption_j for asset in grant.assets),
+        money_uc=before.money_uc + sum(asset.money_uc for asset in grant.assets),
+    )
+    most = max(after.production_j, after.consumption_j, after.money_uc)
+    if most > MAX_GRANTED:
+        raise RuleViolation("LED-16", "everything ever granted", got=most, expected=f"at most {MAX_GRANTED}")
+    return after
 
 
 def first_open_interval(draft: Draft, time_ms: int) -> int:
@@ -142,6 +156,10 @@ def _post(draft: Draft, post: PostOffer, time_ms: int, events: list[Event]) -> N
             "sequence number of an address",
             got=post.sequence,
             expected=account.next_sequence,
+        )
+    if account.open_offers >= MAX_OPEN_OFFERS:
+        raise RuleViolation(
+            "LED-17", "open offers of an address", got=account.open_offers + 1, expected=f"at most {MAX_OPEN_OFFERS}"
         )
     if offer.feeder != account.feeder:
         raise RuleViolation(
