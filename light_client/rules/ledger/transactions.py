@@ -96,6 +96,18 @@ class Asset:
                 expected=f"0..{MAX_MONEY_UC}",
             )
 
+    def to_wire(self) -> tuple[Any, ...]:
+        """Canonical form."""
+        return (
+            self.address,
+            self.feeder,
+            self.first_interval,
+            self.last_interval,
+            self.production_j,
+            self.consumption_j,
+            self.money_uc,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantAssets:
@@ -103,6 +115,19 @@ class GrantAssets:
 
     sequence: int
     assets: tuple[Asset, ...]
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.assets) <= MAX_GRANTS:
+            raise RuleViolation(
+                "LED-06", "number of grants in a batch", got=len(self.assets), expected=f"1..{MAX_GRANTS}"
+            )
+        previous = b""
+        for asset in self.assets:
+            if asset.address <= previous:
+                raise RuleViolation(
+                    "LED-06", "addresses of a batch are not ascending", got=asset.address, expected=previous
+                )
+            previous = asset.address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,56 +176,33 @@ class SignedTransaction:
 
 
 def _grant_to_body(tx: GrantAssets) -> tuple[Any, ...]:
-    rows = tuple(
-        (
-            a.address,
-            a.feeder,
-            a.first_interval,
-            a.last_interval,
-            a.production_j,
-            a.consumption_j,
-            a.money_uc,
-        )
-        for a in tx.assets
-    )
-    return (1, tx.sequence, rows)
+    return (1, tx.sequence, tuple(asset.to_wire() for asset in tx.assets))
 
 
 def _grant_from_body(fields: tuple[Any, ...]) -> GrantAssets:
     _, sequence, rows = fields
-    if type(rows) is not tuple or not 1 <= len(rows) <= MAX_GRANTS:
-        raise RuleViolation(
-            "LED-06",
-            "number of grants in a batch",
-            got=rows,
-            expected=f"1..{MAX_GRANTS}",
-        )
-    assets = []
-    previous = b""
-    for row in rows:
-        if type(row) is not tuple or len(row) != 7:
-            raise RuleViolation(
-                "LED-06", "a grant has seven fields", got=row, expected="7 fields"
-            )
-        asset = Asset(
-            address=row[0],
-            feeder=row[1],
-            first_interval=row[2],
-            last_interval=row[3],
-            production_j=row[4],
-            consumption_j=row[5],
-            money_uc=row[6],
-        )
-        if asset.address <= previous:
-            raise RuleViolation(
-                "LED-06",
-                "addresses of a batch are not ascending",
-                got=asset.address,
-                expected=previous,
-            )
-        previous = asset.address
-        assets.append(asset)
-    return GrantAssets(sequence=sequence, assets=tuple(assets))
+    if type(rows) is not tuple or len(rows) > MAX_GRANTS:
+        raise RuleViolation("LED-06", "grants of a batch", got=rows, expected=f"at most {MAX_GRANTS}")
+    return GrantAssets(sequence=sequence, assets=tuple(asset_from_wire(row) for row in rows))
+
+
+def asset_from_wire(row: Any) -> Asset:
+    """Read ``(address, feeder, first, last, production, consumption, money)``.
+
+    Raises:
+        RuleViolation: LED-06 for another shape, or values out of bounds.
+    """
+    if type(row) is not tuple or len(row) != 7:
+        raise RuleViolation("LED-06", "a grant has seven fields", got=row, expected="7 fields")
+    return Asset(
+        address=row[0],
+        feeder=row[1],
+        first_interval=row[2],
+        last_interval=row[3],
+        production_j=row[4],
+        consumption_j=row[5],
+        money_uc=row[6],
+    )
 
 
 def _offer_to_body(tx: PostOffer) -> tuple[Any, ...]:
