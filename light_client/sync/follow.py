@@ -36,6 +36,7 @@ class BlockFollower:
         self._poll_ms = poll_ms
         self._asked = False
         self._announced = 0
+        self._announced_when_asked = 0
         self.switches = 0
         """How often a server was left."""
 
@@ -56,8 +57,14 @@ class BlockFollower:
         return self._ask(height, now_ms)
 
     def answered(self, received: int, height: int, now_ms: int) -> list[Effect]:
-        """Blocks came in: ``received`` of them; the caller now has ``height``."""
+        """Blocks came in: ``received`` of them; the caller now has ``height``.
+
+        A server that has nothing to show for a height that was announced before it was asked is left, since asking it again
+        would never end.
+        """
         self._asked = False
+        if not received and self._announced_when_asked > height:
+            return self.refused(height, now_ms)
         if self._announced > height or received >= self._limit:
             return self._ask(height, now_ms)
         return [SetTimer(name=TIMER, at_ms=now_ms + self._poll_ms)]
@@ -85,6 +92,7 @@ class BlockFollower:
 
     def _ask(self, height: int, now_ms: int) -> list[Effect]:
         self._asked = True
+        self._announced_when_asked = self._announced
         request = GetBlocks(from_height=height + 1, limit=self._limit)
         return [
             Send(peer=self.server, message=encode_message(request)),
