@@ -20,7 +20,6 @@ from light_client.rules.ledger.transactions import (
     GrantAssets,
     PostOffer,
     SignedTransaction,
-    SubmitSolution,
     check_signature,
 )
 from light_client.rules.market.admission import check_admissible
@@ -58,7 +57,7 @@ def apply_transaction(
             _post(draft, post, time_ms, events)
         case DepositAssets() as deposit:
             _deposit(draft, signed.address, deposit, events)
-        case SubmitSolution():
+        case _:
             raise RuleViolation(
                 "LED-22",
                 "a solution stands among the transactions",

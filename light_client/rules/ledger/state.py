@@ -166,10 +166,7 @@ class Draft:
             for address, account in self.accounts.items()
         }
         for offer_id, offer in self.offers.items():
-            if offer is not None:
-                changes[offer_key(offer_id)] = value_hash_of(encode_offer(offer))
-            elif offer_id in self.base.offers:
-                changes[offer_key(offer_id)] = None
+            changes[offer_key(offer_id)] = None if offer is None else value_hash_of(encode_offer(offer))
         if self.meta != self.base.meta:
             changes[META_KEY] = value_hash_of(encode(self.meta.to_wire()))
         if self.candidate is not self.base.candidate:

@@ -265,7 +265,7 @@ def body_of(transaction: Transaction) -> bytes:
             return encode(_offer_to_body(transaction))
         case SubmitSolution():
             return encode((3, transaction.solution.to_wire()))
-        case DepositAssets():
+        case _:
             return encode((4, transaction.sequence))
 
 

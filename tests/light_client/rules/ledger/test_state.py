@@ -169,3 +169,13 @@ def test_a_touched_record_that_the_seal_missed_would_show_in_the_root() -> None:
 
 def test_amounts_have_one_canonical_form() -> None:
     assert Amounts(production_j=1, money_uc=3).to_wire() == (1, 0, 3, 0, 0)
+
+
+def test_a_draft_states_its_own_problem() -> None:
+    """What a miner asks before a block: the offers of the state, those of the draft, and none that the draft closed."""
+    chain = Chain()
+    seller, _ = seller_and_buyer(chain)
+    more = replace(chain.state.offers[OfferId(1)], offer_id=OfferId(3), remaining_j=KWH // 2)
+    draft = chain.state.draft()
+    draft.offers = {OfferId(2): None, OfferId(3): more}
+    assert list(draft.problem().shares.values()) == [((1, KWH), (3, KWH // 2))]
