@@ -20,7 +20,7 @@ from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.events import Deposited
 from light_client.rules.ledger.execution import Outcome
 from light_client.rules.ledger.genesis import Genesis
-from light_client.rules.ledger.transactions import Asset, GrantAssets, sign_transaction
+from light_client.rules.ledger.transactions import Asset, GrantAssets, asset_from_wire, sign_transaction
 from light_client.session.actor import (
     Effect,
     Event,
@@ -79,6 +79,9 @@ class Operator:
     ) -> None:
         if public_key_of(secret) != genesis.dso_key:
             raise LocalError("the DSO's secret does not belong to the key in the genesis")
+        unknown = registry.feeders - genesis.grid.ext_j.keys()
+        if unknown:  # one grant that no block can take would hold up every batch
+            raise LocalError("meters are registered on feeders that are not in the grid", got=sorted(unknown))
         self.name = name
         self.registry = registry
         self._secret = secret
@@ -103,8 +106,8 @@ class Operator:
                 key[:PUBLIC_KEY_BYTES],
                 int.from_bytes(key[PUBLIC_KEY_BYTES:], "big"),
             )
-            assets = [_asset_from_wire(row) for row in record] if isinstance(record, tuple) else []
-            self.registry.withdraw(self.registry.registration(identity_key), assets)
+            assets = [asset_from_wire(row) for row in record] if isinstance(record, tuple) else []
+            self.registry.restore(identity_key, assets)
             self._waiting.update((asset.address, asset) for asset in assets)
             reply = WithdrawReply(request_id=request_id, accepted=True, reason="")
             self._answered[identity_key, request_id] = reply
@@ -159,7 +162,7 @@ class Operator:
         reply = WithdrawReply(request_id=request.request_id, accepted=True)
         self._answered[request.public_key, request.request_id] = reply
         self._waiting.update((asset.address, asset) for asset in assets)
-        record = encode(tuple(_asset_to_wire(asset) for asset in assets))
+        record = encode(tuple(asset.to_wire() for asset in assets))
         return [
             Write(table=WITHDRAWALS, key=_request_key(request), value=record),
             *self._batch_later(now_ms),
@@ -246,35 +249,4 @@ def _asset_of(entry: WithdrawEntry, feeder: int) -> Asset:
         production_j=entry.production_j,
         consumption_j=entry.consumption_j,
         money_uc=entry.money_uc,
-    )
-
-
-def _asset_to_wire(asset: Asset) -> tuple[bytes | int, ...]:
-    span = (asset.first_interval, asset.last_interval)
-    return (
-        asset.address,
-        asset.feeder,
-        *span,
-        asset.production_j,
-        asset.consumption_j,
-        asset.money_uc,
-    )
-
-
-def _asset_from_wire(row: object) -> Asset:
-    """An asset out of ``(address, feeder, first, last, production, consumption, money)``.
-
-    Raises:
-        RuleViolation: LED-06 for values out of bounds.
-    """
-    if not isinstance(row, tuple) or len(row) != 7:
-        raise RuleViolation("LED-06", "an asset has seven fields", got=row, expected="7 fields")
-    return Asset(
-        address=row[0],
-        feeder=row[1],
-        first_interval=row[2],
-        last_interval=row[3],
-        production_j=row[4],
-        consumption_j=row[5],
-        money_uc=row[6],
     )
