@@ -57,9 +57,7 @@ class LightClient:
 
     def take_header(self, update: Update, now_ms: int) -> Verdict:
         """Judge a header that claims to be newer; trust it if it is accepted."""
-        verdict, self.trusted = verify_update(
-            self.trusted, update, self.genesis, self.params, now_ms
-        )
+        verdict, self.trusted = verify_update(self.trusted, update, self.genesis, self.params, now_ms)
         if isinstance(verdict, Accepted):
             self.checked.headers += 1
         elif isinstance(verdict, Rejected):
@@ -76,9 +74,7 @@ class LightClient:
         if header is None or header.height != self.replica.height + 1:
             return Undecided(missing=f"the block of height {self.replica.height + 1}")
         try:
-            followed = self.replica.follow(
-                header, body_from_bytes(raw, self.genesis.chain)
-            )
+            followed = self.replica.follow(header, body_from_bytes(raw, self.genesis.chain))
         except RuleViolation as broken:
             refused = Rejected(rule=broken.rule, reason=str(broken))
             self.checked.refuse(refused)

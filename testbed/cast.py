@@ -11,7 +11,7 @@ from functools import cached_property
 from hashlib import sha256
 from random import Random
 
-from light_client.rules.crypto import CURVE_ORDER, public_key_of
+from light_client.rules.crypto import CURVE_ORDER, public_key_of, sign
 from light_client.rules.ledger.committee import Committee, Member
 from light_client.rules.ledger.genesis import ChainParams, Genesis
 from light_client.rules.market.params import MarketParams
@@ -21,10 +21,13 @@ from light_client.wallet.wallet import Wallet
 from testbed.dso.operator import Operator
 from testbed.dso.registry import Registration, Registry
 from testbed.fleet.meter import EmulatedMeter
+from testbed.miner.miner import Miner
+from testbed.miner.params import MinerParams
 from testbed.scenarios.model import Scenario
 from testbed.solver.service import SolverService
 
 DSO = "dso"
+_WARM_UP_INTERVALS = 4
 CONNECTION_W = 200_000
 """Power that the emulated connections allow, W: the largest published prosumer feeds in 79 kW."""
 CREDIT_UC = 10_000_000_000
@@ -41,6 +44,8 @@ class Cast:
     miners: int = 4
     solvers: int = 1
     chain: ChainParams = ChainParams()
+    miner_params: MinerParams = MinerParams(batch_ms=180_000)
+    """By default a block collects offers for three minutes; gates and clearings never wait for it."""
 
     def secret(self, role: str, number: int = 0) -> bytes:
         """A test key of this scenario: worthless elsewhere."""
@@ -55,8 +60,8 @@ class Cast:
 
     @cached_property
     def start_ms(self) -> int:
-        """When the scenario begins: one interval before its day, so that the first offers can be posted, UTC ms."""
-        return (self.scenario.first_interval - 1) * self.scenario.interval_s * 1_000
+        """When the scenario begins: early enough for the grants that the first offers need, UTC ms."""
+        return (self.scenario.first_interval - _WARM_UP_INTERVALS) * self.scenario.interval_s * 1_000
 
     @cached_property
     def end_ms(self) -> int:
@@ -113,8 +118,21 @@ class Cast:
         registry = Registry(registrations, self.scenario.interval_s)
         return Operator(DSO, self.genesis, self.secret("dso"), registry, self.miner_names, storage)
 
-    def solver(self, name: PeerName) -> SolverService:
-        """A solver."""
+    def miner(self, name: PeerName, storage: Storage) -> Miner:
+        """A member of the committee."""
+        secret = self.secret("miner", self.miner_names.index(name))
+        return Miner(
+            name=name,
+            genesis=self.genesis,
+            public_key=public_key_of(secret),
+            signer=lambda message: sign(secret, message),
+            miners=self.miner_names,
+            storage=storage,
+            params=self.miner_params,
+        )
+
+    def solver(self, name: PeerName, _storage: Storage) -> SolverService:
+        """A solver: it keeps nothing, since everything it knows is on the ledger."""
         number = self.solver_names.index(name)
         return SolverService(name, self.genesis, self.secret("solver", number), self.miner_names)
 

@@ -245,10 +245,12 @@ def check_replica_agrees(state: LedgerState, replica: MarketReplica) -> None:
     assert {key: replace(offer, escrow_uc=0) for key, offer in state.offers.items()} == replica.offers
     assert state.meta.next_offer == replica.next_offer
     assert state.meta.next_interval == replica.next_interval
-    assert state.meta.gate_offer == replica.gate_offer
     assert state.candidate == replica.candidate
-    gate = state.meta.next_offer if state.meta.gate_offer is None else state.meta.gate_offer
-    assert state.draft().problem() == replica.problem(gate)
+    if state.meta.gate_offer is None:
+        assert replica.closed is None
+        assert state.draft().problem() == replica.problem()
+    else:
+        assert state.draft().problem() == replica.closed
 
 
 def certificate_of(

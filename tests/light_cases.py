@@ -96,9 +96,7 @@ def _certified(header: Header, **changes: object) -> QuorumCertificate:
 def _mixed(header: Header, field: str, value: object) -> QuorumCertificate:
     """Return a certificate whose one field differs, signed over exactly what it says."""
     made = replace(certificate_of(CHAIN.chain_id, header, (0, 1, 2)), **{field: value})  # type: ignore[arg-type]
-    message = vote_message(
-        VoteKind.PRECOMMIT, CHAIN.chain_id, made.height, made.round_, made.header_hash
-    )
+    message = vote_message(VoteKind.PRECOMMIT, CHAIN.chain_id, made.height, made.round_, made.header_hash)
     return replace(made, signatures=tuple(sign(miner, message) for miner in MINER_SECRETS[:3]))
 
 
@@ -299,29 +297,53 @@ STATES: dict[str, tuple[str, Case]] = {
     "a present entry denied": ("LC-21", lambda: state_decided(KEYS[0], None, P0)),
     "a present entry denied by its sibling": (
         "LC-20",
-        lambda: state_decided(KEYS[0], None, StateProof(P0.siblings, (KEYS[1], statetree.value_hash_of(KEYS[1])))),
+        lambda: state_decided(
+            KEYS[0], None, StateProof(P0.siblings, (KEYS[1], statetree.value_hash_of(KEYS[1])))
+        ),
     ),
     "a present entry denied by itself": (
         "LC-20",
-        lambda: state_decided(KEYS[0], None, StateProof(P0.siblings, (KEYS[0], statetree.value_hash_of(KEYS[0])))),
+        lambda: state_decided(
+            KEYS[0], None, StateProof(P0.siblings, (KEYS[0], statetree.value_hash_of(KEYS[0])))
+        ),
     ),
     "an absent entry shown": ("LC-21", lambda: state_decided(ABSENT_SLOT, b"", P_SLOT)),
-    "presence with another entry": ("LC-20", lambda: state_decided(KEYS[0], KEYS[0], StateProof(P0.siblings, NEIGHBOUR))),
+    "presence with another entry": (
+        "LC-20",
+        lambda: state_decided(KEYS[0], KEYS[0], StateProof(P0.siblings, NEIGHBOUR)),
+    ),
     "absence by a stranger's value": (
         "LC-21",
-        lambda: state_decided(ABSENT_NEIGHBOUR, None, StateProof(P_NEIGHBOUR.siblings, (NEIGHBOUR[0], bytes(32)))),
+        lambda: state_decided(
+            ABSENT_NEIGHBOUR, None, StateProof(P_NEIGHBOUR.siblings, (NEIGHBOUR[0], bytes(32)))
+        ),
     ),
     "a short sibling": ("LC-20", lambda: state_decided(KEYS[0], KEYS[0], StateProof((bytes(31),), None))),
     "a short key": ("LC-20", lambda: state_decided(KEYS[0][1:], KEYS[0], P0)),
-    "a short other key": ("LC-20", lambda: state_decided(ABSENT_SLOT, None, StateProof((), (bytes(31), bytes(32))))),
-    "a short other value": ("LC-20", lambda: state_decided(ABSENT_SLOT, None, StateProof((), (bytes(32), bytes(31))))),
-    "too many siblings": ("LC-20", lambda: state_decided(KEYS[0], KEYS[0], StateProof((bytes(32),) * 257, None))),
-    "as many siblings as can be": ("LC-21", lambda: state_decided(KEYS[0], KEYS[0], StateProof((bytes(32),) * 256, None))),
+    "a short other key": (
+        "LC-20",
+        lambda: state_decided(ABSENT_SLOT, None, StateProof((), (bytes(31), bytes(32)))),
+    ),
+    "a short other value": (
+        "LC-20",
+        lambda: state_decided(ABSENT_SLOT, None, StateProof((), (bytes(32), bytes(31)))),
+    ),
+    "too many siblings": (
+        "LC-20",
+        lambda: state_decided(KEYS[0], KEYS[0], StateProof((bytes(32),) * 257, None)),
+    ),
+    "as many siblings as can be": (
+        "LC-21",
+        lambda: state_decided(KEYS[0], KEYS[0], StateProof((bytes(32),) * 256, None)),
+    ),
     "a branch shown as an entry": (
         "LC-21",
         lambda: state_decided(KEYS[0], KEYS[0], StateProof(P0.siblings[:-1], None)),
     ),
-    "the root of a branch shown as empty": ("LC-21", lambda: state_decided(KEYS[0], None, StateProof((), None))),
+    "the root of a branch shown as empty": (
+        "LC-21",
+        lambda: state_decided(KEYS[0], None, StateProof((), None)),
+    ),
 }
 
 

@@ -130,9 +130,7 @@ def decode_message(raw: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES) -> Message
     number = raw[1] if len(raw) > 1 and raw[0] == _PAIR_HEAD else 0
     row = TYPES.get(number)
     if row is None:
-        raise MalformedError(
-            "MSG-01", "type of a message", got=raw[:2], expected="a known type number"
-        )
+        raise MalformedError("MSG-01", "type of a message", got=raw[:2], expected="a known type number")
     limit = min(row.max_bytes, max_bytes)
     if len(raw) > limit:
         raise MalformedError(
@@ -144,8 +142,6 @@ def decode_message(raw: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES) -> Message
     wire = decode(raw, max_bytes=limit, max_depth=_MAX_DEPTH, max_items=_MAX_ITEMS)
     fields = wire[1] if type(wire) is tuple else ()
     if type(fields) is not tuple:
-        raise RuleViolation(
-            "MSG-03", f"fields of a {row.cls.__name__}", got=fields, expected="a list"
-        )
+        raise RuleViolation("MSG-03", f"fields of a {row.cls.__name__}", got=fields, expected="a list")
     message: Message = row.cls.from_wire(fields)
     return message

@@ -42,9 +42,7 @@ class Proposal:
     def __post_init__(self) -> None:
         check_number("round of a proposal", self.round_, 0, MAX_ROUND)
         if self.pol_round is not None:
-            check_number(
-                "proof-of-lock round of a proposal", self.pol_round, 0, self.round_ - 1
-            )
+            check_number("proof-of-lock round of a proposal", self.pol_round, 0, self.round_ - 1)
         check_bytes_up_to("body of a proposal", self.body, MAX_BODY_BYTES, 1)
         check_bytes("signature of a proposal", self.signature, SIGNATURE_BYTES)
 
@@ -72,12 +70,13 @@ class Proposal:
 
 
 def proposal_message(
-    chain_id: bytes, height: int, round_: int, pol_round: int | None, header_hash: bytes
+    chain_id: bytes, height: int, round_: int, pol_round: int | None, header_hash: bytes, body: bytes
 ) -> bytes:
-    """The bytes that the leader signs for a proposal."""
+    """The bytes that the leader signs for a proposal: the body too, so that nobody passes it on with another one."""
     pol = () if pol_round is None else (pol_round,)
+    body_hash = tagged_hash("gridlight/body/1", body)
     return tagged_hash(
-        "gridlight/proposal/1", encode((chain_id, height, round_, pol, header_hash))
+        "gridlight/proposal/1", encode((chain_id, height, round_, pol, header_hash, body_hash))
     )
 
 
@@ -111,9 +110,7 @@ class Vote:
 
     def message(self, chain_id: bytes) -> bytes:
         """The bytes that are signed."""
-        return vote_message(
-            self.kind, chain_id, self.height, self.round_, self.header_hash
-        )
+        return vote_message(self.kind, chain_id, self.height, self.round_, self.header_hash)
 
     def to_wire(self) -> tuple[Any, ...]:
         """Fields in order."""
@@ -129,9 +126,7 @@ class Vote:
     @classmethod
     def from_wire(cls, wire: tuple[Any, ...]) -> Self:
         """Read the fields."""
-        kind, height, round_, header_hash, seat, signature = fields_of(
-            wire, 6, "a vote"
-        )
+        kind, height, round_, header_hash, seat, signature = fields_of(wire, 6, "a vote")
         check_number("kind of a vote", kind, VoteKind.PREVOTE, VoteKind.PRECOMMIT)
         return cls(
             kind=VoteKind(kind),
@@ -204,14 +199,10 @@ class RoundStatus:
     @classmethod
     def from_wire(cls, wire: tuple[Any, ...]) -> Self:
         """Read the fields."""
-        height, round_, has_proposal, prevotes, precommits, pol = fields_of(
-            wire, 6, "a status"
-        )
+        height, round_, has_proposal, prevotes, precommits, pol = fields_of(wire, 6, "a status")
         asked = optional("proof of lock asked for", pol)
         if asked is not None:
-            pol_round, header_hash, have = fields_of(
-                asked, 3, "a proof of lock asked for"
-            )
+            pol_round, header_hash, have = fields_of(asked, 3, "a proof of lock asked for")
             asked = PolRequest(round_=pol_round, header_hash=header_hash, have=have)
         return cls(
             height=height,

@@ -168,9 +168,7 @@ class ProvenRecord:
             check_bytes_up_to("record of the state", self.record, MAX_RECORD_BYTES, 1)
         check_hashes("siblings of a state proof", self.proof.siblings)
         if self.proof.other is not None:
-            for value in fields_of(
-                self.proof.other, 2, "the other entry of a state proof"
-            ):
+            for value in fields_of(self.proof.other, 2, "the other entry of a state proof"):
                 check_bytes("the other entry of a state proof", value, HASH_BYTES)
 
     def to_wire(self) -> tuple[Any, ...]:
@@ -183,9 +181,7 @@ class ProvenRecord:
     def from_wire(cls, wire: Any) -> Self:
         """Read the fields."""
         record, siblings, other = fields_of(wire, 3, "a record with its proof")
-        proof = StateProof(
-            siblings, optional("the other entry of a state proof", other)
-        )
+        proof = StateProof(siblings, optional("the other entry of a state proof", other))
         return cls(record=optional("record of the state", record), proof=proof)
 
 

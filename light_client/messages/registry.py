@@ -49,12 +49,8 @@ class WithdrawEntry:
 
     def __post_init__(self) -> None:
         check_bytes("address to grant to", self.address, ADDRESS_BYTES)
-        check_number(
-            "last interval of a grant", self.last_interval, 0, MAX_INTERVAL - 1
-        )
-        check_number(
-            "first interval of a grant", self.first_interval, 0, self.last_interval
-        )
+        check_number("last interval of a grant", self.last_interval, 0, MAX_INTERVAL - 1)
+        check_number("first interval of a grant", self.first_interval, 0, self.last_interval)
         for what, energy_j in (
             ("production", self.production_j),
             ("consumption", self.consumption_j),
@@ -83,9 +79,7 @@ class WithdrawEntry:
     @classmethod
     def from_wire(cls, wire: Any) -> Self:
         """Read the fields."""
-        address, first, last, production_j, consumption_j, money_uc = fields_of(
-            wire, 6, "a grant asked for"
-        )
+        address, first, last, production_j, consumption_j, money_uc = fields_of(wire, 6, "a grant asked for")
         return cls(
             address=address,
             first_interval=first,
@@ -140,25 +134,19 @@ class WithdrawRequest:
                 )
             previous = entry.address
         if not self.entries:
-            raise RuleViolation(
-                "MSG-07", "grants asked for", got=0, expected="at least one"
-            )
+            raise RuleViolation("MSG-07", "grants asked for", got=0, expected="at least one")
         check_bytes("identity key", self.public_key, PUBLIC_KEY_BYTES)
         check_bytes("signature of a request", self.signature, SIGNATURE_BYTES)
 
     def to_wire(self) -> tuple[Any, ...]:
         """Fields in order."""
-        signed = _signed_fields(
-            self.request_id, self.meter_id, self.entries, self.public_key
-        )
+        signed = _signed_fields(self.request_id, self.meter_id, self.entries, self.public_key)
         return (*signed, self.signature)
 
     @classmethod
     def from_wire(cls, wire: tuple[Any, ...]) -> Self:
         """Read the fields."""
-        request_id, meter_id, rows, public_key, signature = fields_of(
-            wire, 5, "a request to withdraw"
-        )
+        request_id, meter_id, rows, public_key, signature = fields_of(wire, 5, "a request to withdraw")
         check_list("grants asked for", rows, MAX_GRANTS)
         return cls(
             request_id=request_id,
@@ -192,9 +180,7 @@ def sign_withdraw(
 ) -> WithdrawRequest:
     """Make a request, its entries put into order and signed by whatever keeps the identity key."""
     ordered = tuple(sorted(entries, key=lambda entry: entry.address))
-    signature = signer(
-        withdraw_message(chain_id, request_id, meter_id, ordered, public_key)
-    )
+    signature = signer(withdraw_message(chain_id, request_id, meter_id, ordered, public_key))
     return WithdrawRequest(
         request_id=request_id,
         meter_id=meter_id,
@@ -204,9 +190,7 @@ def sign_withdraw(
     )
 
 
-def withdraw_is_signed(
-    request: WithdrawRequest, chain_id: bytes, verify_signature: Verify
-) -> None:
+def withdraw_is_signed(request: WithdrawRequest, chain_id: bytes, verify_signature: Verify) -> None:
     """MSG-08: the signature is that of the key named in the request, for this chain.
 
     Not checked here: that the key is the one registered for the meter.
@@ -248,6 +232,4 @@ class WithdrawReply:
     def from_wire(cls, wire: tuple[Any, ...]) -> Self:
         """Read the fields."""
         request_id, accepted, reason = fields_of(wire, 3, "a reply to a withdrawal")
-        return cls(
-            request_id=request_id, accepted=flag("accepted", accepted), reason=reason
-        )
+        return cls(request_id=request_id, accepted=flag("accepted", accepted), reason=reason)

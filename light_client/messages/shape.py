@@ -28,15 +28,11 @@ MAX_PROOF_HASHES: Final = 256
 def fields_of(wire: Any, count: int, what: str) -> tuple[Any, ...]:
     """MSG-03: ``wire`` is a list of ``count`` fields."""
     if type(wire) is not tuple or len(wire) != count:
-        raise RuleViolation(
-            "MSG-03", f"fields of {what}", got=wire, expected=f"{count} fields"
-        )
+        raise RuleViolation("MSG-03", f"fields of {what}", got=wire, expected=f"{count} fields")
     return wire
 
 
-def check_number(
-    what: str, value: object, low: int = 0, high: int = MAX_NUMBER
-) -> None:
+def check_number(what: str, value: object, low: int = 0, high: int = MAX_NUMBER) -> None:
     """MSG-04: a whole number from ``low`` to ``high``."""
     if type(value) is not int or not low <= value <= high:
         raise RuleViolation("MSG-04", what, got=value, expected=f"{low}..{high}")
@@ -48,31 +44,23 @@ def check_bytes(what: str, value: object, length: int) -> None:
         raise RuleViolation("MSG-05", what, got=value, expected=f"{length} bytes")
 
 
-def check_bytes_up_to(
-    what: str, value: object, longest: int, shortest: int = 0
-) -> None:
+def check_bytes_up_to(what: str, value: object, longest: int, shortest: int = 0) -> None:
     """MSG-05: from ``shortest`` to ``longest`` bytes."""
     if type(value) is not bytes or not shortest <= len(value) <= longest:
-        raise RuleViolation(
-            "MSG-05", what, got=value, expected=f"{shortest} to {longest} bytes"
-        )
+        raise RuleViolation("MSG-05", what, got=value, expected=f"{shortest} to {longest} bytes")
 
 
 def check_text(what: str, value: object, longest: int, shortest: int = 0) -> None:
     """MSG-06: a text of ``shortest`` to ``longest`` characters."""
     if type(value) is not str or not shortest <= len(value) <= longest:
-        raise RuleViolation(
-            "MSG-06", what, got=value, expected=f"{shortest} to {longest} characters"
-        )
+        raise RuleViolation("MSG-06", what, got=value, expected=f"{shortest} to {longest} characters")
 
 
 def check_list(what: str, value: object, longest: int) -> None:
     """MSG-07: a list of at most ``longest`` items."""
     if type(value) is not tuple or len(value) > longest:
         got = len(value) if isinstance(value, tuple) else value
-        raise RuleViolation(
-            "MSG-07", what, got=got, expected=f"at most {longest} items"
-        )
+        raise RuleViolation("MSG-07", what, got=got, expected=f"at most {longest} items")
 
 
 def check_hashes(what: str, value: object) -> None:

@@ -68,6 +68,4 @@ class TxResult:
     def from_wire(cls, wire: tuple[Any, ...]) -> Self:
         """Read the fields."""
         tx_id, accepted, rule, reason = fields_of(wire, 4, "a result")
-        return cls(
-            tx_id=tx_id, accepted=flag("accepted", accepted), rule=rule, reason=reason
-        )
+        return cls(tx_id=tx_id, accepted=flag("accepted", accepted), rule=rule, reason=reason)

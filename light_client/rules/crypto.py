@@ -19,9 +19,7 @@ from typing import Final, Protocol
 
 from light_client.rules.errors import LocalError, MalformedError
 
-CURVE_ORDER: Final = (
-    0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
-)
+CURVE_ORDER: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 HIGHEST_LOW_S: Final = CURVE_ORDER // 2
 SECRET_BYTES: Final = 32
 PUBLIC_KEY_BYTES: Final = 33
@@ -53,9 +51,7 @@ class Library(Protocol):
 
     name: str
 
-    def verify_digest(
-        self, public_key: bytes, r: bytes, s: bytes, digest: bytes
-    ) -> bool:
+    def verify_digest(self, public_key: bytes, r: bytes, s: bytes, digest: bytes) -> bool:
         """Tell whether (r, s), 32 bytes each, is a signature of the 32-byte `digest`."""
 
     def sign_digest(self, secret: bytes, digest: bytes) -> tuple[int, int]:
@@ -82,14 +78,9 @@ class Backend:
             if len(public_key) != PUBLIC_KEY_BYTES or len(signature) != SIGNATURE_BYTES:
                 return False
             r, s = signature[:32], signature[32:]
-            if (
-                not 0 < int.from_bytes(s) <= HIGHEST_LOW_S
-                or not 0 < int.from_bytes(r) < CURVE_ORDER
-            ):
+            if not 0 < int.from_bytes(s) <= HIGHEST_LOW_S or not 0 < int.from_bytes(r) < CURVE_ORDER:
                 return False
-            return self._library.verify_digest(
-                public_key, r, s, hashlib.sha256(message).digest()
-            )
+            return self._library.verify_digest(public_key, r, s, hashlib.sha256(message).digest())
         except Exception:  # noqa: BLE001 - a key or signature chosen by a peer must never stop the node
             return False
 
@@ -108,9 +99,7 @@ class Backend:
 def _check_secret(secret: bytes) -> None:
     """Refuse what is no secret key, without a word of what it was."""
     if len(secret) != SECRET_BYTES or not 0 < int.from_bytes(secret) < CURVE_ORDER:
-        raise LocalError(
-            "a secret key is 32 bytes between 1 and the order of the curve less one"
-        )
+        raise LocalError("a secret key is 32 bytes between 1 and the order of the curve less one")
 
 
 def _der(r: bytes, s: bytes) -> bytes:
@@ -132,21 +121,15 @@ def _coincurve() -> Library:
     class Coincurve:
         name = "coincurve"
 
-        def verify_digest(
-            self, public_key: bytes, r: bytes, s: bytes, digest: bytes
-        ) -> bool:
-            return bool(
-                coincurve.PublicKey(public_key).verify(_der(r, s), digest, hasher=None)
-            )
+        def verify_digest(self, public_key: bytes, r: bytes, s: bytes, digest: bytes) -> bool:
+            return bool(coincurve.PublicKey(public_key).verify(_der(r, s), digest, hasher=None))
 
         def sign_digest(self, secret: bytes, digest: bytes) -> tuple[int, int]:
             compact = coincurve.PrivateKey(secret).sign_recoverable(digest, hasher=None)
             return int.from_bytes(compact[:32]), int.from_bytes(compact[32:64])
 
         def public_key_of(self, secret: bytes) -> bytes:
-            return bytes(
-                coincurve.PublicKey.from_valid_secret(secret).format(compressed=True)
-            )
+            return bytes(coincurve.PublicKey.from_valid_secret(secret).format(compressed=True))
 
     return Coincurve()
 
@@ -165,16 +148,12 @@ def _cryptography() -> Library:
         TypeError,
         UnsupportedAlgorithm,
     ) as error:  # a release, or an OpenSSL, without RFC 6979
-        raise ImportError(
-            "this release of cryptography cannot sign deterministically"
-        ) from error
+        raise ImportError("this release of cryptography cannot sign deterministically") from error
 
     class Cryptography:
         name = "cryptography"
 
-        def verify_digest(
-            self, public_key: bytes, r: bytes, s: bytes, digest: bytes
-        ) -> bool:
+        def verify_digest(self, public_key: bytes, r: bytes, s: bytes, digest: bytes) -> bool:
             key = ec.EllipticCurvePublicKey.from_encoded_point(curve, public_key)
             try:
                 key.verify(_der(r, s), digest, verifying)
@@ -200,16 +179,10 @@ def _ecdsa() -> Library:
     class Ecdsa:
         name = "ecdsa"
 
-        def verify_digest(
-            self, public_key: bytes, r: bytes, s: bytes, digest: bytes
-        ) -> bool:
-            key = ecdsa.VerifyingKey.from_string(
-                public_key, ecdsa.SECP256k1, valid_encodings=("compressed",)
-            )
+        def verify_digest(self, public_key: bytes, r: bytes, s: bytes, digest: bytes) -> bool:
+            key = ecdsa.VerifyingKey.from_string(public_key, ecdsa.SECP256k1, valid_encodings=("compressed",))
             try:
-                return bool(
-                    key.verify_digest((r, s), digest, sigdecode=sigdecode_strings)
-                )
+                return bool(key.verify_digest((r, s), digest, sigdecode=sigdecode_strings))
             except ecdsa.BadSignatureError:
                 return False
 
@@ -268,9 +241,7 @@ def _first_backend() -> Backend:
             return backend_named(name)
         except ImportError:
             continue
-    raise ImportError(
-        f"gridlight needs one of {', '.join(_LOADERS)} to check signatures"
-    )
+    raise ImportError(f"gridlight needs one of {', '.join(_LOADERS)} to check signatures")
 
 
 BACKEND: Final = _first_backend()
@@ -310,7 +281,5 @@ def address_of(public_key: bytes) -> bytes:
         MalformedError: `public_key` is not 33 bytes that start with 2 or 3 (CRY-01).
     """
     if len(public_key) != PUBLIC_KEY_BYTES or public_key[0] not in (2, 3):
-        raise MalformedError(
-            "CRY-01", "a public key is 33 bytes and starts with 2 or 3", got=public_key
-        )
+        raise MalformedError("CRY-01", "a public key is 33 bytes and starts with 2 or 3", got=public_key)
     return tagged_hash(_ADDRESS_TAG, public_key)[:ADDRESS_BYTES]

@@ -50,9 +50,7 @@ _put_four: Final = struct.Struct(">BI").pack
 _put_eight: Final = struct.Struct(">BQ").pack
 
 
-def decode(
-    data: bytes, *, max_bytes: int, max_depth: int = 8, max_items: int = 1 << 20
-) -> Value:
+def decode(data: bytes, *, max_bytes: int, max_depth: int = 8, max_items: int = 1 << 20) -> Value:
     """Return the value that `data` spells; arrays come back as tuples.
 
     Args:
@@ -66,9 +64,7 @@ def decode(
         LocalError: `data` is not `bytes`, or `max_depth` is over `DEPTH_LIMIT`.
     """
     if type(data) is not bytes:
-        raise LocalError(
-            "only bytes can be decoded", got=type(data).__name__, expected="bytes"
-        )
+        raise LocalError("only bytes can be decoded", got=type(data).__name__, expected="bytes")
     if max_depth > DEPTH_LIMIT:
         raise LocalError(
             "the nesting allowed is too deep",
@@ -89,9 +85,7 @@ def decode(
     except UnicodeDecodeError:
         raise MalformedError("ENC-09", "a text is not UTF-8", got=data) from None
     if end != len(data):
-        raise MalformedError(
-            "ENC-03", "bytes follow the value", got=len(data), expected=f"{end} bytes"
-        )
+        raise MalformedError("ENC-03", "bytes follow the value", got=len(data), expected=f"{end} bytes")
     return values[0]
 
 
@@ -114,9 +108,7 @@ def _decode_items(  # noqa: C901, PLR0912, PLR0915
         )
     items_left[0] -= count
     if items_left[0] < 0:
-        raise MalformedError(
-            "ENC-08", "there are too many items", got=f"{-items_left[0]} over the limit"
-        )
+        raise MalformedError("ENC-08", "there are too many items", got=f"{-items_left[0]} over the limit")
     values: list[Value] = []
     put = values.append
     for _ in range(count):
@@ -149,9 +141,7 @@ def _decode_items(  # noqa: C901, PLR0912, PLR0915
             if number <= 0xFFFF_FFFF:
                 _refuse_long_head(number)
         else:
-            raise MalformedError(
-                "ENC-05", "a head is indefinite or reserved", got=f"0x{head:02x}"
-            )
+            raise MalformedError("ENC-05", "a head is indefinite or reserved", got=f"0x{head:02x}")
         if head < _NEGATIVE:
             put(number)
         elif head < _BYTES:
@@ -179,9 +169,7 @@ def _decode_items(  # noqa: C901, PLR0912, PLR0915
             at = end
         elif head < _BEYOND:
             if depth_left <= 0:
-                raise MalformedError(
-                    "ENC-07", "arrays nest too deep", got=f"an array at byte {at - 1}"
-                )
+                raise MalformedError("ENC-07", "arrays nest too deep", got=f"an array at byte {at - 1}")
             inner, at = _decode_items(data, at, number, depth_left - 1, items_left)
             put(inner)
         else:
@@ -214,28 +202,18 @@ def encode(value: Encodable) -> bytes:
     return b"".join(chunks)
 
 
-def _encode_items(
-    items: Sequence[Encodable], put: Callable[[bytes], None], depth_left: int
-) -> None:
+def _encode_items(items: Sequence[Encodable], put: Callable[[bytes], None], depth_left: int) -> None:
     for item in items:
         if isinstance(item, int):
             if item is True or item is False:
-                raise LocalError(
-                    "a bool has no encoding", got=item, expected="an integer"
-                )
-            put(
-                _encode_head(_UINT, item)
-                if item >= 0
-                else _encode_head(_NEGATIVE, -1 - item)
-            )
+                raise LocalError("a bool has no encoding", got=item, expected="an integer")
+            put(_encode_head(_UINT, item) if item >= 0 else _encode_head(_NEGATIVE, -1 - item))
         elif isinstance(item, bytes):
             put(_encode_head(_BYTES, len(item)))
             put(item)
         elif isinstance(item, tuple | list):
             if depth_left <= 0:
-                raise LocalError(
-                    "arrays nest too deep to encode", expected=f"at most {DEPTH_LIMIT}"
-                )
+                raise LocalError("arrays nest too deep to encode", expected=f"at most {DEPTH_LIMIT}")
             put(_encode_head(_ARRAY, len(item)))
             _encode_items(item, put, depth_left - 1)
         elif isinstance(item, str):
@@ -256,9 +234,7 @@ def _text_bytes(text: str) -> bytes:
     except UnicodeEncodeError:  # a lone surrogate
         raise LocalError("a text has no UTF-8 form", got=ascii(text)) from None
     if len(raw) > MAX_TEXT_BYTES:
-        raise LocalError(
-            "a text is too long to encode", got=len(raw), expected=MAX_TEXT_BYTES
-        )
+        raise LocalError("a text is too long to encode", got=len(raw), expected=MAX_TEXT_BYTES)
     return raw
 
 
@@ -274,6 +250,4 @@ def _encode_head(major: int, number: int) -> bytes:
         return _put_four(major | _FOUR, number)
     if number <= INT_MAX:
         return _put_eight(major | _EIGHT, number)
-    raise LocalError(
-        "an integer is beyond 64 bits", got=number, expected=f"{INT_MIN} to {INT_MAX}"
-    )
+    raise LocalError("an integer is beyond 64 bits", got=number, expected=f"{INT_MIN} to {INT_MAX}")

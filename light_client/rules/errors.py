@@ -11,13 +11,12 @@ programs read the attributes and people the sentence. Values are shortened, and 
 """
 
 from enum import Enum
+from reprlib import Repr
 from typing import Final
 
 _SHOWN_BYTES: Final = 4
 _SHOWN_TEXT: Final = 80
-_SHOWN_BITS: Final = (
-    128  # Python refuses to print very long integers, and nobody would read them
-)
+_SHOWN_BITS: Final = 128  # Python refuses to print very long integers, and nobody would read them
 
 
 class _Unsaid(Enum):
@@ -29,6 +28,18 @@ class _Unsaid(Enum):
 UNSAID: Final = _Unsaid.UNSAID
 
 
+class _Picture(Repr):
+    """A repr that stays short, and never fails on the long integers that Python refuses to print, however deep they sit."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Return the decimal form of an integer, or only its length."""
+        return repr(x) if x.bit_length() <= _SHOWN_BITS else f"an integer of {x.bit_length()} bits"
+
+
+_PICTURE: Final = _Picture()
+_PICTURE.maxother = 2 * _SHOWN_TEXT
+
+
 def shown(value: object) -> str:
     """Return a short, one-line picture of `value`: bytes by their first four and their length."""
     if isinstance(value, bytes | bytearray | memoryview):
@@ -36,9 +47,7 @@ def shown(value: object) -> str:
         if len(raw) <= 2 * _SHOWN_BYTES:
             return f"0x{raw.hex()}" if raw else "no bytes"
         return f"0x{raw[:_SHOWN_BYTES].hex()}… ({len(raw)} bytes)"
-    if isinstance(value, int) and value.bit_length() > _SHOWN_BITS:
-        return f"an integer of {value.bit_length()} bits"
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else _PICTURE.repr(value)
     text = " ".join(text.split())
     return text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]}…"
 
@@ -52,9 +61,7 @@ class LightClientError(Exception):
         expected: the value, bound or description that would have been right, or `UNSAID`.
     """
 
-    def __init__(
-        self, reason: str, got: object = UNSAID, expected: object = UNSAID
-    ) -> None:
+    def __init__(self, reason: str, got: object = UNSAID, expected: object = UNSAID) -> None:
         super().__init__(reason, got, expected)
         self.reason: Final = reason
         self.got: Final = got
@@ -77,9 +84,7 @@ class RuleViolation(LightClientError):
         rule: the id of the rule, as in `docs/protocol.md`, for example `MKT-03`.
     """
 
-    def __init__(
-        self, rule: str, reason: str, got: object = UNSAID, expected: object = UNSAID
-    ) -> None:
+    def __init__(self, rule: str, reason: str, got: object = UNSAID, expected: object = UNSAID) -> None:
         super().__init__(reason, got, expected)
         self.args = (
             rule,

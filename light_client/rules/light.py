@@ -77,9 +77,7 @@ class Update:
 def header_is_of_this_chain(trusted: TrustedState, update: Update) -> None:
     """LC-01: chain id of the header is the trusted one."""
     if update.header.chain_id != trusted.chain_id:
-        raise RuleViolation(
-            "LC-01", "chain id", got=update.header.chain_id, expected=trusted.chain_id
-        )
+        raise RuleViolation("LC-01", "chain id", got=update.header.chain_id, expected=trusted.chain_id)
 
 
 def header_is_newer(trusted: TrustedState, update: Update) -> None:
@@ -101,9 +99,7 @@ def header_is_newer(trusted: TrustedState, update: Update) -> None:
         )
 
 
-def trusted_header_is_fresh(
-    trusted: TrustedState, now_ms: int, params: LightParams
-) -> None:
+def trusted_header_is_fresh(trusted: TrustedState, now_ms: int, params: LightParams) -> None:
     """LC-03: the trusting period is not over (hard; a signed checkpoint is needed then)."""
     end_ms = trusted.time_ms + params.trusting_period_ms
     if now_ms >= end_ms:
@@ -227,9 +223,7 @@ class TradeProof(NamedTuple):
     siblings: tuple[bytes, ...]
 
 
-def verify_trade(
-    header: Header, offer_id: int, offer: Offer, trade: Trade, proof: TradeProof
-) -> None:
+def verify_trade(header: Header, offer_id: int, offer: Offer, trade: Trade, proof: TradeProof) -> None:
     """Check one's own final trade: it is in the block, and within one's own offer.
 
     Raises:
@@ -253,12 +247,8 @@ def verify_trade(
             got=(trade.offer_id, trade.side),
             expected=(offer_id, offer.side),
         )
-    if trade.interval != header.clearing.interval or not contains(
-        offer.ranges, trade.interval
-    ):
-        raise RuleViolation(
-            "LC-12", "interval of the trade", got=trade.interval, expected=offer.ranges
-        )
+    if trade.interval != header.clearing.interval or not contains(offer.ranges, trade.interval):
+        raise RuleViolation("LC-12", "interval of the trade", got=trade.interval, expected=offer.ranges)
     if not 0 < trade.energy_j <= offer.energy_j:
         raise RuleViolation(
             "LC-13",
@@ -284,9 +274,7 @@ def verify_trade(
         )
 
 
-def verify_balance(
-    header: Header, address: Address, account: Account | None, proof: StateProof
-) -> None:
+def verify_balance(header: Header, address: Address, account: Account | None, proof: StateProof) -> None:
     """Check one's own account (None: none exists) against the state root.
 
     Raises:

@@ -66,9 +66,7 @@ def consistency_proof(leaves: Iterable[bytes], size: int) -> Proof:
     return tree.consistency_proof(size, tree.size)
 
 
-def verify_inclusion(
-    leaf: bytes, index: int, size: int, proof: Sequence[bytes], root_hash: bytes
-) -> bool:
+def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root_hash: bytes) -> bool:
     """Tell whether `proof` shows that `leaf` is number `index` of the `size` leaves under `root_hash`."""
     return verify_inclusion_of_hash(leaf_hash(leaf), index, size, proof, root_hash)
 
@@ -236,9 +234,7 @@ class Tree:
         """
         self._check_size(size)
         if not 0 <= index < size:
-            raise LocalError(
-                "there is no such leaf", got=index, expected=f"0 to {size - 1}"
-            )
+            raise LocalError("there is no such leaf", got=index, expected=f"0 to {size - 1}")
         siblings: list[bytes] = []
         start, end = 0, size
         while end - start > 1:
@@ -261,9 +257,7 @@ class Tree:
         """
         self._check_size(new_size)
         if not 0 < old_size <= new_size:
-            raise LocalError(
-                "there is no such older tree", got=old_size, expected=f"1 to {new_size}"
-            )
+            raise LocalError("there is no such older tree", got=old_size, expected=f"1 to {new_size}")
         hashes: list[bytes] = []
         start, end = 0, new_size
         while old_size != end:
@@ -274,17 +268,13 @@ class Tree:
             else:
                 hashes.append(self._subtree_root(start, middle))
                 start = middle
-        if (
-            start
-        ):  # otherwise the subtree reached is the old tree, whose root the verifier has
+        if start:  # otherwise the subtree reached is the old tree, whose root the verifier has
             hashes.append(self._subtree_root(start, end))
         return tuple(reversed(hashes))
 
     def _check_size(self, size: int) -> None:
         if not 0 <= size <= self.size:
-            raise LocalError(
-                "the tree has no such size", got=size, expected=f"0 to {self.size}"
-            )
+            raise LocalError("the tree has no such size", got=size, expected=f"0 to {self.size}")
 
     def _subtree_root(self, start: int, end: int) -> bytes:
         """Return the root over leaves `start` to `end`, where `start` is a multiple of a power of two >= the width."""
@@ -293,9 +283,7 @@ class Tree:
             height = width.bit_length() - 1
             return self._levels[height][start >> height]
         middle = start + _largest_power_below(width)
-        return node_hash(
-            self._subtree_root(start, middle), self._subtree_root(middle, end)
-        )
+        return node_hash(self._subtree_root(start, middle), self._subtree_root(middle, end))
 
 
 def _largest_power_below(number: int) -> int:

@@ -90,11 +90,7 @@ def _rebuild(
     depth: int,
 ) -> Node:
     """A subtree out of at most one old entry and the changes that fall into it."""
-    entries = [
-        make_entry(key, value)
-        for key in keys[low:high]
-        if (value := changes[key]) is not None
-    ]
+    entries = [make_entry(key, value) for key in keys[low:high] if (value := changes[key]) is not None]
     if entry is not None and entry.key not in changes:
         entries.insert(bisect_left([new.key for new in entries], entry.key), entry)
     return _build(entries, depth)
@@ -104,9 +100,7 @@ def _build(entries: list[Entry], depth: int) -> Node:
     if len(entries) <= 1:
         return entries[0] if entries else None
     middle = _split([entry.key for entry in entries], 0, len(entries), depth)
-    return _join(
-        _build(entries[:middle], depth + 1), _build(entries[middle:], depth + 1)
-    )
+    return _join(_build(entries[:middle], depth + 1), _build(entries[middle:], depth + 1))
 
 
 def _join(left: Node, right: Node) -> Node:
@@ -166,9 +160,7 @@ def prove(node: Node, key: bytes) -> StateProof:
     return StateProof(tuple(siblings), other)
 
 
-def verify_state(
-    root: bytes, key: bytes, encoded: bytes | None, proof: StateProof
-) -> None:
+def verify_state(root: bytes, key: bytes, encoded: bytes | None, proof: StateProof) -> None:
     """Check that ``key`` has the value ``encoded`` under ``root`` (None: has no value).
 
     Raises:
@@ -200,11 +192,7 @@ def verify_state(
     else:
         other_key, other_value = other
         depth = len(siblings)
-        if (
-            len(other_key) != HASH_BYTES
-            or len(other_value) != HASH_BYTES
-            or other_key == key
-        ):
+        if len(other_key) != HASH_BYTES or len(other_value) != HASH_BYTES or other_key == key:
             raise RuleViolation(
                 "LC-20",
                 "a proof of absence names no other entry",
@@ -220,11 +208,7 @@ def verify_state(
             )
         node = make_entry(other_key, other_value).hash
     for at in range(len(siblings) - 1, -1, -1):
-        node = (
-            branch_hash(siblings[at], node)
-            if _bit(key, at)
-            else branch_hash(node, siblings[at])
-        )
+        node = branch_hash(siblings[at], node) if _bit(key, at) else branch_hash(node, siblings[at])
     if node != root:
         raise RuleViolation(
             "LC-21",

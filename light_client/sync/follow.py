@@ -6,8 +6,8 @@ when one does not answer in time or sends what the caller refuses. Announcements
 
 from __future__ import annotations
 
-from light_client.messages.codec import encode_message
 from light_client.messages.chain import GetBlocks, Subscribe
+from light_client.messages.codec import encode_message
 from light_client.rules.errors import LocalError
 from light_client.session.actor import Effect, PeerName, Send, SetTimer
 
@@ -23,12 +23,10 @@ class BlockFollower:
         *,
         limit: int = 64,
         retry_ms: int = 3_000,
-        poll_ms: int = 60_000,
+        poll_ms: int = 120_000,
     ):
         if not servers:
-            raise LocalError(
-                "a follower needs a server", got=0, expected="at least one"
-            )
+            raise LocalError("a follower needs a server", got=0, expected="at least one")
         self._servers = servers
         self._current = 0
         self._limit = limit
@@ -37,6 +35,7 @@ class BlockFollower:
         self._asked = False
         self._announced = 0
         self._announced_when_asked = 0
+        self._subscribed_ms = 0
         self.switches = 0
         """How often a server was left."""
 
@@ -47,7 +46,7 @@ class BlockFollower:
 
     def start(self, height: int, now_ms: int) -> list[Effect]:
         """Subscribe to announcements, and catch up."""
-        return [self._subscribe(height), *self._ask(height, now_ms)]
+        return [self._subscribe(height, now_ms), *self._ask(height, now_ms)]
 
     def announced(self, announced: int, height: int, now_ms: int) -> list[Effect]:
         """A server says that it has the block of height ``announced``; the caller has ``height``."""
@@ -67,7 +66,10 @@ class BlockFollower:
             return self.refused(height, now_ms)
         if self._announced > height or received >= self._limit:
             return self._ask(height, now_ms)
-        return [SetTimer(name=TIMER, at_ms=now_ms + self._poll_ms)]
+        effects: list[Effect] = [SetTimer(name=TIMER, at_ms=now_ms + self._poll_ms)]
+        if now_ms >= self._subscribed_ms + self._poll_ms:  # a busy chain moves the timer on and on
+            effects.append(self._subscribe(height, now_ms))
+        return effects
 
     def refused(self, height: int, now_ms: int) -> list[Effect]:
         """The caller refused what the server sent: turn to the next one."""
@@ -85,10 +87,9 @@ class BlockFollower:
         self._announced = 0
         self.switches += 1
 
-    def _subscribe(self, height: int) -> Send:
-        return Send(
-            peer=self.server, message=encode_message(Subscribe(from_height=height))
-        )
+    def _subscribe(self, height: int, now_ms: int) -> Send:
+        self._subscribed_ms = now_ms
+        return Send(peer=self.server, message=encode_message(Subscribe(from_height=height)))
 
     def _ask(self, height: int, now_ms: int) -> list[Effect]:
         self._asked = True

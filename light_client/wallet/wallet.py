@@ -44,9 +44,7 @@ class Wallet:
 
     def __init__(self, seed: bytes, chain_id: bytes, storage: Storage) -> None:
         if len(seed) != SEED_BYTES:
-            raise LocalError(
-                "length of a wallet seed in bytes", got=len(seed), expected=SEED_BYTES
-            )
+            raise LocalError("length of a wallet seed in bytes", got=len(seed), expected=SEED_BYTES)
         self._seed = seed
         self._chain_id = chain_id
         stored = storage.get(TABLE, _NEXT_INDEX)
@@ -66,9 +64,7 @@ class Wallet:
         first = self._next
         self._next += count
         keys = [self.key_at(index) for index in range(first, self._next)]
-        return keys, Write(
-            table=TABLE, key=_NEXT_INDEX, value=self._next.to_bytes(8, "big")
-        )
+        return keys, Write(table=TABLE, key=_NEXT_INDEX, value=self._next.to_bytes(8, "big"))
 
     def key_at(self, index: int) -> AddressKey:
         """The key of an index, for signing again after a restart."""
@@ -83,9 +79,7 @@ class Wallet:
 
     def _secret(self, index: int) -> bytes:
         for attempt in range(256):
-            message = (
-                _TAG + self._chain_id + index.to_bytes(8, "big") + bytes((attempt,))
-            )
+            message = _TAG + self._chain_id + index.to_bytes(8, "big") + bytes((attempt,))
             secret = hmac.new(self._seed, message, sha256).digest()
             if 0 < int.from_bytes(secret, "big") < CURVE_ORDER:
                 return secret

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     except ScenarioError as error:
         raise CommandError(str(error), code=Exit.USAGE) from None
     cast = cast_of(file, scenario, seed)
-    total = scenario.intervals + 2
+    total = (cast.end_ms - cast.start_ms) // (scenario.interval_s * 1_000)
     title = f"{len(scenario.homes)} homes, {len(scenario.feeders)} feeders, {cast.miners} miners, {cast.solvers} solvers"
     with console.progress(scenario.name, total=total, unit="intervals") as progress:
         day = run_day(

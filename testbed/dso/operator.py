@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.chain import Blocks, CertifiedBlock, NewBlock
+from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.registry import (
     WithdrawEntry,
     WithdrawReply,
@@ -20,7 +20,15 @@ from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.events import Deposited
 from light_client.rules.ledger.execution import Outcome
 from light_client.rules.ledger.genesis import Genesis
-from light_client.rules.ledger.transactions import Asset, GrantAssets, asset_from_wire, sign_transaction
+from light_client.rules.ledger.transactions import (
+    MAX_GRANTS,
+    Asset,
+    GrantAssets,
+    asset_from_wire,
+    asset_to_wire,
+    sign_transaction,
+)
+from light_client.rules.units import PUBLIC_KEY_BYTES, FeederId
 from light_client.session.actor import (
     Effect,
     Event,
@@ -36,7 +44,6 @@ from light_client.session.actor import (
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
 from light_client.sync.follow import BlockFollower
-from light_client.rules.units import PUBLIC_KEY_BYTES, FeederId
 from testbed.dso.registry import Registry, WithdrawalRefusedError
 from testbed.follower import LedgerFollower
 
@@ -53,7 +60,7 @@ class OperatorParams:
     """How long requests are collected before a batch of grants, ms: batches hide who asked."""
     resend_ms: int = 10_000
     """How long a batch may take to appear in a block before it is sent again, ms."""
-    max_batch: int = 512
+    max_batch: int = MAX_GRANTS
     """Most addresses in one batch."""
 
 
@@ -162,7 +169,7 @@ class Operator:
         reply = WithdrawReply(request_id=request.request_id, accepted=True)
         self._answered[request.public_key, request.request_id] = reply
         self._waiting.update((asset.address, asset) for asset in assets)
-        record = encode(tuple(asset.to_wire() for asset in assets))
+        record = encode(tuple(asset_to_wire(asset) for asset in assets))
         return [
             Write(table=WITHDRAWALS, key=_request_key(request), value=record),
             *self._batch_later(now_ms),

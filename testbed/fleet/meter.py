@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from random import Random
 
 from light_client.client import LightClient
-from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.chain import Blocks, NewBlock
+from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.proofs import (
     AccountMessage,
     GetAccount,
@@ -23,10 +23,9 @@ from light_client.rules.ledger.audit import Followed
 from light_client.rules.ledger.block import Header
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import account_from_bytes, account_key
-from light_client.rules.ledger.transactions import DepositAssets, GrantAssets
 from light_client.rules.light import Update
 from light_client.rules.statetree import verify_state
-from light_client.rules.units import Address, OfferId
+from light_client.rules.units import OfferId
 from light_client.rules.verdict import Accepted, Rejected
 from light_client.session.actor import (
     Effect,
@@ -44,11 +43,13 @@ from light_client.session.actor import (
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
 from light_client.sync.follow import BlockFollower
 from light_client.wallet.wallet import AddressKey, Wallet
+from testbed.fleet.order_book import OrderBook
 from testbed.fleet.orders import Order, Stage
 from testbed.scenarios.model import PlannedOffer
 
 _TABLE = "orders"
 _FIRST_INDEX = b"first-index"
+_TO_POST = (Stage.PLANNED, Stage.GRANTED, Stage.POSTED)
 _HEADERS_KEPT = 256
 _ASK_BATCH = 200
 """Most addresses in one withdrawal request."""
@@ -97,13 +98,11 @@ class EmulatedMeter:
         planned = tuple(plan)
         keys, self._first_writes = _keys_for(len(planned), wallet, storage)
         self._first_index = keys[0].index if keys else 0
-        self._orders = [
+        orders = [
             Order(plan=offer, key=key, post_at_ms=self._moment(offer))
             for offer, key in zip(planned, keys, strict=True)
         ]
-        self._by_address = {order.key.address: order for order in self._orders}
-        self._by_offer: dict[OfferId, Order] = {}
-        self._by_number: dict[OfferId, Order] = {}
+        self._orders = OrderBook(orders, genesis.chain.max_tx_bytes)
         self._asked: dict[int, list[Order]] = {}
         self._unproven: dict[int, set[OfferId]] = {}
 
@@ -115,7 +114,7 @@ class EmulatedMeter:
 
     def orders(self) -> tuple[Order, ...]:
         """All orders of the day, for reports."""
-        return tuple(self._orders)
+        return self._orders.orders
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """React to one event."""
@@ -165,7 +164,7 @@ class EmulatedMeter:
     def _withdraw(self, now_ms: int) -> list[Effect]:
         """Ask the DSO for the assets of all orders that have none yet: the daily batch of addresses."""
         if not self._asked:
-            wanting = [order for order in self._orders if order.stage is Stage.PLANNED]
+            wanting = self._orders.at(Stage.PLANNED)
             for start in range(0, len(wanting), _ASK_BATCH):
                 self._asked[self._first_index + start] = wanting[start : start + _ASK_BATCH]
         effects: list[Effect] = []
@@ -206,12 +205,8 @@ class EmulatedMeter:
     def _post_due(self, now_ms: int) -> list[Effect]:
         """Post what is due; what is not granted yet is tried again, what is too late is given up."""
         effects: list[Effect] = []
-        for order in self._orders:
-            if order.post_at_ms > now_ms or order.stage not in (
-                Stage.PLANNED,
-                Stage.GRANTED,
-                Stage.POSTED,
-            ):
+        for order in self._orders.at(*_TO_POST):
+            if order.post_at_ms > now_ms:
                 continue
             if now_ms >= self._genesis.gate_ms(order.plan.first_interval):
                 order.advance(Stage.MISSED)
@@ -232,8 +227,7 @@ class EmulatedMeter:
         return effects + self._post_timer(now_ms)
 
     def _post_timer(self, now_ms: int) -> list[Effect]:
-        stages = (Stage.PLANNED, Stage.GRANTED, Stage.POSTED)
-        waiting = [order.post_at_ms for order in self._orders if order.stage in stages]
+        waiting = [order.post_at_ms for order in self._orders.at(*_TO_POST)]
         return [SetTimer(name="post", at_ms=max(now_ms + 1, min(waiting)))] if waiting else []
 
     def _follow(self, blocks: Blocks, now_ms: int) -> list[Effect]:
@@ -272,52 +266,20 @@ class EmulatedMeter:
     def _take_in(self, header: Header, followed: Followed, now_ms: int) -> list[Effect]:
         """Find what concerns this home in a verified block."""
         effects: list[Effect] = []
-        for signed in followed.transactions:
-            match signed.transaction:
-                case GrantAssets(assets=assets):
-                    self._granted(asset.address for asset in assets)
-                case DepositAssets() if (order := self._by_address.get(signed.address)) is not None:
-                    order.advance(Stage.DEPOSITED)
-        for offer in followed.posted:
-            order = self._by_address.get(offer.address)
-            if order is not None and order.stage in (Stage.GRANTED, Stage.POSTED, Stage.MISSED):
-                order.advance(Stage.OPEN)
-                order.offer_id = offer.offer_id
-                self._by_offer[offer.offer_id] = self._by_number[offer.offer_id] = order
-        if followed.cleared is not None:
-            own = [trade for trade in followed.cleared.trades if OfferId(trade.offer_id) in self._by_offer]
-            for trade in own:
-                order = self._by_offer[OfferId(trade.offer_id)]
-                order.trades.append(trade)
-                if order.sent_at_ms is not None and len(order.trades) == 1:
-                    effects.append(Report(name="offer-to-final-ms", value=now_ms - order.sent_at_ms))
-            if own:
-                ids = tuple(OfferId(trade.offer_id) for trade in own)
-                self._unproven[header.clearing.interval] = set(ids)
-                request = GetTrades(interval=header.clearing.interval, offers=ids)
-                effects.append(Send(peer=self._follower.server, message=encode_message(request)))
-            effects += self._close_ended(now_ms)
+        own = self._orders.take_in(followed)
+        for order, _ in own:
+            if order.sent_at_ms is not None and len(order.trades) == 1:
+                effects.append(Report(name="offer-to-final-ms", value=now_ms - order.sent_at_ms))
+        if own:
+            interval = header.clearing.interval
+            ids = tuple(sorted(OfferId(trade.offer_id) for _, trade in own))
+            self._unproven[interval] = set(ids)
+            request = GetTrades(interval=interval, offers=ids)
+            effects.append(Send(peer=self._follower.server, message=encode_message(request)))
+        if followed.cleared is not None and self._orders.close_ended(self.client.replica.offers):
+            delay_ms = self._chance.randrange(1, self._genesis.market.interval_s * 1_000)
+            effects.append(SetTimer(name="settle", at_ms=now_ms + delay_ms))
         return effects
-
-    def _granted(self, addresses: Iterable[Address]) -> None:
-        for address in addresses:
-            order = self._by_address.get(address)
-            if order is not None:
-                order.granted = True
-                if order.stage is Stage.PLANNED:
-                    order.advance(Stage.GRANTED)
-
-    def _close_ended(self, now_ms: int) -> list[Effect]:
-        open_offers = self.client.replica.offers
-        ended = [order for offer_id, order in self._by_offer.items() if offer_id not in open_offers]
-        for order in ended:
-            if order.offer_id is not None:
-                del self._by_offer[order.offer_id]
-            order.advance(Stage.CLOSED)
-        if not ended:
-            return []
-        delay_ms = self._chance.randrange(1, self._genesis.market.interval_s * 1_000)
-        return [SetTimer(name="settle", at_ms=now_ms + delay_ms)]
 
     def _take_proofs(self, message: TradesMessage) -> list[Effect]:
         """Check own trades by inclusion, each against its offer and against what the replica derived."""
@@ -325,7 +287,7 @@ class EmulatedMeter:
         waiting = self._unproven.get(message.interval, set())
         for proven in message.trades if header is not None else ():
             trade = proven.trade
-            order = self._by_number.get(OfferId(trade.offer_id))
+            order = self._orders.of_number(trade.offer_id)
             if order is None or trade.offer_id not in waiting or header is None:
                 continue
             waiting.discard(OfferId(trade.offer_id))
@@ -340,7 +302,7 @@ class EmulatedMeter:
 
     def _settle(self, now_ms: int) -> list[Effect]:
         """Ask for the balances of ended orders; ask again for what was not answered."""
-        ended = [o for o in self._orders if o.granted and o.stage in (Stage.CLOSED, Stage.MISSED)]
+        ended = [order for order in self._orders.at(Stage.CLOSED, Stage.MISSED) if order.granted]
         server = self._follower.server
         effects: list[Effect] = [
             Send(
@@ -361,7 +323,7 @@ class EmulatedMeter:
     def _take_balance(self, message: AccountMessage, now_ms: int) -> list[Effect]:
         """Check an own balance under a trusted state root, compare it with the verified trades, then hand it back."""
         header = self._headers.get(message.height)
-        order = self._by_address.get(message.address)
+        order = self._orders.of_address(message.address)
         if header is None or order is None or order.stage not in (Stage.CLOSED, Stage.MISSED):
             return []
         verify_state(

@@ -1,3 +1,1 @@
-"""What happens on a trading day: homes, feeders, offers and faults, every one a function of a seed and a
-date.
-"""
+"""What happens on a trading day: homes, feeders, offers and faults, every one a function of a seed and a date."""

@@ -37,7 +37,5 @@ class Chance:
         return low + step * self.below((high - low) // step + 1, *names)
 
     def shuffled(self, items: Iterable[T], *names: object) -> list[T]:
-        """``items`` in an order that depends on the seed and on each item's own text, not on their order
-        here.
-        """
+        """``items`` in an order that depends on the seed and on each item's own text, not on their order here."""
         return sorted(items, key=lambda item: self._number((*names, item)))

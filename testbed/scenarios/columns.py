@@ -1,6 +1,4 @@
-"""Offers as columns: the same facts as ``PlannedOffer``, a numpy array each, for grids of several hundred
-thousand offers.
-"""
+"""Offers as columns: the facts of ``PlannedOffer``, a numpy array each, for several hundred thousand offers."""
 
 from __future__ import annotations
 
@@ -65,9 +63,7 @@ class OfferColumns:
         return OfferColumns(**{field.name: getattr(self, field.name)[keep] for field in fields(self)})
 
     def visible(self, first: int, last_start: int) -> OfferColumns:
-        """The offers that begin no later than ``last_start`` and have not ended before ``first``: a market
-        window.
-        """
+        """The offers that begin no later than ``last_start`` and have not ended before ``first``: a market window."""
         return self.where((self.first_interval <= last_start) & (self.last_interval >= first))
 
     def energy_of(self, side: Side) -> int:

@@ -182,12 +182,12 @@ class Scenario:
 
     def energy_j(self, side: Side) -> int:
         """Energy of all offers of one side, J."""
-        return sum(offer.energy_j for offer in self.offers if offer.side is side)
+        return sum(offer.energy_j for offer in self.offers if offer.side == side)
 
     def offered_per_interval_j(self, side: Side) -> tuple[int, ...]:
         """Energy offered per interval of the day, J; an offer over several intervals counts in its first."""
         totals = [0] * self.intervals
         for offer in self.offers:
-            if offer.side is side:
+            if offer.side == side:
                 totals[offer.first_interval - self.first_interval] += offer.energy_j
         return tuple(totals)

@@ -54,11 +54,12 @@ def _prices_by_home(columns: OfferColumns, rng: np.random.Generator) -> Column:
 
 
 def scale(base: OfferColumns, copies: int, *, priced: bool) -> OfferColumns:
-    """``copies`` times the offers of ``base``; with ``priced``, reservation prices per home instead of those
-    of ``base``.
+    """``copies`` times the offers of ``base``, as the recipe says; cut a window after scaling, not before.
 
-    ``base`` must be in the order of its files, with energies in whole units of 90,000 J. Cut a window after
-    scaling, not before.
+    Args:
+        base: offers in the order of their files, with energies in whole units of 90,000 J.
+        copies: how many times as large; 1 leaves the energies as they are.
+        priced: whether homes draw reservation prices, instead of the prices of ``base``.
     """
     if copies < 1:
         raise PlanError("copies of a grid", got=copies, expected="1 or more")

@@ -1,6 +1,4 @@
-"""A village out of arithmetic alone: no download, no data, the same on every machine; for tests and fault
-campaigns.
-"""
+"""A village out of arithmetic alone: no download, no data, the same on every machine; for tests and fault campaigns."""
 
 from __future__ import annotations
 
@@ -39,9 +37,7 @@ class Village:
     c_ext_w: int = 1_000
     c_int_w: int | None = None
     pv_percent: int = 50
-    """Share of the homes with a roof of modules; the first home always has one and the last never, so that a
-    market exists.
-    """
+    """Share of the homes with modules; the first home always has them and the last never: a market exists."""
     battery_percent: int = 30
     """Share of the homes with modules that also have a battery; the first one always has."""
 
@@ -64,9 +60,7 @@ def _load_hours(home_id: int, chance: Chance) -> tuple[int, ...]:
 
 
 def _sun_hours(peak_w: int, clouds: Chance) -> tuple[int, ...]:
-    """A day of sun for modules of ``peak_w``: a parabola from sunrise to sunset, each hour dimmed by the same
-    clouds; J per hour.
-    """
+    """A day of sun for modules of ``peak_w``: a parabola, each hour dimmed by the clouds of all; J per hour."""
     length = SUNSET_H - SUNRISE_H
     hours = []
     for hour in range(HOURS):

@@ -118,8 +118,7 @@ def _read_home(path: Path) -> list[Row]:
 
 
 def read_rows(folder: Path) -> list[Row]:
-    """Every row of every home: files in lexicographic order, rows in file order (the scaling recipe depends
-    on it).
+    """Every row of every home: files in lexicographic order, as the scaling recipe wants, rows in file order.
 
     Raises:
         DataUnavailableError: the folder holds no such file.

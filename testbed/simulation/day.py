@@ -12,6 +12,7 @@ from light_client.rules.market.params import MarketParams
 from testbed.cast import DSO, Cast
 from testbed.dso.operator import FollowedBlock
 from testbed.fleet.meter import EmulatedMeter
+from testbed.miner.miner import Miner
 from testbed.network.faults import NO_FAULTS, Faults, Link
 from testbed.network.simulator import Seen, Simulator
 from testbed.scenarios.files import ScenarioFile
@@ -41,6 +42,8 @@ class SimulatedDay:
     cast: Cast
     observed: Observed
     meters: tuple[EmulatedMeter, ...]
+    miners: tuple[Miner, ...]
+    """Those that are up at the end."""
     wall_s: float
 
     @property
@@ -66,18 +69,22 @@ def run_day(
     cast: Cast,
     *,
     faults: Faults = NO_FAULTS,
+    link: Link | None = None,
     progress: Callable[[int, DayRecord], None] | None = None,
 ) -> SimulatedDay:
     """Run a scenario from the interval before its day to the end of its day.
 
     Args:
+        link: quality of all links instead of the usual ones.
         progress: called once per interval of virtual time with the number of intervals that have passed.
     """
     began = perf_counter()
     observed = Observed(record=DayRecord(scenario=cast.scenario))
-    simulator = Simulator(seed=cast.seed, start_ms=cast.start_ms, link=TIER_LINK, faults=faults)
+    simulator = Simulator(seed=cast.seed, start_ms=cast.start_ms, link=link or TIER_LINK, faults=faults)
     simulator.on_report = partial(_observe, observed)
     _populate(simulator, cast)
+    if link is None:
+        _slow_meters(simulator, cast)
     length_ms = cast.scenario.interval_s * 1_000
     passed = 0
     now_ms = cast.start_ms
@@ -88,10 +95,12 @@ def run_day(
         if progress is not None:
             progress(passed, observed.record)
     meters = [simulator.actor(name) for name in cast.meter_names]
+    miners = [simulator.actor(name) for name in cast.miner_names]
     return SimulatedDay(
         cast=cast,
         observed=observed,
         meters=tuple(meter for meter in meters if isinstance(meter, EmulatedMeter)),
+        miners=tuple(miner for miner in miners if isinstance(miner, Miner)),
         wall_s=perf_counter() - began,
     )
 
@@ -100,10 +109,14 @@ def _populate(simulator: Simulator, cast: Cast) -> None:
     for name in cast.miner_names:
         simulator.add(name, partial(cast.miner, name))
     for name in cast.solver_names:
-        simulator.add(name, lambda _storage, name=name: cast.solver(name))  # type: ignore[misc]
+        simulator.add(name, partial(cast.solver, name))
     simulator.add(DSO, cast.operator)
     for name in cast.meter_names:
         simulator.add(name, partial(cast.meter, name))
+
+
+def _slow_meters(simulator: Simulator, cast: Cast) -> None:
+    for name in cast.meter_names:
         for other in (*cast.miner_names, DSO):
             simulator.set_link(name, other, METER_LINK)
             simulator.set_link(other, name, METER_LINK)

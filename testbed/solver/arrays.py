@@ -14,7 +14,7 @@ from light_client.rules.market.offer import ClassKey
 from light_client.rules.market.params import MarketParams
 from light_client.rules.market.problem import Problem
 from light_client.rules.units import Side
-from testbed.solver.errors import TooLargeError
+from testbed.solver.errors import TooLargeError, UnknownFeederError
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -104,34 +104,26 @@ def market_of(problem: Problem) -> Market:
 
     Raises:
         TooLargeError: energies, or the time that offers span, are beyond the solver's arithmetic.
+        UnknownFeederError: an offer is on a feeder outside the grid.
     """
-    position = {feeder.feeder: index for index, feeder in enumerate(problem.grid.feeders)}
-    sides: tuple[list[ClassKey], list[ClassKey]] = ([], [])
-    for key in problem.classes:
-        if key.feeder in position:
-            sides[key.side].append(key)
-    rows = [_rows_of(keys, problem, position) for keys in sides]
-    return _market(
-        problem.first_interval,
-        problem.params,
-        problem.grid,
-        rows[Side.SELL],
-        rows[Side.BUY],
-    )
+    sells, buys = (_rows_of(keys, problem) for keys in keys_of(problem))
+    return _market(problem.first_interval, problem.params, problem.grid, sells, buys)
 
 
 def keys_of(problem: Problem) -> tuple[list[ClassKey], list[ClassKey]]:
-    """Keys of the classes per side, in the order of ``market_of``: offers on feeders outside the grid cannot trade."""
-    known = {feeder.feeder for feeder in problem.grid.feeders}
+    """Keys of the classes per side, in the order of ``market_of``."""
     sides: tuple[list[ClassKey], list[ClassKey]] = ([], [])
     for key in problem.classes:
-        if key.feeder in known:
-            sides[key.side].append(key)
+        sides[key.side].append(key)
     return sides
 
 
-def _rows_of(keys: Sequence[ClassKey], problem: Problem, position: dict[int, int]) -> _Rows:
+def _rows_of(keys: Sequence[ClassKey], problem: Problem) -> _Rows:
     base, count = problem.first_interval, len(keys)
+    position: dict[int, int] = {feeder.feeder: index for index, feeder in enumerate(problem.grid.feeders)}
+    for key in keys:
+        if key.feeder not in position:
+            raise UnknownFeederError(f"an offer is on feeder {key.feeder}, which the grid does not have")
     ranges = [
         (index, first - base, last - base) for index, key in enumerate(keys) for first, last in key.ranges
     ]
@@ -156,7 +148,7 @@ class Membership:
     """Which class each offer of a table belongs to."""
 
     class_of: Ints
-    """Per offer: class on its own side, -1 where it takes no part (past, or on no feeder of the grid)."""
+    """Per offer: class on its own side, -1 where its last interval has passed."""
     side: Ints
 
 
@@ -171,7 +163,12 @@ def market_of_table(
     """
     numbers = np.array([feeder.feeder for feeder in grid.feeders], np.int64)
     place = np.minimum(np.searchsorted(numbers, table.feeder), len(numbers) - 1)
-    live = (table.last_interval >= first_interval) & (numbers[place] == table.feeder)
+    unknown = np.flatnonzero(numbers[place] != table.feeder)
+    if len(unknown):
+        raise UnknownFeederError(
+            f"an offer is on feeder {table.feeder[unknown[0]]}, which the grid does not have"
+        )
+    live = table.last_interval >= first_interval
     first = np.maximum(table.first_interval - first_interval, 0)
     last = table.last_interval - first_interval
     class_of = np.full(len(place), -1, np.int64)
@@ -200,11 +197,7 @@ def market_of_table(
         )
         starts.append(begin)
     market = _market(first_interval, params, grid, rows[Side.SELL], rows[Side.BUY])
-    return (
-        market,
-        Membership(class_of=class_of, side=table.side),
-        (starts[0], starts[1]),
-    )
+    return market, Membership(class_of=class_of, side=table.side), (starts[0], starts[1])
 
 
 def group_rows(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
@@ -223,10 +216,7 @@ def group_rows(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
     widths = [(int(column.max()) - low).bit_length() for column, low in zip(columns, lows, strict=True)]
     if sum(widths) > 62:
         narrow = [np.unique(column, return_inverse=True)[1].astype(np.int64) for column in columns]
-        lows, widths = (
-            [0] * len(columns),
-            [int(column.max()).bit_length() for column in narrow],
-        )
+        lows, widths = [0] * len(columns), [int(column.max()).bit_length() for column in narrow]
         if sum(widths) > 62:
             raise TooLargeError("offers differ in too many ways to be grouped in 64 bits")
         columns = narrow
@@ -244,10 +234,7 @@ def group_rows(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
 
 
 def _market(base: int, params: MarketParams, grid: Grid, sells: _Rows, buys: _Rows) -> Market:
-    span = 1 + max(
-        (int(rows.range_last.max()) for rows in (sells, buys) if len(rows.range_last)),
-        default=0,
-    )
+    span = 1 + max((int(rows.range_last.max()) for rows in (sells, buys) if len(rows.range_last)), default=0)
     if span > MAX_SPAN:
         raise TooLargeError(f"offers span {span} intervals, the solver takes {MAX_SPAN}")
     two_sided = np.flatnonzero(_covered(sells, span) & _covered(buys, span))

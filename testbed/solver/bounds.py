@@ -66,7 +66,16 @@ def _sparse(market: Market, dense: Ints) -> Sparse:
 def bound_of(market: Market, table: Table) -> int:
     """The bound of the theorem for a well-formed table.
 
-    Computed in int64 where no product or sum can leave it, else in Python's integers.
+    Raises:
+        RuleViolation: MKT-25 when a schedule is minus infinity at the price of a seller.
+    """
+    return limits_part(market, table) + offers_part(market, table)
+
+
+def offers_part(market: Market, table: Table) -> int:
+    """What the offers contribute to the bound: the first two sums of the theorem.
+
+    Intervals are taken relative to the first one, which moves a constant into the weight of energy. Computed in int64 where no product or sum can leave it, else in Python's integers.
 
     Raises:
         RuleViolation: MKT-25 when a schedule is minus infinity at the price of a seller.
@@ -75,12 +84,12 @@ def bound_of(market: Market, table: Table) -> int:
     energy = weight_of.get(Objective.ENERGY, 0)
     expiry = weight_of.get(Objective.EXPIRY, 0)
     welfare = weight_of.get(Objective.WELFARE, 0)
+    energy -= expiry * (market.params.expiry_weight + 1) * market.base
     if not _is_safe(market, table, energy, expiry, welfare):
         return _exact_bound(market, table, energy, expiry, welfare)
     sells, buys = market.sells, market.buys
-    absolute = market.base + market.two_sided
     owner = sells.entry_class
-    kappa = market.params.expiry_weight * (market.base + sells.last[owner]) + absolute[sells.entry_t]
+    kappa = market.params.expiry_weight * sells.last[owner] + market.two_sided[sells.entry_t]
     known, value, cell = _step_values(market, table, sells)
     if not known.all():
         raise _below(market, sells, int(np.flatnonzero(~known)[0]))
@@ -96,7 +105,7 @@ def bound_of(market: Market, table: Table) -> int:
     known, value, cell = _step_values(market, table, buys)
     gain = value + welfare * buys.price[buys.entry_class] + table.net[cell] - table.consumption[cell]
     total += _weighted_best(buys, np.where(known, gain, 0))
-    return total + _limits(market, table)
+    return total
 
 
 def _step_values(market: Market, table: Table, side: Classes) -> tuple[np.ndarray, Ints, Ints]:
@@ -106,18 +115,12 @@ def _step_values(market: Market, table: Table, side: Classes) -> tuple[np.ndarra
     shift = highest.bit_length()
     step = (
         np.searchsorted(
-            (table.step_t << shift) | table.step_price,
-            (side.entry_t << shift) | price,
-            side="right",
+            (table.step_t << shift) | table.step_price, (side.entry_t << shift) | price, side="right"
         )
         - 1
     )
     known = (step >= 0) & (table.step_t[step] == side.entry_t) if len(step) else np.zeros(0, np.bool_)
-    return (
-        known,
-        table.step_value[step],
-        side.entry_t * len(market.feeders) + side.feeder[side.entry_class],
-    )
+    return known, table.step_value[step], side.entry_t * len(market.feeders) + side.feeder[side.entry_class]
 
 
 def _weighted_best(side: Classes, gain: Ints) -> int:
@@ -128,11 +131,15 @@ def _weighted_best(side: Classes, gain: Ints) -> int:
     return int(side.energy[side.entry_class[starts]] @ best)
 
 
-def _limits(market: Market, table: Table) -> int:
-    count_t = len(market.two_sided)
-    external = np.abs(table.net).reshape(count_t, -1).sum(axis=0)
-    internal = (table.production + table.consumption).reshape(count_t, -1).sum(axis=0)
-    return int(external @ market.ext_j) + int(internal @ market.int_j)
+def limits_part(market: Market, table: Table) -> int:
+    """What the limits contribute to the bound: the last sum of the theorem."""
+    ext, internal, count = market.ext_j.tolist(), market.int_j.tolist(), max(len(market.feeders), 1)
+    total = 0
+    for part, limit in ((table.net, ext), (table.production, internal), (table.consumption, internal)):
+        cells = np.flatnonzero(part)
+        for cell, value in zip(cells.tolist(), part[cells].tolist(), strict=True):
+            total += limit[cell % count] * abs(value)
+    return int(total)
 
 
 def _is_safe(market: Market, table: Table, energy: int, expiry: int, welfare: int) -> bool:
@@ -141,27 +148,17 @@ def _is_safe(market: Market, table: Table, energy: int, expiry: int, welfare: in
         int(np.abs(part).max(initial=0))
         for part in (table.step_value, table.net, table.production, table.consumption)
     ]
-    top = market.base + max(int(market.sells.last.max(initial=0)), int(market.two_sided.max(initial=0)))
+    top = max(int(market.sells.last.max(initial=0)), int(market.two_sided.max(initial=0)))
     price = max(int(side.price.max(initial=0)) for side in (market.sells, market.buys))
     weight = abs(energy) + abs(expiry) * (market.params.expiry_weight + 1) * top + abs(welfare) * price
     offers = int(market.sells.energy.sum()) + int(market.buys.energy.sum())
-    used = (
-        (np.abs(table.net) + table.production + table.consumption)
-        .reshape(-1, max(len(market.feeders), 1))
-        .any(axis=0)
-    )
-    limits = int((market.ext_j + market.int_j)[used].sum()) * len(market.two_sided)
-    return (offers + limits) * (weight + sum(multipliers)) < SAFE
+    return offers * (weight + sum(multipliers)) < SAFE
 
 
 def _exact_bound(market: Market, table: Table, energy: int, expiry: int, welfare: int) -> int:
     """The same in Python's integers."""
-    absolute = [market.base + t for t in market.two_sided.tolist()]
-    net, production, consumption = (
-        table.net.tolist(),
-        table.production.tolist(),
-        table.consumption.tolist(),
-    )
+    interval = market.two_sided.tolist()
+    net, production, consumption = table.net.tolist(), table.production.tolist(), table.consumption.tolist()
     total = 0
     for selling, side in ((True, market.sells), (False, market.buys)):
         known, value, cell = _step_values(market, table, side)
@@ -182,22 +179,10 @@ def _exact_bound(market: Market, table: Table, energy: int, expiry: int, welfare
                 continue
             gain = level + net[at] - consumption[at] + welfare * price[owner]
             if selling:
-                kappa = market.params.expiry_weight * (market.base + last[owner]) + absolute[t]
+                kappa = market.params.expiry_weight * last[owner] + interval[t]
                 gain = energy - expiry * kappa - welfare * price[owner] - level - net[at] - production[at]
             best[owner] = max(best[owner], gain)
         total += sum(joules * gain for joules, gain in zip(side.energy.tolist(), best, strict=True))
-    ext, internal, count = (
-        market.ext_j.tolist(),
-        market.int_j.tolist(),
-        len(market.feeders),
-    )
-    total += sum(ext[at % count] * abs(value) for at, value in enumerate(net) if value)
-    total += sum(
-        internal[at % count] * value
-        for part in (production, consumption)
-        for at, value in enumerate(part)
-        if value
-    )
     return int(total)
 
 

@@ -11,11 +11,7 @@ from testbed.solver.reduction import Reduced
 
 
 def table_of(
-    market: Market,
-    reduced: Reduced,
-    prices: Prices,
-    weights: tuple[int, ...],
-    best_weight: Ints,
+    market: Market, reduced: Reduced, prices: Prices, weights: tuple[int, ...], best_weight: Ints
 ) -> Table:
     """The certificate whose schedules take the value of each node from its lowest seller upwards.
 
@@ -56,10 +52,7 @@ def _steps(reduced: Reduced, prices: Prices, best_weight: Ints) -> tuple[Ints, I
     np.maximum.at(highest_net, reduced.place_t, prices.net)
     np.minimum.at(lowest_net, reduced.place_t, prices.net)
     bottom, top = np.zeros(count_t, np.int64), np.zeros(count_t, np.int64)
-    bottom[traded], top[traded] = (
-        prices.level[first[traded]],
-        prices.level[end[traded] - 1],
-    )
+    bottom[traded], top[traded] = prices.level[first[traded]], prices.level[end[traded] - 1]
     bottom = np.where(reduced.dropped_low, np.minimum(bottom, -highest_net), bottom)
     top = np.maximum(np.maximum(top, bottom), best_weight - lowest_net)
     above = np.flatnonzero(reduced.dropped_high >= 0)

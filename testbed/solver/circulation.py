@@ -81,10 +81,7 @@ def network_of(reduced: Reduced, intervals: Mask, *, one_level: bool) -> Network
     sold_limited, bought_limited = (
         np.flatnonzero(inside & (cap >= 0)) for cap in (reduced.sold_cap, reduced.bought_cap)
     )
-    for node_of, where in (
-        (production_of, sold_limited),
-        (consumption_of, bought_limited),
-    ):
+    for node_of, where in ((production_of, sold_limited), (consumption_of, bought_limited)):
         node_of[where] = count + np.arange(len(where))
         count += len(where)
     sell_from, sell_hubs, count = _outer_ends(reduced.sells, sell_arcs, level_of, count)
@@ -99,16 +96,8 @@ def network_of(reduced: Reduced, intervals: Mask, *, one_level: bool) -> Network
     parts = [
         (sell_from, production_of[reduced.sells.place[sell_arcs]], sell_cap),
         (consumption_of[reduced.buys.place[buy_arcs]], buy_to, buy_cap),
-        (
-            production_of[sold_limited],
-            bus_of[sold_limited],
-            reduced.sold_cap[sold_limited],
-        ),
-        (
-            bus_of[bought_limited],
-            consumption_of[bought_limited],
-            reduced.bought_cap[bought_limited],
-        ),
+        (production_of[sold_limited], bus_of[sold_limited], reduced.sold_cap[sold_limited]),
+        (bus_of[bought_limited], consumption_of[bought_limited], reduced.bought_cap[bought_limited]),
         (feeder_node, hub, ext),
         (hub, feeder_node, ext),
         (level_of[sell_hubs.node], sell_hubs.network_node, sell_hubs.cap),
@@ -149,11 +138,7 @@ def _outer_ends(arcs: Arcs, chosen: Ints, level_of: Ints, count: int) -> tuple[I
     _, first, position = np.unique(arcs.owner[chosen[flexible]], return_index=True, return_inverse=True)
     outer[flexible] = count + position.reshape(-1)
     leader = chosen[flexible[first]]
-    hubs = _Hubs(
-        network_node=count + np.arange(len(leader)),
-        node=arcs.node[leader],
-        cap=arcs.cap[leader],
-    )
+    hubs = _Hubs(network_node=count + np.arange(len(leader)), node=arcs.node[leader], cap=arcs.cap[leader])
     return outer, hubs, count + len(leader)
 
 

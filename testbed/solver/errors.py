@@ -17,3 +17,7 @@ class TooLargeError(SolverError):
 
 class NotSolvedError(SolverError):
     """A numerical library gave up or answered nonsense: our bug or its; the problem itself has an optimum."""
+
+
+class UnknownFeederError(SolverError):
+    """An offer is on a feeder that the grid does not have; the ledger admits none."""

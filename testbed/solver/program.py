@@ -61,10 +61,7 @@ class Vertex:
 def program_of(reduced: Reduced, intervals: Mask) -> Program:
     """Lay out the program of the chosen intervals."""
     sells, buys = reduced.sells, reduced.buys
-    sell_arcs, buy_arcs = (
-        np.flatnonzero(intervals[sells.t]),
-        np.flatnonzero(intervals[buys.t]),
-    )
+    sell_arcs, buy_arcs = np.flatnonzero(intervals[sells.t]), np.flatnonzero(intervals[buys.t])
     levels = np.flatnonzero(intervals[reduced.node_t])
     inside = intervals[reduced.place_t]
     places = np.flatnonzero(inside & (reduced.place_feeder >= 0))
@@ -95,17 +92,10 @@ def program_of(reduced: Reduced, intervals: Mask) -> Program:
     entries.add(np.arange(len(places)), at_net, -1.0, shift=shift)
     equal = entries.matrix(len(levels) + len(places), width)
     entries = _Triplets()
-    entries.add(
-        _numbering(len(reduced.place_t), sold_places)[sells.place[sell_arcs]],
-        at_sell,
-        1.0,
-    )
+    entries.add(_numbering(len(reduced.place_t), sold_places)[sells.place[sell_arcs]], at_sell, 1.0)
     shift = len(sold_places)
     entries.add(
-        _numbering(len(reduced.place_t), bought_places)[buys.place[buy_arcs]],
-        at_buy,
-        1.0,
-        shift=shift,
+        _numbering(len(reduced.place_t), bought_places)[buys.place[buy_arcs]], at_buy, 1.0, shift=shift
     )
     shift += len(bought_places)
     sell_row, sell_energy = _budgets(sells, sell_arcs)
@@ -116,22 +106,10 @@ def program_of(reduced: Reduced, intervals: Mask) -> Program:
     at_most = entries.matrix(shift + len(buy_energy), width)
     ext = reduced.place_ext[places]
     limit = np.concatenate(
-        (
-            reduced.sold_cap[sold_places],
-            reduced.bought_cap[bought_places],
-            sell_energy,
-            buy_energy,
-        )
+        (reduced.sold_cap[sold_places], reduced.bought_cap[bought_places], sell_energy, buy_energy)
     )
     top = (
-        np.concatenate(
-            (
-                sells.cap[sell_arcs],
-                buys.cap[buy_arcs],
-                np.zeros(len(lower_levels), np.int64),
-                ext,
-            )
-        )
+        np.concatenate((sells.cap[sell_arcs], buys.cap[buy_arcs], np.zeros(len(lower_levels), np.int64), ext))
         / lot_j
     )
     top[at_chain:at_net] = np.inf

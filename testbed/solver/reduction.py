@@ -111,23 +111,18 @@ def _nodes(market: Market) -> tuple[Ints, Ints, Ints, Ints, Mask, Ints]:
     )
     level_t = level_key >> shift
     buy_level = (
-        np.searchsorted(
-            level_key,
-            (buys.entry_t << shift) | buys.price[buys.entry_class],
-            side="right",
-        )
-        - 1
+        np.searchsorted(level_key, (buys.entry_t << shift) | buys.price[buys.entry_class], side="right") - 1
     )
     served = (
         (buy_level >= 0) & (level_t[buy_level] == buys.entry_t) if len(level_key) else np.zeros(0, np.bool_)
     )
     used = np.zeros(len(level_key), np.bool_)
     used[buy_level[served]] = True
-    before = np.cumsum(used) - used
+    before: Ints = np.cumsum(used) - used
     buy_node = np.full(len(buy_level), -1, np.int64)
     buy_node[served] = before[buy_level[served]]
     node_t = level_t[used]
-    fits = before < len(node_t)
+    fits: Mask = before < len(node_t)
     fits[fits] = node_t[before[fits]] == level_t[fits]
     level_node = np.where(fits, before, -1)
     fitting = np.flatnonzero(fits)
@@ -138,25 +133,10 @@ def _nodes(market: Market) -> tuple[Ints, Ints, Ints, Ints, Mask, Ints]:
     dropped_high = np.full(count_t, -1, np.int64)
     above = np.flatnonzero(~fits)[::-1]
     dropped_high[level_t[above]] = level_key[above] & ((1 << shift) - 1)
-    return (
-        level_node[level_of.reshape(-1)],
-        buy_node,
-        node_t,
-        node_price,
-        dropped_low,
-        dropped_high,
-    )
+    return level_node[level_of.reshape(-1)], buy_node, node_t, node_price, dropped_low, dropped_high
 
 
-def _arcs(
-    side: Classes,
-    entries: Ints,
-    place: Ints,
-    node: Ints,
-    market: Market,
-    *,
-    selling: bool,
-) -> Arcs:
+def _arcs(side: Classes, entries: Ints, place: Ints, node: Ints, market: Market, *, selling: bool) -> Arcs:
     owner_of = side.entry_class[entries]
     t = side.entry_t[entries]
     visible = np.bincount(owner_of, minlength=len(side))[owner_of]

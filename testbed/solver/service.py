@@ -5,8 +5,8 @@ Anyone may run one. Its word counts for nothing: what it submits carries its own
 
 from __future__ import annotations
 
-from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.chain import Blocks, NewBlock
+from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.submission import SubmitTx, TxResult
 from light_client.rules.crypto import verify
 from light_client.rules.errors import RuleViolation
@@ -105,11 +105,10 @@ class SolverService:
         return [*effects, *self._solve(now_ms)]
 
     def _solve(self, now_ms: int) -> list[Effect]:
-        gate = self._replica.gate_offer
-        if gate is None or (self._solved is not None and self._solved[0] == self._replica.next_interval):
+        problem = self._replica.closed
+        if problem is None or needs_no_solution(problem):
             return []
-        problem = self._replica.problem(gate)
-        if needs_no_solution(problem):
+        if self._solved is not None and self._solved[0] == problem.first_interval:
             return []
         try:
             solved = solve(problem)

@@ -64,23 +64,13 @@ def solve(problem: Problem) -> Solved:
         if refusal.rule != "MKT-29" or cleared.gaps == (0, 0):
             raise
         return Solved(
-            outcome=Outcome.GAP,
-            solution=solution,
-            gaps=cleared.gaps,
-            proven=None,
-            stats=cleared.stats,
+            outcome=Outcome.GAP, solution=solution, gaps=cleared.gaps, proven=None, stats=cleared.stats
         )
     cleared.stats.seconds["verify"] = perf_counter() - solved
     if proven.gaps != cleared.gaps:
         raise NotSolvedError(f"the solver counts gaps of {cleared.gaps}, the rules {proven.gaps}")
     outcome = Outcome.WITHIN_GAP if any(proven.gaps) else Outcome.OPTIMAL
-    return Solved(
-        outcome=outcome,
-        solution=solution,
-        gaps=proven.gaps,
-        proven=proven,
-        stats=cleared.stats,
-    )
+    return Solved(outcome=outcome, solution=solution, gaps=proven.gaps, proven=proven, stats=cleared.stats)
 
 
 def plan_of(problem: Problem, market: Market, cleared: Cleared) -> Plan:

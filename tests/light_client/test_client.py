@@ -12,7 +12,16 @@ from light_client.rules.ledger.audit import Followed
 from light_client.rules.ledger.block import solution_leaves
 from light_client.rules.light import LightParams, TradeProof, Update
 from light_client.rules.verdict import Accepted, Rejected, Undecided
-from tests.ledger_kit import FIRST, KWH, SELL, Chain, Person, certificate_of, sell_everything, seller_and_buyer
+from tests.ledger_kit import (
+    FIRST,
+    KWH,
+    SELL,
+    Chain,
+    Person,
+    certificate_of,
+    sell_everything,
+    seller_and_buyer,
+)
 
 
 @pytest.fixture
@@ -80,17 +89,23 @@ def test_a_body_waits_for_its_header(traded: Chain) -> None:
     body = traded.blocks[0].body.encode()
     assert isinstance(client.take_body(body), Undecided)
     client.take_header(update_of(traded, 2), traded.tip.time_ms)
-    assert isinstance(client.take_body(body), Undecided), "the header of height 2 was taken before the body of height 1"
+    assert isinstance(client.take_body(body), Undecided), (
+        "the header of height 2 was taken before the body of height 1"
+    )
 
 
-@pytest.mark.parametrize(("raw", "rule"), [(b"", "ENC-02"), (b"\x82\x40\x81\x40", "LED-32"), (b"\x80", "LED-31")])
+@pytest.mark.parametrize(
+    ("raw", "rule"), [(b"", "ENC-02"), (b"\x82\x40\x81\x40", "LED-32"), (b"\x80", "LED-31")]
+)
 def test_a_server_that_sends_another_body_is_refused(traded: Chain, raw: bytes, rule: str) -> None:
     client = LightClient(traded.genesis)
     client.take_header(update_of(traded, 1), traded.tip.time_ms)
     refused = client.take_body(raw)
     assert isinstance(refused, Rejected)
     assert refused.rule == rule
-    assert isinstance(client.take_body(traded.blocks[0].body.encode()), Followed), "the right one still counts"
+    assert isinstance(client.take_body(traded.blocks[0].body.encode()), Followed), (
+        "the right one still counts"
+    )
 
 
 def test_a_false_solution_from_a_server_is_not_held_against_the_quorum(traded: Chain) -> None:

@@ -67,7 +67,9 @@ class _Programme:
         self.rows: list[dict[int, int]] = []
         self._build()
 
-    def _add(self, name: tuple[Any, ...], sold: set[int], bought: set[int], signs: tuple[int, int], limit: int) -> None:
+    def _add(
+        self, name: tuple[Any, ...], sold: set[int], bought: set[int], signs: tuple[int, int], limit: int
+    ) -> None:
         offset = len(self.x)
         row = dict.fromkeys(sold, signs[0]) | {offset + i: signs[1] for i in bought}
         if row:
@@ -78,9 +80,13 @@ class _Programme:
     def _build(self) -> None:
         market = self.market
         for s, offer in enumerate(market.sells):
-            self._add(("seller", s), {i for i, v in enumerate(self.x) if v[0] == s}, set(), (1, 0), offer.energy)
+            self._add(
+                ("seller", s), {i for i, v in enumerate(self.x) if v[0] == s}, set(), (1, 0), offer.energy
+            )
         for b, offer in enumerate(market.buys):
-            self._add(("buyer", b), set(), {i for i, v in enumerate(self.y) if v[0] == b}, (0, 1), offer.energy)
+            self._add(
+                ("buyer", b), set(), {i for i, v in enumerate(self.y) if v[0] == b}, (0, 1), offer.energy
+            )
         for t in self.times:
             for feeder in market.external:
                 self._feeder_rows(feeder, t)
@@ -88,7 +94,9 @@ class _Programme:
             for price, above in zip(prices, [*prices[1:], None], strict=True):
                 sold = {i for i, (s, u) in enumerate(self.x) if u == t and market.sells[s].price <= price}
                 bought = {
-                    i for i, (b, u) in enumerate(self.y) if u == t and (above is None or market.buys[b].price < above)
+                    i
+                    for i, (b, u) in enumerate(self.y)
+                    if u == t and (above is None or market.buys[b].price < above)
                 }
                 self._add(("level", t, price), sold, bought, (-1, 1), 0)
             self._add(("sold out", t), sold, bought, (1, -1), 0)
@@ -127,7 +135,12 @@ def answer(market: PairMarket, *, objectives: int = 2) -> Answer:
     """
     programme = _Programme(market)
     if not programme.times:
-        return Answer(sold=(), bought=(), values=(0,) * objectives, proofs=(_empty_proof(1), _empty_proof(2))[:objectives])
+        return Answer(
+            sold=(),
+            bought=(),
+            values=(0,) * objectives,
+            proofs=(_empty_proof(1), _empty_proof(2))[:objectives],
+        )
     matrix = programme.matrix()
     goals = programme.objectives(objectives)
     origin_cost = (market.expiry_weight + 1) * programme.times[0]
@@ -151,7 +164,8 @@ def answer(market: PairMarket, *, objectives: int = 2) -> Answer:
         relative.append(value)
     joules = [round(float(value)) for value in solution]
     if max(abs(solution - joules)) > 1e-6 or any(
-        sum(c * q for c, q in zip(goal, joules, strict=True)) != value for goal, value in zip(goals, relative, strict=True)
+        sum(c * q for c, q in zip(goal, joules, strict=True)) != value
+        for goal, value in zip(goals, relative, strict=True)
     ):
         raise NoWholeAnswer("the vertex is not whole")
     values = [relative[0], *(value - origin_cost * relative[0] for value in relative[1:2]), *relative[2:]]
@@ -172,7 +186,9 @@ def _empty_proof(weights: int) -> Proof:
     return Proof(weights=(0,) * (weights - 1) + (1,), schedules={}, net={}, production={}, consumption={})
 
 
-def _proof(programme: _Programme, result: Any, relative: Sequence[int], value: int, origin_cost: int) -> Proof:
+def _proof(
+    programme: _Programme, result: Any, relative: Sequence[int], value: int, origin_cost: int
+) -> Proof:
     """Round the duals at the smallest scale that proves ``value``."""
     duals = -np.asarray(result.ineqlin.marginals)
     earlier = np.asarray(result.eqlin.marginals) if relative else np.zeros(0)
@@ -216,7 +232,9 @@ def _multipliers(programme: _Programme, duals: list[int], weights: tuple[int, ..
             value -= duals_of[price]
             steps.insert(0, (price, value))
         schedules[t] = (tuple(price for price, _ in steps), tuple(value for _, value in steps))
-    return Proof(weights=weights, schedules=schedules, net=net, production=production, consumption=consumption)
+    return Proof(
+        weights=weights, schedules=schedules, net=net, production=production, consumption=consumption
+    )
 
 
 def bound(market: PairMarket, proof: Proof) -> int:
@@ -238,8 +256,15 @@ def bound(market: PairMarket, proof: Proof) -> int:
             w = schedule(t, offer.price)
             if w is None:
                 raise ValueError(f"the schedule of interval {t} starts above a seller")
-            weight = energy - expiry * (market.expiry_weight * offer.intervals[-1] + t) - welfare * offer.price
-            gains.append(weight - w - multiplier(proof.net, t, offer.feeder) - multiplier(proof.production, t, offer.feeder))
+            weight = (
+                energy - expiry * (market.expiry_weight * offer.intervals[-1] + t) - welfare * offer.price
+            )
+            gains.append(
+                weight
+                - w
+                - multiplier(proof.net, t, offer.feeder)
+                - multiplier(proof.production, t, offer.feeder)
+            )
         total += offer.energy * max(gains)
     for offer in market.buys:
         gains = [0]

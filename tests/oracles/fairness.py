@@ -10,7 +10,9 @@ from math import floor
 def pro_rata(weights: Sequence[int], total: int) -> list[int]:
     """Member i gets the whole joules that the proportional line crosses on its stretch."""
     whole = sum(weights)
-    line = [Fraction(total * sum(weights[:i]), whole) if whole else Fraction(0) for i in range(len(weights) + 1)]
+    line = [
+        Fraction(total * sum(weights[:i]), whole) if whole else Fraction(0) for i in range(len(weights) + 1)
+    ]
     return [floor(right) - floor(left) for left, right in zip(line, line[1:], strict=False)]
 
 
@@ -66,7 +68,8 @@ def unit_prices(
 
     def averages(prices: list[int]) -> dict[int, Fraction]:
         return {
-            price: sum((m for p, m in zip(prices, midpoints, strict=True) if p == price), Fraction(0)) / prices.count(price)
+            price: sum((m for p, m in zip(prices, midpoints, strict=True) if p == price), Fraction(0))
+            / prices.count(price)
             for price in set(prices)
         }
 

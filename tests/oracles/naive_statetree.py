@@ -21,7 +21,9 @@ def root(records: dict[bytes, bytes]) -> bytes:
 
 def root_of_hashes(values: dict[bytes, bytes]) -> bytes:
     """Return the root over key -> hash of the value."""
-    return _subtree({f"{int.from_bytes(key, 'big'):0256b}": (key, value) for key, value in values.items()}, "")
+    return _subtree(
+        {f"{int.from_bytes(key, 'big'):0256b}": (key, value) for key, value in values.items()}, ""
+    )
 
 
 def _subtree(entries: dict[str, tuple[bytes, bytes]], prefix: str) -> bytes:

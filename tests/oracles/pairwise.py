@@ -195,7 +195,9 @@ def _vertex(
 
 
 def _value(objective: Sequence[int], vertex: Sequence[Fraction]) -> Fraction:
-    return sum((coefficient * value for coefficient, value in zip(objective, vertex, strict=True)), Fraction(0))
+    return sum(
+        (coefficient * value for coefficient, value in zip(objective, vertex, strict=True)), Fraction(0)
+    )
 
 
 def violations(market: PairMarket, sold: Sequence[Flow], bought: Sequence[Flow]) -> list[str]:
@@ -262,7 +264,11 @@ def _matchable(market: PairMarket, sold: dict[int, int], bought: dict[int, int])
 
 
 def _augmenting_path(
-    market: PairMarket, seller: int, sold: dict[int, int], bought: dict[int, int], pairing: dict[tuple[int, int], int]
+    market: PairMarket,
+    seller: int,
+    sold: dict[int, int],
+    bought: dict[int, int],
+    pairing: dict[tuple[int, int], int],
 ) -> list[int] | None:
     """Seller, buyer, seller, buyer, ... up to a buyer with room; None when there is none."""
     paths = [[seller]]
@@ -275,5 +281,9 @@ def _augmenting_path(
             reached.add(buyer)
             if sum(q for (_, b), q in pairing.items() if b == buyer) < bought[buyer]:
                 return [*path, buyer]
-            paths += [[*path, buyer, other] for other in sold if pairing.get((other, buyer), 0) and other not in path]
+            paths += [
+                [*path, buyer, other]
+                for other in sold
+                if pairing.get((other, buyer), 0) and other not in path
+            ]
     return None

@@ -32,7 +32,9 @@ def maximise(
         entering = next((j for j in range(width - 1) if [goal[j] for goal in costs] > zero), None)
         if entering is None:
             return [-goal[-1] for goal in costs]
-        candidates = [(line[-1] / line[entering], basis[r], r) for r, line in enumerate(tableau) if line[entering] > 0]
+        candidates = [
+            (line[-1] / line[entering], basis[r], r) for r, line in enumerate(tableau) if line[entering] > 0
+        ]
         if not candidates:
             raise ArithmeticError("the programme is unbounded")
         _, _, r = min(candidates)

@@ -34,7 +34,9 @@ def open_offers(market: PairMarket) -> list[OpenOffer]:
             remaining_j=offer.energy,
             escrow_uc=0,
         )
-        for number, (side, offer) in enumerate(zip(sides, (*market.sells, *market.buys), strict=True), start=1)
+        for number, (side, offer) in enumerate(
+            zip(sides, (*market.sells, *market.buys), strict=True), start=1
+        )
     ]
 
 
@@ -52,7 +54,9 @@ def grid_of(market: PairMarket) -> Grid:
     return Grid(feeders=tuple(feeders), interval_s=1)
 
 
-def params_of(market: PairMarket, *, uniform: bool | None = None, welfare: bool = False, max_gap_j: int = 0) -> MarketParams:
+def params_of(
+    market: PairMarket, *, uniform: bool | None = None, welfare: bool = False, max_gap_j: int = 0
+) -> MarketParams:
     """Parameters for the market; uniform where all its prices are equal, unless told otherwise."""
     uniform = is_uniform(market) if uniform is None else uniform
     return MarketParams(
@@ -79,7 +83,10 @@ def class_market(problem: Problem) -> PairMarket:
     sides: tuple[list[PairOffer], list[PairOffer]] = ([], [])
     for key, energy_j in problem.classes.items():
         offer = PairOffer(
-            feeder=key.feeder, price=key.price_uc_per_kwh, energy=energy_j, intervals=tuple(members(key.ranges))
+            feeder=key.feeder,
+            price=key.price_uc_per_kwh,
+            energy=energy_j,
+            intervals=tuple(members(key.ranges)),
         )
         sides[key.side].append(offer)
     return PairMarket(
@@ -93,7 +100,9 @@ def class_market(problem: Problem) -> PairMarket:
 
 def class_flows(problem: Problem, plan: Plan) -> tuple[list[Flow], list[Flow]]:
     """A complete plan as flows of `class_market`; a class that the problem lacks becomes offer -1."""
-    number = {key: i for side in Side for i, key in enumerate(key for key in problem.classes if key.side == side)}
+    number = {
+        key: i for side in Side for i, key in enumerate(key for key in problem.classes if key.side == side)
+    }
     flows: tuple[list[Flow], list[Flow]] = ([], [])
     for key, entries in plan.flows.items():
         flows[key.side].extend((number.get(key, -1), t, energy_j) for t, energy_j in entries)

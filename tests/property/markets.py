@@ -32,7 +32,9 @@ def random_market(seed: int, *, uniform: bool | None = None, unit: int | None = 
         sells=_offers(random, random.randint(1, 7), sellers_in, prices, window, unit),
         buys=_offers(random, random.randint(1, 9), feeders, prices, window, unit),
         external={feeder: _limit(random, 0.15) * unit for feeder in feeders},
-        internal={feeder: None if random.random() < 0.5 else _limit(random, 0.1) * unit for feeder in feeders},
+        internal={
+            feeder: None if random.random() < 0.5 else _limit(random, 0.1) * unit for feeder in feeders
+        },
         expiry_weight=EXPIRY_WEIGHT,
     )
 

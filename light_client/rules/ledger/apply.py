@@ -37,14 +37,10 @@ MAX_OPEN_OFFERS = 64
 def apply_transaction(
     draft: Draft,
     signed: SignedTransaction,
-    time_ms: int,
     verify_signature: Verify,
     events: list[Event],
 ) -> None:
     """Check one transaction completely, then apply it; a refused one leaves the draft as it was.
-
-    Args:
-        time_ms: of the header of the block.
 
     Raises:
         RuleViolation: LED-03 to LED-17, MKT-07 to MKT-09.
@@ -54,7 +50,7 @@ def apply_transaction(
         case GrantAssets() as grant:
             _grant(draft, signed, grant, events)
         case PostOffer() as post:
-            _post(draft, post, time_ms, events)
+            _post(draft, post, events)
         case DepositAssets() as deposit:
             _deposit(draft, signed.address, deposit, events)
         case _:
@@ -66,9 +62,7 @@ def apply_transaction(
             )
 
 
-def _grant(
-    draft: Draft, signed: SignedTransaction, grant: GrantAssets, events: list[Event]
-) -> None:
+def _grant(draft: Draft, signed: SignedTransaction, grant: GrantAssets, events: list[Event]) -> None:
     if signed.public_key != draft.genesis.dso_key:
         raise RuleViolation(
             "LED-04",
@@ -117,9 +111,7 @@ def _grant(
                 )
             )
         if asset.money_uc:
-            events.append(
-                FinancialAdded(address=asset.address, money_uc=asset.money_uc)
-            )
+            events.append(FinancialAdded(address=asset.address, money_uc=asset.money_uc))
     draft.meta = replace(draft.meta, granted=granted, next_grant=grant.sequence + 1)
 
 
@@ -137,16 +129,16 @@ def _granted_with(before: Amounts, grant: GrantAssets) -> Amounts:
     return after
 
 
-def first_open_interval(draft: Draft, time_ms: int) -> int:
+def first_open_interval(draft: Draft) -> int:
     """The first interval that new offers may name: neither the one being cleared nor any whose gate time has passed.
 
     The two differ where a stalled chain catches up: without the second, somebody could offer for an interval that is over.
     """
     waiting = draft.meta.next_interval + (draft.meta.gate_offer is not None)
-    return max(waiting, draft.genesis.first_open_interval(time_ms))
+    return max(waiting, draft.genesis.first_open_interval(draft.time_ms))
 
 
-def _post(draft: Draft, post: PostOffer, time_ms: int, events: list[Event]) -> None:
+def _post(draft: Draft, post: PostOffer, events: list[Event]) -> None:
     offer = post.offer
     account = draft.known_account(offer.address)
     if post.sequence != account.next_sequence:
@@ -158,15 +150,16 @@ def _post(draft: Draft, post: PostOffer, time_ms: int, events: list[Event]) -> N
         )
     if account.open_offers >= MAX_OPEN_OFFERS:
         raise RuleViolation(
-            "LED-17", "open offers of an address", got=account.open_offers + 1, expected=f"at most {MAX_OPEN_OFFERS}"
+            "LED-17",
+            "open offers of an address",
+            got=account.open_offers + 1,
+            expected=f"at most {MAX_OPEN_OFFERS}",
         )
     if offer.feeder != account.feeder:
-        raise RuleViolation(
-            "LED-10", "feeder of an offer", got=offer.feeder, expected=account.feeder
-        )
+        raise RuleViolation("LED-10", "feeder of an offer", got=offer.feeder, expected=account.feeder)
     check_admissible(
         offer,
-        first_open=first_open_interval(draft, time_ms),
+        first_open=first_open_interval(draft),
         params=draft.genesis.market,
         grid=draft.base.grid,
     )
@@ -223,9 +216,7 @@ def _post(draft: Draft, post: PostOffer, time_ms: int, events: list[Event]) -> N
     events.append(OfferPosted(offer_id=offer_id, address=offer.address))
 
 
-def _deposit(
-    draft: Draft, address: Address, deposit: DepositAssets, events: list[Event]
-) -> None:
+def _deposit(draft: Draft, address: Address, deposit: DepositAssets, events: list[Event]) -> None:
     account = draft.known_account(address)
     if deposit.sequence != account.next_sequence:
         raise RuleViolation(
@@ -243,9 +234,7 @@ def _deposit(
         )
     amounts = held(account)
     if amounts == Amounts():
-        raise RuleViolation(
-            "LED-15", "there is nothing to deposit", got=0, expected="something held"
-        )
+        raise RuleViolation("LED-15", "there is nothing to deposit", got=0, expected="something held")
     draft.accounts[address] = Account(
         feeder=account.feeder,
         first_interval=account.first_interval,
@@ -256,11 +245,6 @@ def _deposit(
         next_sequence=deposit.sequence + 1,
     )
     before = draft.meta.deposited
-    after = Amounts(
-        **{
-            name: getattr(before, name) + getattr(amounts, name)
-            for name in Amounts.__slots__
-        }
-    )
+    after = Amounts(**{name: getattr(before, name) + getattr(amounts, name) for name in Amounts.__slots__})
     draft.meta = replace(draft.meta, deposited=after)
     events.append(Deposited(address=address, amounts=amounts))

@@ -22,13 +22,9 @@ from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import Candidate
 from light_client.rules.ledger.settle import ended_offers
-from light_client.rules.ledger.transactions import (
-    PostOffer,
-    SignedTransaction,
-    decode_transaction,
-)
+from light_client.rules.ledger.transactions import Kind, PostOffer, decode_transaction, kind_of
 from light_client.rules.market.clearing import empty_plan
-from light_client.rules.market.offer import OpenOffer
+from light_client.rules.market.offer import Offer, OpenOffer
 from light_client.rules.market.problem import Problem, problem_of
 from light_client.rules.units import OfferId
 
@@ -41,8 +37,8 @@ class Followed:
     """The interval that became final, or None."""
     posted: tuple[OpenOffer, ...]
     """Offers that the block accepted, with the numbers that the ledger gives them."""
-    transactions: tuple[SignedTransaction, ...]
-    """Everything in the body; that its signatures hold is the quorum's word."""
+    transactions: tuple[bytes, ...]
+    """Everything in the body, raw: that it is valid is the quorum's word, but for offers and clearing."""
 
 
 class MarketReplica:
@@ -56,16 +52,14 @@ class MarketReplica:
         self.next_interval = genesis.first_interval
         self.next_offer = 1
         self.offers: dict[OfferId, OpenOffer] = {}
-        self.candidate = Candidate(
-            plan=empty_plan(genesis.first_interval), certificate=None
-        )
-        self.gate_offer: int | None = None
+        self.candidate = Candidate(plan=empty_plan(genesis.first_interval), certificate=None)
+        self.closed: Problem | None = None
+        """What the closed gate left to clear; None while offers for the next interval are open."""
 
-    def problem(self, gate: int) -> Problem:
-        """What has to be cleared among the offers numbered below ``gate``."""
-        taking_part = (offer for offer in self.offers.values() if offer.offer_id < gate)
+    def problem(self) -> Problem:
+        """What would have to be cleared if the gate closed now."""
         return problem_of(
-            taking_part,
+            self.offers.values(),
             first_interval=self.next_interval,
             params=self.genesis.market,
             grid=self.grid,
@@ -87,25 +81,29 @@ class MarketReplica:
                 expected=self.height + 1,
             )
         body_matches(header, body)
-        limit = self.genesis.chain.max_tx_bytes
-        transactions = [
-            decode_transaction(raw, max_bytes=limit) for raw in body.transactions
-        ]
-        gate = self.gate_offer
-        if gate is None and header.time_ms >= self.genesis.gate_ms(self.next_interval):
-            gate = self.next_offer
-        problem = None if gate is None else self.problem(gate)
+        offers = self._offers_in(body)
+        problem = self.closed
+        if problem is None and header.time_ms >= self.genesis.gate_ms(self.next_interval):
+            problem = self.problem()
         done = self._judge(header, body, problem)
-        self.gate_offer = gate if done is None else None
+        self.closed = problem if done is None else None
         if done is not None and problem is not None:
             self._finalise(problem, done)
-        posted = self._take_offers(transactions)
+        posted = tuple(self._take(offer) for offer in offers)
         self.height = header.height
-        return Followed(cleared=done, posted=posted, transactions=tuple(transactions))
+        return Followed(cleared=done, posted=posted, transactions=body.transactions)
 
-    def _judge(
-        self, header: Header, body: Body, problem: Problem | None
-    ) -> ClearedInterval | None:
+    def _offers_in(self, body: Body) -> list[Offer]:
+        limit = self.genesis.chain.max_tx_bytes
+        offers = []
+        for raw in body.transactions:
+            if kind_of(raw) == Kind.POST_OFFER:
+                transaction = decode_transaction(raw, max_bytes=limit).transaction
+                if isinstance(transaction, PostOffer):
+                    offers.append(transaction.offer)
+        return offers
+
+    def _judge(self, header: Header, body: Body, problem: Problem | None) -> ClearedInterval | None:
         how = header.clearing.how
         clearing_is_due(self.genesis, problem, header.time_ms, how, body.solution)
         done = None
@@ -142,32 +140,23 @@ class MarketReplica:
         for trade in done.trades:
             offer = self.offers[OfferId(trade.offer_id)]
             remaining_j[trade.offer_id] = offer.remaining_j - trade.energy_j
-            self.offers[offer.offer_id] = replace(
-                offer, remaining_j=remaining_j[trade.offer_id]
-            )
+            self.offers[offer.offer_id] = replace(offer, remaining_j=remaining_j[trade.offer_id])
         for offer_id in ended_offers(problem, done.trades, remaining_j):
             del self.offers[offer_id]
         self.next_interval = done.clearing.interval + 1
         self.candidate = done.candidate
 
-    def _take_offers(
-        self, transactions: list[SignedTransaction]
-    ) -> tuple[OpenOffer, ...]:
-        posted = []
-        for signed in transactions:
-            if isinstance(signed.transaction, PostOffer):
-                offer = signed.transaction.offer
-                taken = OpenOffer(
-                    offer_id=OfferId(self.next_offer),
-                    address=offer.address,
-                    side=offer.side,
-                    feeder=offer.feeder,
-                    price_uc_per_kwh=offer.price_uc_per_kwh,
-                    ranges=offer.ranges,
-                    remaining_j=offer.energy_j,
-                    escrow_uc=0,
-                )
-                self.offers[taken.offer_id] = taken
-                self.next_offer += 1
-                posted.append(taken)
-        return tuple(posted)
+    def _take(self, offer: Offer) -> OpenOffer:
+        taken = OpenOffer(
+            offer_id=OfferId(self.next_offer),
+            address=offer.address,
+            side=offer.side,
+            feeder=offer.feeder,
+            price_uc_per_kwh=offer.price_uc_per_kwh,
+            ranges=offer.ranges,
+            remaining_j=offer.energy_j,
+            escrow_uc=0,
+        )
+        self.offers[taken.offer_id] = taken
+        self.next_offer += 1
+        return taken

@@ -110,13 +110,7 @@ def header_from_wire(wire: Any) -> Header:
             expected="13 fields",
         )
     numbers, hashes, clearing = wire[2:5], (wire[1], *wire[5:12]), wire[12]
-    if (
-        any(
-            type(number) is not int or not 0 <= number < MAX_TIME_MS
-            for number in numbers
-        )
-        or numbers[0] < 1
-    ):
+    if any(type(number) is not int or not 0 <= number < MAX_TIME_MS for number in numbers) or numbers[0] < 1:
         raise RuleViolation(
             "LED-30",
             "height, round and time of a header",
@@ -137,18 +131,14 @@ def header_from_wire(wire: Any) -> Header:
         or any(type(n) is not int or n < 0 for n in clearing)
         or clearing[0] > 3
     ):
-        raise RuleViolation(
-            "LED-30", "clearing of a header", got=clearing, expected="4 whole numbers"
-        )
+        raise RuleViolation("LED-30", "clearing of a header", got=clearing, expected="4 whole numbers")
     named = dict(zip(_HASHES, hashes, strict=True))
     how, interval, traded_j, gap_j = clearing
     return Header(
         height=numbers[0],
         round_=numbers[1],
         time_ms=numbers[2],
-        clearing=Clearing(
-            how=Cleared(how), interval=interval, traded_j=traded_j, gap_j=gap_j
-        ),
+        clearing=Clearing(how=Cleared(how), interval=interval, traded_j=traded_j, gap_j=gap_j),
         **named,
     )
 
@@ -191,12 +181,7 @@ def body_from_wire(wire: Any, params: ChainParams) -> Body:
     Raises:
         RuleViolation: LED-31 for another shape or too many transactions.
     """
-    if (
-        type(wire) is not tuple
-        or len(wire) != 2
-        or type(wire[0]) is not bytes
-        or type(wire[1]) is not tuple
-    ):
+    if type(wire) is not tuple or len(wire) != 2 or type(wire[0]) is not bytes or type(wire[1]) is not tuple:
         raise RuleViolation(
             "LED-31",
             "a body is a solution and transactions",
@@ -204,14 +189,9 @@ def body_from_wire(wire: Any, params: ChainParams) -> Body:
             expected="(bytes, list)",
         )
     solution, transactions = wire
-    if (
-        any(type(tx) is not bytes for tx in transactions)
-        or len(transactions) > params.max_block_txs
-    ):
+    if any(type(tx) is not bytes for tx in transactions) or len(transactions) > params.max_block_txs:
         limit = f"at most {params.max_block_txs} byte strings"
-        raise RuleViolation(
-            "LED-31", "transactions of a body", got=len(transactions), expected=limit
-        )
+        raise RuleViolation("LED-31", "transactions of a body", got=len(transactions), expected=limit)
     return Body(solution=solution, transactions=transactions)
 
 
@@ -240,9 +220,7 @@ def solution_leaves(solution: bytes, trades: tuple[Trade, ...]) -> list[bytes]:
 
 def solution_root_of(solution: bytes, trades: tuple[Trade, ...], how: Cleared) -> bytes:
     """The solution root; of a block that clears nothing, the root of no leaves."""
-    return merkle.root(
-        () if how == Cleared.NOTHING else solution_leaves(solution, trades)
-    )
+    return merkle.root(() if how == Cleared.NOTHING else solution_leaves(solution, trades))
 
 
 def body_matches(header: Header, body: Body) -> None:

@@ -58,9 +58,7 @@ def genesis_tip(genesis: Genesis) -> Tip:
     )
 
 
-def header_links(
-    tip: Tip, header: Header, chain_id: bytes, committee: Committee
-) -> None:
+def header_links(tip: Tip, header: Header, chain_id: bytes, committee: Committee) -> None:
     """LED-34: the header belongs to this chain and follows this tip, in height, time, hashes and committee."""
     expected_hash = committee.hash()
     pairs = (
@@ -72,9 +70,7 @@ def header_links(
     )
     for name, got, expected in pairs:
         if got != expected:
-            raise RuleViolation(
-                "LED-34", f"{name} of a header", got=got, expected=expected
-            )
+            raise RuleViolation("LED-34", f"{name} of a header", got=got, expected=expected)
     if header.time_ms <= tip.time_ms:
         raise RuleViolation(
             "LED-34",
@@ -185,9 +181,7 @@ def judge_block(
         )
     body_matches(header, body)
     limit = state.genesis.chain.max_tx_bytes
-    transactions = [
-        decode_transaction(raw, max_bytes=limit) for raw in body.transactions
-    ]
+    transactions = [decode_transaction(raw, max_bytes=limit) for raw in body.transactions]
     outcome = execute(
         state,
         time_ms=header.time_ms,
@@ -203,7 +197,5 @@ def judge_block(
     )
     for name, got, expected in results:
         if got != expected:
-            raise RuleViolation(
-                "LED-36", f"{name} of a header", got=got, expected=expected
-            )
+            raise RuleViolation("LED-36", f"{name} of a header", got=got, expected=expected)
     return outcome

@@ -106,9 +106,7 @@ def clear(
     certificate: Certificate | None = None
     match how:
         case Cleared.PROVEN:
-            submitted, solver = read_solution(
-                genesis, chain_id, solution, verify_signature
-            )
+            submitted, solver = read_solution(genesis, chain_id, solution, verify_signature)
             proven = check_solution(problem, submitted)
             stated, plan, gap_j = submitted.plan, proven.plan, proven.gaps[0]
             certificate = submitted.certificates[0]
@@ -127,12 +125,7 @@ def clear(
         trades=trades,
         candidate=Candidate(plan=stated.without(interval), certificate=certificate),
         solver=solver,
-        planned_j=sum(
-            q
-            for key, entries in plan.flows.items()
-            if key.side == Side.SELL
-            for _, q in entries
-        ),
+        planned_j=sum(q for key, entries in plan.flows.items() if key.side == Side.SELL for _, q in entries),
     )
 
 

@@ -37,10 +37,7 @@ class Member:
     """Voting weight, positive."""
 
     def __post_init__(self) -> None:
-        if (
-            type(self.public_key) is not bytes
-            or len(self.public_key) != PUBLIC_KEY_BYTES
-        ):
+        if type(self.public_key) is not bytes or len(self.public_key) != PUBLIC_KEY_BYTES:
             raise RuleViolation(
                 "CNS-01",
                 "public key of a member",
@@ -117,27 +114,19 @@ def committee_from_wire(wire: Any) -> Committee:
     Raises:
         RuleViolation: CNS-01 for anything else.
     """
-    if type(wire) is not tuple or any(
-        type(row) is not tuple or len(row) != 2 for row in wire
-    ):
+    if type(wire) is not tuple or any(type(row) is not tuple or len(row) != 2 for row in wire):
         raise RuleViolation(
             "CNS-01",
             "a committee is a list of (key, weight)",
             got=wire,
             expected="rows of two",
         )
-    return Committee(
-        members=tuple(Member(public_key=key, weight=weight) for key, weight in wire)
-    )
+    return Committee(members=tuple(Member(public_key=key, weight=weight) for key, weight in wire))
 
 
-def vote_message(
-    kind: VoteKind, chain_id: bytes, height: int, round_: int, header_hash: bytes
-) -> bytes:
+def vote_message(kind: VoteKind, chain_id: bytes, height: int, round_: int, header_hash: bytes) -> bytes:
     """The bytes that every member signs for one vote: identical for all, no time of their own."""
-    return tagged_hash(
-        "gridlight/vote/1", encode((int(kind), chain_id, height, round_, header_hash))
-    )
+    return tagged_hash("gridlight/vote/1", encode((int(kind), chain_id, height, round_, header_hash)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,10 +166,7 @@ def certificate_of_quorum_from_wire(wire: Any) -> QuorumCertificate:
             expected="5 fields",
         )
     height, round_, header_hash, bitmap, signatures = wire
-    numbers_fit = (
-        all(type(n) is int and 0 <= n < 1 << 63 for n in (height, round_))
-        and type(bitmap) is int
-    )
+    numbers_fit = all(type(n) is int and 0 <= n < 1 << 63 for n in (height, round_)) and type(bitmap) is int
     if not numbers_fit or not 0 <= bitmap < 1 << MAX_COMMITTEE:
         raise RuleViolation(
             "CNS-02",
@@ -188,11 +174,7 @@ def certificate_of_quorum_from_wire(wire: Any) -> QuorumCertificate:
             got=wire[:2],
             expected="whole numbers",
         )
-    if (
-        type(header_hash) is not bytes
-        or len(header_hash) != HASH_BYTES
-        or type(signatures) is not tuple
-    ):
+    if type(header_hash) is not bytes or len(header_hash) != HASH_BYTES or type(signatures) is not tuple:
         raise RuleViolation(
             "CNS-02",
             "header hash of a quorum certificate",
@@ -236,11 +218,7 @@ def check_quorum(
             got=certificate.bitmap,
             expected=len(committee.members),
         )
-    seats = [
-        position
-        for position in range(len(committee.members))
-        if certificate.bitmap >> position & 1
-    ]
+    seats = [position for position in range(len(committee.members)) if certificate.bitmap >> position & 1]
     weight = sum(committee.members[position].weight for position in seats)
     if not committee.is_quorum(weight):
         raise RuleViolation(
@@ -257,9 +235,7 @@ def check_quorum(
         certificate.header_hash,
     )
     for position, signature in zip(seats, certificate.signatures, strict=True):
-        if not verify_signature(
-            committee.members[position].public_key, signature, message
-        ):
+        if not verify_signature(committee.members[position].public_key, signature, message):
             raise RuleViolation(
                 "CNS-05",
                 f"signature of seat {position}",

@@ -87,11 +87,5 @@ class Deposited:
 
 
 Event = (
-    AssetAdded
-    | FinancialAdded
-    | OfferPosted
-    | SolutionAccepted
-    | SolutionFinalised
-    | OfferClosed
-    | Deposited
+    AssetAdded | FinancialAdded | OfferPosted | SolutionAccepted | SolutionFinalised | OfferClosed | Deposited
 )

@@ -69,11 +69,9 @@ def execute(
     clearing = NO_CLEARING
     trades: tuple[Trade, ...] = ()
     if problem is not None and how != Cleared.NOTHING:
-        clearing, trades = _clear(
-            draft, problem, how, solution, verify_signature, events
-        )
+        clearing, trades = _clear(draft, problem, how, solution, verify_signature, events)
     for signed in transactions:
-        apply_transaction(draft, signed, time_ms, verify_signature, events)
+        apply_transaction(draft, signed, verify_signature, events)
     return Outcome(
         draft=draft,
         state_root=draft.seal(),
@@ -85,7 +83,8 @@ def execute(
 
 
 def close_gate(draft: Draft, time_ms: int) -> None:
-    """From its gate time on, an interval takes no more offers."""
+    """Begin a block of this time: from its gate time on, an interval takes no more offers."""
+    draft.time_ms = time_ms
     meta = draft.meta
     if meta.gate_offer is None and time_ms >= draft.genesis.gate_ms(meta.next_interval):
         draft.meta = replace(meta, gate_offer=meta.next_offer)
@@ -114,19 +113,11 @@ def _clear(
     close_offers(draft, problem, done.trades, events)
     interval = problem.first_interval
     traded_j = draft.meta.traded_j + done.clearing.traded_j
-    draft.meta = replace(
-        draft.meta, next_interval=interval + 1, gate_offer=None, traded_j=traded_j
-    )
+    draft.meta = replace(draft.meta, next_interval=interval + 1, gate_offer=None, traded_j=traded_j)
     draft.candidate = done.candidate
     if done.solver is not None:
-        events.append(
-            SolutionAccepted(
-                interval=interval, solver=done.solver, energy_j=done.planned_j
-            )
-        )
+        events.append(SolutionAccepted(interval=interval, solver=done.solver, energy_j=done.planned_j))
     events.append(
-        SolutionFinalised(
-            interval=interval, how=how, gap_j=done.clearing.gap_j, trades=done.trades
-        )
+        SolutionFinalised(interval=interval, how=how, gap_j=done.clearing.gap_j, trades=done.trades)
     )
     return done.clearing, done.trades

@@ -122,10 +122,7 @@ class Genesis:
                 tuple(int(objective) for objective in market.objectives),
                 market.max_gap_j,
             ),
-            tuple(
-                (f.feeder, f.c_ext_w, () if f.c_int_w is None else (f.c_int_w,))
-                for f in self.feeders
-            ),
+            tuple((f.feeder, f.c_ext_w, () if f.c_int_w is None else (f.c_int_w,)) for f in self.feeders),
             self.dso_key,
             self.committee.to_wire(),
             (
@@ -156,21 +153,10 @@ def genesis_from_wire(wire: Any) -> Genesis:
             expected="9 fields",
         )
     _, name, time_ms, first_interval, market, feeders, dso_key, committee, chain = wire
-    if (
-        type(market) is not tuple
-        or len(market) != 7
-        or type(chain) is not tuple
-        or len(chain) != 5
-    ):
-        raise RuleViolation(
-            "LED-01", "parameters of a genesis", got=market, expected="7 and 5 fields"
-        )
-    if type(feeders) is not tuple or any(
-        type(row) is not tuple or len(row) != 3 for row in feeders
-    ):
-        raise RuleViolation(
-            "LED-01", "feeders of a genesis", got=feeders, expected="rows of three"
-        )
+    if type(market) is not tuple or len(market) != 7 or type(chain) is not tuple or len(chain) != 5:
+        raise RuleViolation("LED-01", "parameters of a genesis", got=market, expected="7 and 5 fields")
+    if type(feeders) is not tuple or any(type(row) is not tuple or len(row) != 3 for row in feeders):
+        raise RuleViolation("LED-01", "feeders of a genesis", got=feeders, expected="rows of three")
     try:
         objectives = tuple(Objective(value) for value in market[5])
     except (TypeError, ValueError):
@@ -194,8 +180,7 @@ def genesis_from_wire(wire: Any) -> Genesis:
             max_gap_j=market[6],
         ),
         feeders=tuple(
-            Feeder(feeder=FeederId(row[0]), c_ext_w=row[1], c_int_w=_optional(row[2]))
-            for row in feeders
+            Feeder(feeder=FeederId(row[0]), c_ext_w=row[1], c_int_w=_optional(row[2])) for row in feeders
         ),
         dso_key=dso_key,
         committee=committee_from_wire(committee),
@@ -211,11 +196,7 @@ def genesis_from_wire(wire: Any) -> Genesis:
 
 def _optional(wire: Any) -> int | None:
     """``()`` for None, ``(value,)`` for a value."""
-    if (
-        type(wire) is not tuple
-        or len(wire) > 1
-        or any(type(value) is not int for value in wire)
-    ):
+    if type(wire) is not tuple or len(wire) > 1 or any(type(value) is not int for value in wire):
         raise RuleViolation(
             "LED-01",
             "an optional number of a genesis",

@@ -21,11 +21,7 @@ def kept_gap(problem: Problem, plan: Plan, certificate: Certificate | None) -> i
     """
     weights: tuple[int, ...] = (1,) if certificate is None else certificate.weights
     schedules = {
-        t: _stretch(
-            certificate.schedules[t]
-            if certificate and t in certificate.schedules
-            else _FREE
-        )
+        t: _stretch(certificate.schedules[t] if certificate and t in certificate.schedules else _FREE)
         for t in problem.two_sided
     }
     stretched = Certificate(

@@ -162,14 +162,8 @@ def account_from_bytes(raw: bytes) -> Account:
         RuleViolation: ENC-xx for other bytes, LED-38 for another shape.
     """
     wire: Any = decode(raw, max_bytes=MAX_RECORD_BYTES, max_depth=1, max_items=16)
-    if (
-        type(wire) is not tuple
-        or len(wire) != 10
-        or any(type(n) is not int or n < 0 for n in wire)
-    ):
-        raise RuleViolation(
-            "LED-38", "an account is ten whole numbers", got=wire, expected="10 fields"
-        )
+    if type(wire) is not tuple or len(wire) != 10 or any(type(n) is not int or n < 0 for n in wire):
+        raise RuleViolation("LED-38", "an account is ten whole numbers", got=wire, expected="10 fields")
     names = (
         "feeder",
         "first_interval",
@@ -190,27 +184,15 @@ def offer_from_bytes(raw: bytes) -> OpenOffer:
     """
     wire: Any = decode(raw, max_bytes=MAX_RECORD_BYTES, max_depth=2, max_items=1 << 12)
     if type(wire) is not tuple or len(wire) != 8:
-        raise RuleViolation(
-            "LED-38", "an open offer has eight fields", got=wire, expected="8 fields"
-        )
+        raise RuleViolation("LED-38", "an open offer has eight fields", got=wire, expected="8 fields")
     offer_id, address, side, feeder, price, flat, remaining_j, escrow_uc = wire
     numbers = (offer_id, side, feeder, price, remaining_j, escrow_uc)
     if any(type(number) is not int or number < 0 for number in numbers) or side > 1:
-        raise RuleViolation(
-            "LED-38", "numbers of an open offer", got=wire, expected="whole numbers"
-        )
+        raise RuleViolation("LED-38", "numbers of an open offer", got=wire, expected="whole numbers")
     if type(address) is not bytes or len(address) != ADDRESS_BYTES:
-        raise RuleViolation(
-            "LED-38", "address of an open offer", got=address, expected="20 bytes"
-        )
-    if (
-        type(flat) is not tuple
-        or len(flat) % 2
-        or any(type(number) is not int for number in flat)
-    ):
-        raise RuleViolation(
-            "LED-38", "ranges of an open offer", got=flat, expected="pairs of numbers"
-        )
+        raise RuleViolation("LED-38", "address of an open offer", got=address, expected="20 bytes")
+    if type(flat) is not tuple or len(flat) % 2 or any(type(number) is not int for number in flat):
+        raise RuleViolation("LED-38", "ranges of an open offer", got=flat, expected="pairs of numbers")
     ranges = tuple(zip(flat[::2], flat[1::2], strict=True))
     check_ranges(ranges)
     return OpenOffer(

@@ -26,9 +26,7 @@ def settle(draft: Draft, trade: Trade) -> None:
             account.money_uc + trade.amount_uc,
             account.sold_j + trade.energy_j,
         )
-        draft.accounts[offer.address] = replace(
-            account, money_uc=money_uc, sold_j=sold_j
-        )
+        draft.accounts[offer.address] = replace(account, money_uc=money_uc, sold_j=sold_j)
     else:
         paid_uc = trade.amount_uc
         if paid_uc > offer.escrow_uc:
@@ -38,43 +36,30 @@ def settle(draft: Draft, trade: Trade) -> None:
                 got=paid_uc,
                 expected=offer.escrow_uc,
             )
-        draft.accounts[offer.address] = replace(
-            account, bought_j=account.bought_j + trade.energy_j
-        )
+        draft.accounts[offer.address] = replace(account, bought_j=account.bought_j + trade.energy_j)
     remaining_j, escrow_uc = (
         offer.remaining_j - trade.energy_j,
         offer.escrow_uc - paid_uc,
     )
-    draft.offers[offer.offer_id] = replace(
-        offer, remaining_j=remaining_j, escrow_uc=escrow_uc
-    )
+    draft.offers[offer.offer_id] = replace(offer, remaining_j=remaining_j, escrow_uc=escrow_uc)
 
 
-def ended_offers(
-    problem: Problem, trades: tuple[Trade, ...], remaining_j: dict[int, int]
-) -> list[OfferId]:
+def ended_offers(problem: Problem, trades: tuple[Trade, ...], remaining_j: dict[int, int]) -> list[OfferId]:
     """Offers that are served, or whose last interval is the one that became final; ascending.
 
     Args:
         remaining_j: offer -> energy left after the trades, for offers that traded.
     """
-    ending = {
-        OfferId(trade.offer_id) for trade in trades if not remaining_j[trade.offer_id]
-    }
+    ending = {OfferId(trade.offer_id) for trade in trades if not remaining_j[trade.offer_id]}
     for key, members in problem.shares.items():
         if key.last <= problem.first_interval:
             ending.update(offer_id for offer_id, _ in members)
     return sorted(ending)
 
 
-def close_offers(
-    draft: Draft, problem: Problem, trades: tuple[Trade, ...], events: list[Event]
-) -> None:
+def close_offers(draft: Draft, problem: Problem, trades: tuple[Trade, ...], events: list[Event]) -> None:
     """Give back what is left of ended offers."""
-    remaining_j = {
-        trade.offer_id: draft.offer(OfferId(trade.offer_id)).remaining_j
-        for trade in trades
-    }
+    remaining_j = {trade.offer_id: draft.offer(OfferId(trade.offer_id)).remaining_j for trade in trades}
     for offer_id in ended_offers(problem, trades, remaining_j):
         offer = draft.offer(offer_id)
         account = draft.known_account(offer.address)
@@ -87,8 +72,4 @@ def close_offers(
             open_offers=account.open_offers - 1,
         )
         draft.offers[offer_id] = None
-        events.append(
-            OfferClosed(
-                offer_id=offer_id, address=offer.address, returned_j=offer.remaining_j
-            )
-        )
+        events.append(OfferClosed(offer_id=offer_id, address=offer.address, returned_j=offer.remaining_j))

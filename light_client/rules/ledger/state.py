@@ -46,12 +46,8 @@ class LedgerState:
         self.grid = genesis.grid
         self.accounts: dict[Address, Account] = {}
         self.offers: dict[OfferId, OpenOffer] = {}
-        self.meta = Meta(
-            next_interval=genesis.first_interval, granted=Amounts(), deposited=Amounts()
-        )
-        self.candidate = Candidate(
-            plan=empty_plan(genesis.first_interval), certificate=None
-        )
+        self.meta = Meta(next_interval=genesis.first_interval, granted=Amounts(), deposited=Amounts())
+        self.candidate = Candidate(plan=empty_plan(genesis.first_interval), certificate=None)
         self.tree: Node = update(
             None,
             {
@@ -67,9 +63,7 @@ class LedgerState:
     def prove_account(self, address: Address) -> tuple[bytes | None, StateProof]:
         """An account's canonical bytes (None: no such account) with their proof."""
         account = self.accounts.get(address)
-        return None if account is None else encode_account(account), prove(
-            self.tree, account_key(address)
-        )
+        return None if account is None else encode_account(account), prove(self.tree, account_key(address))
 
     def draft(self) -> Draft:
         """A fresh draft over this state."""
@@ -105,6 +99,8 @@ class Draft:
         self.offers: dict[OfferId, OpenOffer | None] = {}
         self.meta = base.meta
         self.candidate = base.candidate
+        self.time_ms = 0
+        """Time of the block in the making, UTC ms; set where a block begins (``execution.close_gate``)."""
         self.tree: tuple[Node] | None = None
 
     def account(self, address: Address) -> Account | None:
@@ -146,11 +142,7 @@ class Draft:
         """What has to be cleared now: offers accepted before the gate closed (all, while it is open)."""
         gate = self.meta.gate_offer
         offers = self.open_offers()
-        taking_part = (
-            offers
-            if gate is None
-            else (offer for offer in offers if offer.offer_id < gate)
-        )
+        taking_part = offers if gate is None else (offer for offer in offers if offer.offer_id < gate)
         return problem_of(
             taking_part,
             first_interval=self.meta.next_interval,
@@ -246,6 +238,4 @@ def _compare(gained: list[int], after: list[int], before: list[int]) -> None:
     names = ("production", "consumption", "money", "sold energy", "bought energy")
     for name, gain, now, then in zip(names, gained, after, before, strict=True):
         if gain != now - then:
-            raise RuleViolation(
-                "LED-20", f"{name} is not conserved", got=gain, expected=now - then
-            )
+            raise RuleViolation("LED-20", f"{name} is not conserved", got=gain, expected=now - then)

@@ -1,13 +1,14 @@
 """Transactions: what a party signs, their canonical bytes, and what makes one valid by itself.
 
-On the wire a transaction is ``(body, public_key, signature)``; the body is itself canonical bytes, so the signature covers exactly
-what was sent. The signed message is a tagged hash of chain id and body.
+On the wire a transaction is ``(kind, fields..., public_key, signature)``. The signature covers a tagged hash of the chain id and of all
+bytes before it, exactly as they were sent: nothing is encoded anew to check it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from light_client.rules.crypto import address_of, public_key_of, sign, tagged_hash
@@ -15,7 +16,7 @@ from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.market.clearing import Solution, solution_from_wire
-from light_client.rules.market.intervals import check_ranges
+from light_client.rules.market.intervals import Ranges
 from light_client.rules.market.offer import Offer
 from light_client.rules.units import (
     ADDRESS_BYTES,
@@ -33,6 +34,17 @@ from light_client.rules.units import (
 MAX_GRANTS = 1_024
 """Most addresses in one batch of grants."""
 MAX_SEQUENCE = 1 << 62
+_SIGNATURE_ITEM_BYTES = 2 + SIGNATURE_BYTES
+"""A signature as the last item: a byte-string head of two bytes, then the signature."""
+
+
+class Kind(IntEnum):
+    """First field of a transaction."""
+
+    GRANT_ASSETS = 1
+    POST_OFFER = 2
+    SUBMIT_SOLUTION = 3
+    DEPOSIT_ASSETS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +70,9 @@ class Asset:
                 expected=f"{ADDRESS_BYTES} bytes",
             )
         if type(self.feeder) is not int or not 0 <= self.feeder <= 65_535:
-            raise RuleViolation(
-                "LED-06", "feeder of a grant", got=self.feeder, expected="0..65535"
-            )
+            raise RuleViolation("LED-06", "feeder of a grant", got=self.feeder, expected="0..65535")
         first, last = self.first_interval, self.last_interval
-        if (
-            type(first) is not int
-            or type(last) is not int
-            or not 0 <= first <= last < MAX_INTERVAL
-        ):
+        if type(first) is not int or type(last) is not int or not 0 <= first <= last < MAX_INTERVAL:
             raise RuleViolation(
                 "LED-06",
                 "intervals of a grant",
@@ -77,11 +83,7 @@ class Asset:
             ("production_j", self.production_j),
             ("consumption_j", self.consumption_j),
         ):
-            if (
-                type(value) is not int
-                or not 0 <= value <= MAX_ENERGY_J
-                or value % LOT_J
-            ):
+            if type(value) is not int or not 0 <= value <= MAX_ENERGY_J or value % LOT_J:
                 raise RuleViolation(
                     "LED-06",
                     f"{name} of a grant",
@@ -95,18 +97,6 @@ class Asset:
                 got=self.money_uc,
                 expected=f"0..{MAX_MONEY_UC}",
             )
-
-    def to_wire(self) -> tuple[Any, ...]:
-        """Canonical form."""
-        return (
-            self.address,
-            self.feeder,
-            self.first_interval,
-            self.last_interval,
-            self.production_j,
-            self.consumption_j,
-            self.money_uc,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +150,6 @@ class SignedTransaction:
     """A transaction as it travels."""
 
     transaction: Transaction
-    body: bytes
     public_key: bytes
     signature: bytes
     raw: bytes
@@ -170,48 +159,58 @@ class SignedTransaction:
         """Address of the signer."""
         return Address(address_of(self.public_key))
 
+    @property
+    def signed_part(self) -> bytes:
+        """The bytes that the signature covers: all but itself and its head."""
+        return self.raw[:-_SIGNATURE_ITEM_BYTES]
+
     def tx_id(self) -> bytes:
         """Identity of the transaction: hash of all its bytes, 32 bytes."""
         return tagged_hash("gridlight/tx/1", self.raw)
 
 
-def _grant_to_body(tx: GrantAssets) -> tuple[Any, ...]:
-    return (1, tx.sequence, tuple(asset.to_wire() for asset in tx.assets))
-
-
-def _grant_from_body(fields: tuple[Any, ...]) -> GrantAssets:
-    _, sequence, rows = fields
-    if type(rows) is not tuple or len(rows) > MAX_GRANTS:
-        raise RuleViolation("LED-06", "grants of a batch", got=rows, expected=f"at most {MAX_GRANTS}")
-    return GrantAssets(sequence=sequence, assets=tuple(asset_from_wire(row) for row in rows))
+def asset_to_wire(asset: Asset) -> tuple[Any, ...]:
+    """Canonical form of one grant."""
+    span = (asset.first_interval, asset.last_interval)
+    return (asset.address, asset.feeder, *span, asset.production_j, asset.consumption_j, asset.money_uc)
 
 
 def asset_from_wire(row: Any) -> Asset:
-    """Read ``(address, feeder, first, last, production, consumption, money)``.
+    """Read one grant back.
 
     Raises:
         RuleViolation: LED-06 for another shape, or values out of bounds.
     """
     if type(row) is not tuple or len(row) != 7:
         raise RuleViolation("LED-06", "a grant has seven fields", got=row, expected="7 fields")
+    address, feeder, first, last, production_j, consumption_j, money_uc = row
     return Asset(
-        address=row[0],
-        feeder=row[1],
-        first_interval=row[2],
-        last_interval=row[3],
-        production_j=row[4],
-        consumption_j=row[5],
-        money_uc=row[6],
+        address=address,
+        feeder=feeder,
+        first_interval=first,
+        last_interval=last,
+        production_j=production_j,
+        consumption_j=consumption_j,
+        money_uc=money_uc,
     )
 
 
-def _offer_to_body(tx: PostOffer) -> tuple[Any, ...]:
+def _grant_to_fields(tx: GrantAssets) -> tuple[Any, ...]:
+    return (int(Kind.GRANT_ASSETS), tx.sequence, tuple(asset_to_wire(asset) for asset in tx.assets))
+
+
+def _grant_from_fields(fields: tuple[Any, ...]) -> GrantAssets:
+    _, sequence, rows = fields
+    if type(rows) is not tuple or len(rows) > MAX_GRANTS:
+        raise RuleViolation("LED-06", "grants of a batch", got=rows, expected=f"at most {MAX_GRANTS}")
+    return GrantAssets(sequence=sequence, assets=tuple(asset_from_wire(row) for row in rows))
+
+
+def _offer_to_fields(tx: PostOffer) -> tuple[Any, ...]:
     offer = tx.offer
-    ranges = tuple(
-        value for first, last in offer.ranges for value in (first, last - first)
-    )
+    ranges = tuple(value for first, last in offer.ranges for value in (first, last - first))
     return (
-        2,
+        int(Kind.POST_OFFER),
         tx.sequence,
         int(offer.side),
         offer.feeder,
@@ -221,28 +220,19 @@ def _offer_to_body(tx: PostOffer) -> tuple[Any, ...]:
     )
 
 
-def _offer_from_body(fields: tuple[Any, ...], address: Address) -> PostOffer:
+def _offer_from_fields(fields: tuple[Any, ...], address: Address) -> PostOffer:
     _, sequence, side, feeder, energy_j, price, flat = fields
-    if side not in (0, 1):
+    if type(side) is not int or side not in (0, 1):
         raise RuleViolation("MKT-03", "side of an offer", got=side, expected="0 or 1")
-    if (
-        type(flat) is not tuple
-        or len(flat) % 2
-        or any(type(value) is not int for value in flat)
-    ):
-        raise RuleViolation(
-            "MKT-04",
-            "interval ranges of an offer",
-            got=flat,
-            expected="pairs of whole numbers",
-        )
-    ranges = tuple(
-        (first, first + length)
-        for first, length in zip(flat[::2], flat[1::2], strict=True)
-    )
-    check_ranges(ranges)
+    if type(flat) is not tuple or len(flat) % 2 or any([type(value) is not int for value in flat]):
+        expected = "pairs of whole numbers"
+        raise RuleViolation("MKT-04", "interval ranges of an offer", got=flat, expected=expected)
+    if len(flat) == 2:  # the usual offer: half the time of the general form
+        ranges: Ranges = ((flat[0], flat[0] + flat[1]),)
+    else:
+        ranges = tuple([(first, first + length) for first, length in zip(flat[::2], flat[1::2], strict=True)])
     offer = Offer(
-        side=Side(side),
+        side=Side.BUY if side else Side.SELL,
         feeder=feeder,
         energy_j=energy_j,
         ranges=ranges,
@@ -252,57 +242,46 @@ def _offer_from_body(fields: tuple[Any, ...], address: Address) -> PostOffer:
     return PostOffer(sequence=sequence, offer=offer)
 
 
-_FIELDS = {1: 3, 2: 7, 3: 2, 4: 2}
-"""Kind -> number of fields of the body."""
+_FIELDS: dict[int, int] = {
+    Kind.GRANT_ASSETS: 3,
+    Kind.POST_OFFER: 7,
+    Kind.SUBMIT_SOLUTION: 2,
+    Kind.DEPOSIT_ASSETS: 2,
+}
+"""Kind -> number of fields before key and signature, the kind included."""
 
 
-def body_of(transaction: Transaction) -> bytes:
-    """Canonical bytes of what is signed."""
+def fields_of(transaction: Transaction) -> tuple[Any, ...]:
+    """Canonical fields, without key and signature."""
     match transaction:
         case GrantAssets():
-            return encode(_grant_to_body(transaction))
+            return _grant_to_fields(transaction)
         case PostOffer():
-            return encode(_offer_to_body(transaction))
+            return _offer_to_fields(transaction)
         case SubmitSolution():
-            return encode((3, transaction.solution.to_wire()))
+            return (int(Kind.SUBMIT_SOLUTION), transaction.solution.to_wire())
         case _:
-            return encode((4, transaction.sequence))
+            return (int(Kind.DEPOSIT_ASSETS), transaction.sequence)
 
 
-def signing_message(chain_id: bytes, body: bytes) -> bytes:
+def signing_message(chain_id: bytes, signed_part: bytes) -> bytes:
     """The bytes that the signer of a transaction signs."""
-    return tagged_hash("gridlight/sign-tx/1", chain_id, body)
+    return tagged_hash("gridlight/sign-tx/1", chain_id, signed_part)
 
 
-def sign_transaction(
-    transaction: Transaction, chain_id: bytes, secret: bytes
-) -> SignedTransaction:
+def sign_transaction(transaction: Transaction, chain_id: bytes, secret: bytes) -> SignedTransaction:
     """Sign with a secret key held in memory."""
-    return assemble(
-        transaction,
-        chain_id,
-        public_key_of(secret),
-        lambda message: sign(secret, message),
-    )
+    return assemble(transaction, chain_id, public_key_of(secret), lambda message: sign(secret, message))
 
 
 def assemble(
-    transaction: Transaction,
-    chain_id: bytes,
-    public_key: bytes,
-    signer: Callable[[bytes], bytes],
+    transaction: Transaction, chain_id: bytes, public_key: bytes, signer: Callable[[bytes], bytes]
 ) -> SignedTransaction:
     """Sign with whatever keeps the key."""
-    body = body_of(transaction)
-    signature = signer(signing_message(chain_id, body))
-    raw = encode((body, public_key, signature))
-    return SignedTransaction(
-        transaction=transaction,
-        body=body,
-        public_key=public_key,
-        signature=signature,
-        raw=raw,
-    )
+    unsigned = encode((*fields_of(transaction), public_key, bytes(SIGNATURE_BYTES)))
+    signature = signer(signing_message(chain_id, unsigned[:-_SIGNATURE_ITEM_BYTES]))
+    raw = unsigned[:-SIGNATURE_BYTES] + signature
+    return SignedTransaction(transaction=transaction, public_key=public_key, signature=signature, raw=raw)
 
 
 def decode_transaction(raw: bytes, *, max_bytes: int) -> SignedTransaction:
@@ -311,83 +290,58 @@ def decode_transaction(raw: bytes, *, max_bytes: int) -> SignedTransaction:
     Raises:
         RuleViolation: ENC-xx for other bytes, LED-02 for another shape, LED-06 or MKT-xx for fields out of bounds.
     """
-    envelope = decode(raw, max_bytes=max_bytes, max_depth=1, max_items=8)
-    if type(envelope) is not tuple or len(envelope) != 3:
+    wire = decode(raw, max_bytes=max_bytes)
+    if type(wire) is not tuple or len(wire) < 3 or type(wire[0]) is not int:
         raise RuleViolation(
-            "LED-02",
-            "a transaction is body, key and signature",
-            got=raw,
-            expected="3 fields",
+            "LED-02", "a transaction is fields, key and signature", got=raw, expected="a list"
         )
-    body, public_key, signature = envelope
-    if (
-        type(body) is not bytes
-        or type(public_key) is not bytes
-        or type(signature) is not bytes
-    ):
+    fields, public_key, signature = wire[:-2], wire[-2], wire[-1]
+    if len(fields) != _FIELDS.get(wire[0]):
+        raise RuleViolation("LED-02", "kind of a transaction", got=wire[0], expected="a kind with its fields")
+    if type(public_key) is not bytes or len(public_key) != PUBLIC_KEY_BYTES:
         raise RuleViolation(
-            "LED-02",
-            "a transaction is body, key and signature",
-            got=raw,
-            expected="3 byte strings",
+            "LED-02", "key of a transaction", got=public_key, expected=f"{PUBLIC_KEY_BYTES} bytes"
         )
-    if len(public_key) != PUBLIC_KEY_BYTES or len(signature) != SIGNATURE_BYTES:
+    if type(signature) is not bytes or len(signature) != SIGNATURE_BYTES:
         raise RuleViolation(
-            "LED-02",
-            "key or signature of a transaction",
-            got=len(signature),
-            expected=SIGNATURE_BYTES,
+            "LED-02", "signature of a transaction", got=signature, expected=f"{SIGNATURE_BYTES} bytes"
         )
-    fields = decode(body, max_bytes=max_bytes)
-    if (
-        type(fields) is not tuple
-        or not fields
-        or type(fields[0]) is not int
-        or len(fields) != _FIELDS.get(fields[0])
-    ):
-        raise RuleViolation(
-            "LED-02",
-            "kind of a transaction",
-            got=body,
-            expected="a known kind with its fields",
-        )
-    if fields[0] != 3 and (
-        type(fields[1]) is not int or not 0 <= fields[1] < MAX_SEQUENCE
-    ):
-        raise RuleViolation(
-            "LED-02",
-            "sequence number",
-            got=fields[1],
-            expected=f"0..{MAX_SEQUENCE - 1}",
-        )
+    if wire[0] != Kind.SUBMIT_SOLUTION and (type(fields[1]) is not int or not 0 <= fields[1] < MAX_SEQUENCE):
+        raise RuleViolation("LED-02", "sequence number", got=fields[1], expected=f"0..{MAX_SEQUENCE - 1}")
     transaction = _transaction_of(fields, public_key)
-    return SignedTransaction(
-        transaction=transaction,
-        body=body,
-        public_key=public_key,
-        signature=signature,
-        raw=raw,
-    )
+    return SignedTransaction(transaction=transaction, public_key=public_key, signature=signature, raw=raw)
 
 
 def _transaction_of(fields: tuple[Any, ...], public_key: bytes) -> Transaction:
     match fields[0]:
-        case 1:
-            return _grant_from_body(fields)
-        case 2:
-            return _offer_from_body(fields, Address(address_of(public_key)))
-        case 3:
+        case Kind.GRANT_ASSETS:
+            return _grant_from_fields(fields)
+        case Kind.POST_OFFER:
+            return _offer_from_fields(fields, Address(address_of(public_key)))
+        case Kind.SUBMIT_SOLUTION:
             return SubmitSolution(solution=solution_from_wire(fields[1]))
         case _:
             return DepositAssets(sequence=fields[1])
 
 
-def check_signature(
-    signed: SignedTransaction, chain_id: bytes, verify_signature: Verify
-) -> None:
+def kind_of(raw: bytes) -> int:
+    """The kind of a transaction that is known to be well-formed, without decoding it; 0 for what cannot be one."""
+    return raw[1] if len(raw) > 1 else 0
+
+
+def granted_addresses(raw: bytes, *, max_bytes: int) -> tuple[Address, ...]:
+    """The addresses in a batch of grants that a quorum has accepted, at a third of the cost of reading all of it."""
+    wire = decode(raw, max_bytes=max_bytes)
+    rows = wire[2] if type(wire) is tuple and len(wire) > 2 else ()
+    if type(rows) is not tuple:
+        raise RuleViolation("LED-06", "grants of a batch", got=rows, expected="rows")
+    return tuple(Address(row[0]) for row in rows if type(row) is tuple and row and type(row[0]) is bytes)
+
+
+def check_signature(signed: SignedTransaction, chain_id: bytes, verify_signature: Verify) -> None:
     """LED-03: the signature is the signer's, over this body, for this chain."""
     if not verify_signature(
-        signed.public_key, signed.signature, signing_message(chain_id, signed.body)
+        signed.public_key, signed.signature, signing_message(chain_id, signed.signed_part)
     ):
         raise RuleViolation(
             "LED-03",

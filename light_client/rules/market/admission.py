@@ -48,9 +48,7 @@ def price_is_uniform(offer: Offer, params: MarketParams) -> None:
         )
 
 
-def check_admissible(
-    offer: Offer, *, first_open: int, params: MarketParams, grid: Grid
-) -> None:
+def check_admissible(offer: Offer, *, first_open: int, params: MarketParams, grid: Grid) -> None:
     """All rules of admission.
 
     Args:

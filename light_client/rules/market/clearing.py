@@ -55,9 +55,7 @@ def solution_from_wire(wire: Any) -> Solution:
             expected="(plan, certificates)",
         )
     plan = plan_from_wire(wire[0])
-    certificates = tuple(
-        certificate_from_wire(part, plan.first_interval) for part in wire[1]
-    )
+    certificates = tuple(certificate_from_wire(part, plan.first_interval) for part in wire[1])
     return Solution(plan=plan, certificates=certificates)
 
 
@@ -75,9 +73,7 @@ class Proven:
     @property
     def gaps(self) -> tuple[int, ...]:
         """Bound less value, per objective: all zero means optimal."""
-        return tuple(
-            top - value for top, value in zip(self.bounds, self.values, strict=True)
-        )
+        return tuple(top - value for top, value in zip(self.bounds, self.values, strict=True))
 
 
 def proven_bounds(
@@ -105,9 +101,7 @@ def proven_bounds(
                 got=len(weights),
                 expected=position + 1,
             )
-        earlier = sum(
-            weight * value for weight, value in zip(weights[:-1], values, strict=False)
-        )
+        earlier = sum(weight * value for weight, value in zip(weights[:-1], values, strict=False))
         bounds.append((bound(problem, certificate) - earlier) // weights[-1])
     return tuple(bounds)
 
@@ -123,9 +117,7 @@ def gap_is_allowed(problem: Problem, proven: Proven) -> None:
             expected=problem.params.max_gap_j,
         )
     if problem.params.max_gap_j == 0 and any(proven.gaps[1:]):
-        raise RuleViolation(
-            "MKT-29", "a tie-break is not proven", got=proven.gaps, expected="all 0"
-        )
+        raise RuleViolation("MKT-29", "a tie-break is not proven", got=proven.gaps, expected="all 0")
 
 
 def check_solution(problem: Problem, solution: Solution) -> Proven:
@@ -177,8 +169,7 @@ def final_trades(problem: Problem, plan: Plan) -> tuple[Trade, ...]:
     seller_value, buyer_value = group_values(sold, bought)
     money = amounts(sold, seller_value) | amounts(bought, buyer_value)
     trades = [
-        Trade(fill.offer_id, fill.side, t, fill.energy_j, money[fill.offer_id])
-        for fill in (*sold, *bought)
+        Trade(fill.offer_id, fill.side, t, fill.energy_j, money[fill.offer_id]) for fill in (*sold, *bought)
     ]
     return tuple(sorted(trades))
 

@@ -73,9 +73,7 @@ def classes_are_known(problem: Problem, plan: Plan) -> None:
             first, last = ranges[0]
             inside = first <= entries[0][0] and entries[-1][0] <= last
         else:
-            inside = all(
-                any(first <= t <= last for first, last in ranges) for t, _ in entries
-            )
+            inside = all(any(first <= t <= last for first, last in ranges) for t, _ in entries)
         if not inside:
             raise RuleViolation(
                 "MKT-11",
@@ -99,11 +97,7 @@ def _within_energy(problem: Problem, plan: Plan, side: Side, rule: str) -> None:
     energy_of = problem.classes
     for key, entries in plan.flows.items():
         if key.side == side:
-            used = (
-                entries[0][1]
-                if len(entries) == 1
-                else sum(energy_j for _, energy_j in entries)
-            )
+            used = entries[0][1] if len(entries) == 1 else sum(energy_j for _, energy_j in entries)
             if used > energy_of[key]:
                 raise RuleViolation(
                     rule,
@@ -160,9 +154,7 @@ def production_is_within_limits(problem: Problem, totals: Totals) -> None:
     _within_internal(problem, totals.sold, "MKT-17", "sells")
 
 
-def _within_internal(
-    problem: Problem, flow: dict[int, PerFeeder], rule: str, verb: str
-) -> None:
+def _within_internal(problem: Problem, flow: dict[int, PerFeeder], rule: str, verb: str) -> None:
     limits = problem.grid.int_j
     for t, feeders in flow.items():
         for feeder, energy_j in feeders.items():

@@ -56,10 +56,7 @@ class Grid:
     """Feeder -> most energy sold, and most bought, inside it in one interval, J; None where unlimited."""
 
     def __post_init__(self) -> None:
-        if (
-            type(self.interval_s) is not int
-            or not 1 <= self.interval_s <= MAX_INTERVAL_S
-        ):
+        if type(self.interval_s) is not int or not 1 <= self.interval_s <= MAX_INTERVAL_S:
             expected = f"1..{MAX_INTERVAL_S}"
             raise RuleViolation(
                 "MKT-02",
@@ -83,11 +80,6 @@ class Grid:
                 expected=f"1..{MAX_FEEDERS}",
             )
         seconds = self.interval_s
-        object.__setattr__(
-            self, "ext_j", {f.feeder: f.c_ext_w * seconds for f in self.feeders}
-        )
-        internal = {
-            f.feeder: None if f.c_int_w is None else f.c_int_w * seconds
-            for f in self.feeders
-        }
+        object.__setattr__(self, "ext_j", {f.feeder: f.c_ext_w * seconds for f in self.feeders})
+        internal = {f.feeder: None if f.c_int_w is None else f.c_int_w * seconds for f in self.feeders}
         object.__setattr__(self, "int_j", internal)

@@ -72,11 +72,7 @@ def cut_before(ranges: Ranges, first_interval: int) -> Ranges:
     """The part of the set at or after ``first_interval``; its last interval never changes."""
     if ranges[0][0] >= first_interval:
         return ranges
-    return tuple(
-        (max(first, first_interval), last)
-        for first, last in ranges
-        if last >= first_interval
-    )
+    return tuple((max(first, first_interval), last) for first, last in ranges if last >= first_interval)
 
 
 def ranges_of(intervals: Iterable[int]) -> Ranges:

@@ -56,11 +56,7 @@ def stated(problem: Problem, plan: Plan) -> Plan:
     """The part of a plan that its solver states: without what `complete` adds. A priced plan is stated in full."""
     if not problem.uniform:
         return plan
-    flows = {
-        key: entries
-        for key, entries in plan.flows.items()
-        if key.side == Side.SELL or not key.single
-    }
+    flows = {key: entries for key, entries in plan.flows.items() if key.side == Side.SELL or not key.single}
     return Plan(first_interval=plan.first_interval, flows=flows)
 
 
@@ -84,19 +80,13 @@ def _stated_flows(
     return sold, taken
 
 
-def _needed(
-    sold: dict[int, dict[int, int]], taken: dict[int, dict[int, int]], t: int
-) -> int:
+def _needed(sold: dict[int, dict[int, int]], taken: dict[int, dict[int, int]], t: int) -> int:
     return sum(sold.get(t, {}).values()) - sum(taken.get(t, {}).values())
 
 
-def demands_at(
-    problem: Problem, t: int, sold: dict[int, int], taken: dict[int, int]
-) -> list[Demand]:
+def demands_at(problem: Problem, t: int, sold: dict[int, int], taken: dict[int, int]) -> list[Demand]:
     """Demand and bounds of every feeder that can buy, or must, in interval ``t``; feeders ascending."""
-    demand_of = {
-        feeder: energy_j for feeder, _, energy_j in problem.spot[Side.BUY].get(t, ())
-    }
+    demand_of = {feeder: energy_j for feeder, _, energy_j in problem.spot[Side.BUY].get(t, ())}
     demands = []
     for feeder in sorted(demand_of.keys() | sold.keys() | taken.keys()):
         surplus = sold.get(feeder, 0) - taken.get(feeder, 0)
@@ -106,9 +96,7 @@ def demands_at(
         high = min(demand, surplus + ext_j)
         if int_j is not None:
             high = min(high, int_j - taken.get(feeder, 0))
-        demands.append(
-            Demand(feeder=feeder, demand=demand, low=max(0, surplus - ext_j), high=high)
-        )
+        demands.append(Demand(feeder=feeder, demand=demand, low=max(0, surplus - ext_j), high=high))
     return demands
 
 
@@ -141,15 +129,9 @@ def level(demands: list[Demand], needed: int) -> dict[int, int]:
         if rising is None or entry.feeder in rising.full:
             result[entry.feeder] = entry.high
     if rising is not None and rising.between:
-        rest = needed - sum(
-            result[entry.feeder]
-            for entry in demands
-            if entry.feeder not in rising.between
-        )
+        rest = needed - sum(result[entry.feeder] for entry in demands if entry.feeder not in rising.between)
         chosen = [entry for entry in demands if entry.feeder in rising.between]
-        for entry, share in zip(
-            chosen, prefix_shares([entry.demand for entry in chosen], rest), strict=True
-        ):
+        for entry, share in zip(chosen, prefix_shares([entry.demand for entry in chosen], rest), strict=True):
             result[entry.feeder] = share
     return result
 
@@ -176,10 +158,7 @@ def _rising_feeders(demands: list[Demand], needed: int, low_sum: int) -> _Level 
     fixed = low_sum
     slope = 0
     for level_at, kind, entry in events:
-        if (
-            fixed * level_at.denominator + slope * level_at.numerator
-            >= needed * level_at.denominator
-        ):
+        if fixed * level_at.denominator + slope * level_at.numerator >= needed * level_at.denominator:
             return _Level(frozenset(full), frozenset(between))
         if kind == 0:
             between[entry.feeder] = entry

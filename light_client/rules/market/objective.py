@@ -10,12 +10,7 @@ from light_client.rules.units import Side
 
 def traded_energy(plan: Plan) -> int:
     """Energy sold, J. Source: equation (10)."""
-    return sum(
-        q
-        for key, entries in plan.flows.items()
-        if key.side == Side.SELL
-        for _, q in entries
-    )
+    return sum(q for key, entries in plan.flows.items() if key.side == Side.SELL for _, q in entries)
 
 
 def expiry_cost(plan: Plan, expiry_weight: int) -> int:

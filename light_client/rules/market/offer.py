@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from light_client.rules.errors import RuleViolation
@@ -55,14 +55,8 @@ class Offer:
 
     def __post_init__(self) -> None:
         if self.side.__class__ is not Side:
-            raise RuleViolation(
-                "MKT-03", "side of an offer", got=self.side, expected="sell or buy"
-            )
-        if (
-            type(self.energy_j) is not int
-            or not 0 < self.energy_j <= MAX_ENERGY_J
-            or self.energy_j % LOT_J
-        ):
+            raise RuleViolation("MKT-03", "side of an offer", got=self.side, expected="sell or buy")
+        if type(self.energy_j) is not int or not 0 < self.energy_j <= MAX_ENERGY_J or self.energy_j % LOT_J:
             expected = f"a positive multiple of {LOT_J}, at most {MAX_ENERGY_J}"
             raise RuleViolation(
                 "MKT-05",
@@ -111,15 +105,19 @@ class OpenOffer:
     """Energy not yet traded, J; at least 1."""
     escrow_uc: int
     """Money set aside for it (buyers), micro-currency."""
+    key: ClassKey = field(init=False, repr=False, compare=False)
+    """The class of this offer in all intervals still open to it."""
+
+    def __post_init__(self) -> None:
+        key = ClassKey(int(self.side), self.feeder, self.price_uc_per_kwh, self.ranges)
+        object.__setattr__(self, "key", key)
 
     def class_at(self, first_interval: int) -> ClassKey:
         """The class of this offer once intervals before ``first_interval`` are gone."""
-        return ClassKey(
-            int(self.side),
-            self.feeder,
-            self.price_uc_per_kwh,
-            cut_before(self.ranges, first_interval),
-        )
+        key = self.key
+        if key.ranges[0][0] >= first_interval:
+            return key
+        return key._replace(ranges=cut_before(key.ranges, first_interval))
 
     def after_trade(self, interval: int, energy_j: int, paid_uc: int) -> OpenOffer:
         """What is left after trading ``energy_j`` in ``interval`` for ``paid_uc`` (0 for sellers)."""

@@ -73,9 +73,7 @@ class MarketParams:
                     got=value,
                     expected=f"{low}..{high}",
                 )
-        if self.objectives not in OBJECTIVE_ORDERS or any(
-            type(o) is not Objective for o in self.objectives
-        ):
+        if self.objectives not in OBJECTIVE_ORDERS or any(type(o) is not Objective for o in self.objectives):
             raise RuleViolation(
                 "MKT-01",
                 "unknown order of objectives",

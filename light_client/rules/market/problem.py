@@ -35,13 +35,9 @@ class Problem:
     """Class -> its offers in ascending order with the energy left in each, J."""
     two_sided: frozenset[int] = field(init=False, repr=False)
     """Intervals that at least one sell and one buy offer contain: nothing trades elsewhere."""
-    spot: tuple[dict[int, list[SpotClass]], dict[int, list[SpotClass]]] = field(
-        init=False, repr=False
-    )
+    spot: tuple[dict[int, list[SpotClass]], dict[int, list[SpotClass]]] = field(init=False, repr=False)
     """Per side: interval -> the classes left with this interval alone."""
-    flexible: tuple[list[tuple[ClassKey, int]], list[tuple[ClassKey, int]]] = field(
-        init=False, repr=False
-    )
+    flexible: tuple[list[tuple[ClassKey, int]], list[tuple[ClassKey, int]]] = field(init=False, repr=False)
     """Per side: the classes with several intervals, and their energy."""
 
     def __post_init__(self) -> None:
@@ -55,15 +51,11 @@ class Problem:
             side, feeder, price, ranges = key
             first = ranges[0][0]
             if first == ranges[-1][1]:
-                spot[side].setdefault(first, []).append(
-                    SpotClass(feeder, price, energy_j)
-                )
+                spot[side].setdefault(first, []).append(SpotClass(feeder, price, energy_j))
             else:
                 flexible[side].append((key, energy_j))
                 covered[side].update(members(ranges))
-        both = (covered[Side.SELL] | spot[Side.SELL].keys()) & (
-            covered[Side.BUY] | spot[Side.BUY].keys()
-        )
+        both = (covered[Side.SELL] | spot[Side.SELL].keys()) & (covered[Side.BUY] | spot[Side.BUY].keys())
         object.__setattr__(self, "spot", spot)
         object.__setattr__(self, "flexible", flexible)
         object.__setattr__(self, "two_sided", frozenset(both))
@@ -88,13 +80,9 @@ def problem_of(
     shares: dict[ClassKey, list[tuple[OfferId, int]]] = {}
     for offer in offers:
         if offer.ranges[-1][1] >= first_interval:
-            shares.setdefault(offer.class_at(first_interval), []).append(
-                (offer.offer_id, offer.remaining_j)
-            )
+            shares.setdefault(offer.class_at(first_interval), []).append((offer.offer_id, offer.remaining_j))
     ordered = {key: tuple(sorted(shares[key])) for key in sorted(shares)}
-    totals = {
-        key: sum(energy for _, energy in entries) for key, entries in ordered.items()
-    }
+    totals = {key: sum(energy for _, energy in entries) for key, entries in ordered.items()}
     return Problem(
         first_interval=first_interval,
         params=params,

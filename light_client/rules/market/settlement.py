@@ -26,9 +26,7 @@ class Fill(NamedTuple):
     energy_j: int
 
 
-def group_values(
-    sold: Sequence[Fill], bought: Sequence[Fill]
-) -> tuple[dict[int, int], dict[int, int]]:
+def group_values(sold: Sequence[Fill], bought: Sequence[Fill]) -> tuple[dict[int, int], dict[int, int]]:
     """Per side: price -> ``sum q * (R_s + R_b)`` over the pairs of that group.
 
     Both sides must trade the same energy, and matching must be possible (MKT-18), which the caller has checked.
@@ -55,9 +53,7 @@ def group_values(
 def _groups(fills: Sequence[Fill]) -> dict[int, int]:
     groups: dict[int, int] = {}
     for fill in fills:
-        groups[fill.price_uc_per_kwh] = (
-            groups.get(fill.price_uc_per_kwh, 0) + fill.energy_j
-        )
+        groups[fill.price_uc_per_kwh] = groups.get(fill.price_uc_per_kwh, 0) + fill.energy_j
     return groups
 
 
@@ -78,9 +74,7 @@ def amounts(fills: Sequence[Fill], value_of: dict[int, int]) -> dict[int, int]:
             price, done = fill.price_uc_per_kwh, 0
         done += fill.energy_j
         group_j = energy_of[price]
-        upto = (value_before * group_j + value_of[price] * done) // (
-            group_j * HALF_UNITS_PER_UC
-        )
+        upto = (value_before * group_j + value_of[price] * done) // (group_j * HALF_UNITS_PER_UC)
         result[fill.offer_id] = upto - paid
         paid = upto
     return result
@@ -95,15 +89,9 @@ def most_owed_uc(energy_j: int, price_uc_per_kwh: int, ranges: Ranges) -> int:
     return payment_ceiling_uc(energy_j, price_uc_per_kwh) + count(ranges) - 1
 
 
-def prices_are_within_reservations(
-    value_of: dict[int, int], fills: Sequence[Fill], *, selling: bool
-) -> bool:
+def prices_are_within_reservations(value_of: dict[int, int], fills: Sequence[Fill], *, selling: bool) -> bool:
     """MKT-19, equation (9): each group's unit price is at least a seller's, at most a buyer's reservation price."""
     energy_of = _groups(fills)
     if selling:
-        return all(
-            value >= 2 * price * energy_of[price] for price, value in value_of.items()
-        )
-    return all(
-        value <= 2 * price * energy_of[price] for price, value in value_of.items()
-    )
+        return all(value >= 2 * price * energy_of[price] for price, value in value_of.items())
+    return all(value <= 2 * price * energy_of[price] for price, value in value_of.items())

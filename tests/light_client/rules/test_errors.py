@@ -67,3 +67,8 @@ def test_errors_survive_copying_and_other_processes(error: LightClientError) -> 
     for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert type(twin) is type(error)
         assert str(twin) == str(error)
+
+
+def test_a_long_integer_inside_a_structure_is_pictured_by_its_length() -> None:
+    text = str(RuleViolation("MKT-10", "numbers of a plan", got=(0, (1 << 20_000,))))
+    assert "an integer of 20001 bits" in text

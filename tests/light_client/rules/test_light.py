@@ -37,7 +37,9 @@ def test_an_accepted_update_is_the_next_anchor() -> None:
     start = light.trust_genesis(light_cases.CHAIN.genesis)
     for header in light_cases.HEADERS:
         update = Update(header=header, certificate=light_cases.CHAIN.certificate(header))
-        _, start = light.verify_update(start, update, light_cases.CHAIN.genesis, LightParams(), light_cases.NOW_MS)
+        _, start = light.verify_update(
+            start, update, light_cases.CHAIN.genesis, LightParams(), light_cases.NOW_MS
+        )
         assert (start.height, start.header) == (header.height, header)
     assert start.committee == light_cases.CHAIN.genesis.committee
 
@@ -49,16 +51,12 @@ def skip(name: str) -> Patch:
 
 def height_only(trusted: TrustedState, update: Update) -> None:
     """LC-02 without the order of times."""
-    honest_newer(
-        trusted, replace(update, header=replace(update.header, time_ms=trusted.time_ms + 1))
-    )
+    honest_newer(trusted, replace(update, header=replace(update.header, time_ms=trusted.time_ms + 1)))
 
 
 def time_only(trusted: TrustedState, update: Update) -> None:
     """LC-02 without the order of heights."""
-    honest_newer(
-        trusted, replace(update, header=replace(update.header, height=trusted.height + 1))
-    )
+    honest_newer(trusted, replace(update, header=replace(update.header, height=trusted.height + 1)))
 
 
 def expiry_a_moment_late(trusted: TrustedState, now_ms: int, params: LightParams) -> None:
@@ -73,7 +71,9 @@ def height_of_certificate_unchecked(update: Update) -> None:
 
 def hash_of_certificate_unchecked(update: Update) -> None:
     """LC-05 without the header's hash."""
-    honest_for_header(replace(update, certificate=replace(update.certificate, header_hash=update.header.hash())))
+    honest_for_header(
+        replace(update, certificate=replace(update.certificate, header_hash=update.header.hash()))
+    )
 
 
 def round_of_certificate_unchecked(update: Update) -> None:
@@ -129,19 +129,40 @@ def quorum_of(rule: Callable[[int, int], bool]) -> Patch:
 
 NAMED: dict[str, tuple[Patch, str]] = {
     "no expiry check": (skip("trusted_header_is_fresh"), "a trusted header long expired"),
-    "expiry a moment late": (patched(light, "trusted_header_is_fresh", expiry_a_moment_late), "a trusted header that has just expired"),
+    "expiry a moment late": (
+        patched(light, "trusted_header_is_fresh", expiry_a_moment_late),
+        "a trusted header that has just expired",
+    ),
     "no height order": (patched(light, "header_is_newer", time_only), "height 0 after the genesis"),
     "no time order": (patched(light, "header_is_newer", height_only), "a header of a time before"),
     "no future check": (skip("time_is_not_ahead"), "a header from the future"),
     "no quorum check": (quorum_of(lambda weight, total: True), "no signers"),
     "quorum of a half": (quorum_of(lambda weight, total: 2 * weight >= total), "two of four signers"),
-    "quorum of two thirds": (quorum_of(lambda weight, total: 3 * weight >= 2 * total), "two of three signers"),
-    "unknown signer ignored": (patched(light, "check_quorum", unknown_signers_ignored), "a signer from nowhere"),
-    "duplicate signer counted": (patched(light, "check_quorum", duplicates_counted), "one signature for three seats"),
+    "quorum of two thirds": (
+        quorum_of(lambda weight, total: 3 * weight >= 2 * total),
+        "two of three signers",
+    ),
+    "unknown signer ignored": (
+        patched(light, "check_quorum", unknown_signers_ignored),
+        "a signer from nowhere",
+    ),
+    "duplicate signer counted": (
+        patched(light, "check_quorum", duplicates_counted),
+        "one signature for three seats",
+    ),
     "no signature check": (patched(light, "verify", any_signature), "a forged signature"),
-    "no header-hash check": (patched(light, "certificate_is_for_the_header", hash_of_certificate_unchecked), "a certificate of another header"),
-    "commit height unchecked": (patched(light, "certificate_is_for_the_header", height_of_certificate_unchecked), "a certificate of another height"),
-    "commit round unchecked": (patched(light, "certificate_is_for_the_header", round_of_certificate_unchecked), "a certificate of an earlier round"),
+    "no header-hash check": (
+        patched(light, "certificate_is_for_the_header", hash_of_certificate_unchecked),
+        "a certificate of another header",
+    ),
+    "commit height unchecked": (
+        patched(light, "certificate_is_for_the_header", height_of_certificate_unchecked),
+        "a certificate of another height",
+    ),
+    "commit round unchecked": (
+        patched(light, "certificate_is_for_the_header", round_of_certificate_unchecked),
+        "a certificate of an earlier round",
+    ),
     "no committee-hash check": (skip("committee_is_the_known_one"), "a header of another committee"),
     "no chain-id check": (skip("header_is_of_this_chain"), "a header of another chain"),
     "no link to the parent": (skip("header_continues_history"), "a next header of another parent"),
@@ -207,7 +228,9 @@ def weakenings(tree: ast.AST) -> Iterator[tuple[str, list[Any], int, Any]]:
                     yield f"line {node.lineno}: condition {at} dropped", values, at, neutral
 
 
-@pytest.mark.parametrize(("module", "name", "users"), SWEPT, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(
+    ("module", "name", "users"), SWEPT, ids=lambda value: getattr(value, "__name__", value)
+)
 def test_every_check_of_the_verifier_matters(
     module: ModuleType, name: str, users: list[ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:

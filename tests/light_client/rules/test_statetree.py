@@ -44,7 +44,9 @@ def test_the_root_is_the_one_of_the_definition(records: dict[bytes, bytes]) -> N
 
 
 @given(contents, contents, st.randoms(use_true_random=False))
-def test_one_content_has_one_shape(first: dict[bytes, bytes], second: dict[bytes, bytes], random: Random) -> None:
+def test_one_content_has_one_shape(
+    first: dict[bytes, bytes], second: dict[bytes, bytes], random: Random
+) -> None:
     wanted = {**first, **second}
     tree = built(first)
     order = list(second)
@@ -86,7 +88,9 @@ def refused(root: bytes, key: bytes, encoded: bytes | None, proof: StateProof) -
 
 
 @given(contents.filter(bool), keys, st.data())
-def test_no_proof_shows_what_is_not_so(records: dict[bytes, bytes], stranger: bytes, data: st.DataObject) -> None:
+def test_no_proof_shows_what_is_not_so(
+    records: dict[bytes, bytes], stranger: bytes, data: st.DataObject
+) -> None:
     tree = built(records)
     root = root_of(tree)
     key = data.draw(st.sampled_from(sorted(records)))
@@ -95,7 +99,9 @@ def test_no_proof_shows_what_is_not_so(records: dict[bytes, bytes], stranger: by
     assert refused(root, key, None, proof)
     for other in records.keys() - {key}:
         shown = (other, value_hash_of(records[other]))
-        assert refused(root, key, None, StateProof(prove(tree, other).siblings, shown)), "denied by a neighbour"
+        assert refused(root, key, None, StateProof(prove(tree, other).siblings, shown)), (
+            "denied by a neighbour"
+        )
         assert refused(root, key, None, StateProof(proof.siblings, shown))
         assert refused(root, other, records[key], proof)
     if stranger not in records:
@@ -133,13 +139,25 @@ def test_a_lone_entry_moves_up_and_an_empty_half_is_kept_above_a_branch() -> Non
 
 def test_hashes_of_different_things_never_meet() -> None:
     same = bytes(32)
-    assert len({state_key("account", same), state_key("offer", same), branch_hash(same, same), value_hash_of(same)}) == 4
+    assert (
+        len(
+            {
+                state_key("account", same),
+                state_key("offer", same),
+                branch_hash(same, same),
+                value_hash_of(same),
+            }
+        )
+        == 4
+    )
 
 
 @pytest.mark.parametrize("count", [2_000])
 def test_proofs_stay_short(count: int) -> None:
     tree = built({state_key("account", number.to_bytes(4, "big")): b"" for number in range(count)})
-    longest = max(len(prove(tree, state_key("account", number.to_bytes(4, "big"))).siblings) for number in range(count))
+    longest = max(
+        len(prove(tree, state_key("account", number.to_bytes(4, "big"))).siblings) for number in range(count)
+    )
     assert longest < 30
 
 
@@ -151,7 +169,9 @@ class TreeMachine(RuleBasedStateMachine):
         self.tree: Node = None
         self.model: dict[bytes, bytes] = {}
 
-    @rule(changes=st.dictionaries(keys, st.one_of(st.none(), st.binary(max_size=2)), max_size=6), data=st.data())
+    @rule(
+        changes=st.dictionaries(keys, st.one_of(st.none(), st.binary(max_size=2)), max_size=6), data=st.data()
+    )
     def change(self, changes: dict[bytes, bytes | None], data: st.DataObject) -> None:
         """Put, replace and remove, also what is there already."""
         if self.model:

@@ -29,14 +29,14 @@ def asks(peer: str, height: int, limit: int = 64) -> tuple[str, GetBlocks]:
 
 
 def test_it_subscribes_and_catches_up_at_the_start() -> None:
-    follower = BlockFollower(("a", "b"))
+    follower = BlockFollower(("a", "b"), poll_ms=60_000)
     effects = follower.start(7, 1_000)
     assert sent(effects) == [("a", Subscribe(from_height=7)), asks("a", 8)]
     assert timer(effects) == 4_000
 
 
 def test_one_request_at_a_time() -> None:
-    follower = BlockFollower(("a",))
+    follower = BlockFollower(("a",), poll_ms=60_000)
     follower.start(0, 0)
     assert follower.announced(5, 0, 10) == []
     assert sent(follower.answered(3, 3, 20)) == [asks("a", 4)], "more was announced than came"
@@ -63,7 +63,7 @@ def test_a_silent_server_is_left() -> None:
 
 
 def test_a_quiet_chain_is_no_reason_to_leave() -> None:
-    follower = BlockFollower(("a", "b"))
+    follower = BlockFollower(("a", "b"), poll_ms=60_000)
     follower.start(0, 0)
     follower.answered(0, 0, 1)
     assert sent(follower.woken(0, 60_001)) == [("a", Subscribe(from_height=0)), asks("a", 1)]
@@ -71,14 +71,14 @@ def test_a_quiet_chain_is_no_reason_to_leave() -> None:
 
 
 def test_a_server_whose_blocks_are_refused_is_left() -> None:
-    follower = BlockFollower(("a", "b"))
+    follower = BlockFollower(("a", "b"), poll_ms=60_000)
     follower.start(3, 0)
     assert sent(follower.refused(3, 10)) == [("b", Subscribe(from_height=3)), asks("b", 4)]
 
 
 def test_a_server_that_announces_what_it_does_not_have_is_left() -> None:
     """Announced height a billion, nothing to show for it: asking again at once would never end."""
-    follower = BlockFollower(("a", "b"))
+    follower = BlockFollower(("a", "b"), poll_ms=60_000)
     follower.start(0, 0)
     follower.announced(10**9, 0, 1)
     assert sent(follower.answered(0, 0, 2)) == [asks("a", 1)], "it may have come up after the question"

@@ -103,7 +103,10 @@ def test_a_digest_that_is_no_key_is_passed_over(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(wallet_module.hmac, "new", zero_first)
     wallet = Wallet(SEED, CHAIN_ID, Memory())
-    assert wallet.key_at(0).secret == real(SEED, b"gridlight/wallet/1" + CHAIN_ID + bytes(8) + b"\x02", sha256).digest()
+    assert (
+        wallet.key_at(0).secret
+        == real(SEED, b"gridlight/wallet/1" + CHAIN_ID + bytes(8) + b"\x02", sha256).digest()
+    )
     monkeypatch.setattr(wallet_module.hmac, "new", lambda *arguments: Fixed(bytes(32)))
     with pytest.raises(LocalError):
         wallet.key_at(0)

@@ -101,7 +101,9 @@ class World:
         return self.handle(self.blocks(start), peer="miner-0")
 
 
-def request(*people: Person, number: int = 1, money: int = 100, key: bytes = IDENTITY, chain: Chain) -> WithdrawRequest:
+def request(
+    *people: Person, number: int = 1, money: int = 100, key: bytes = IDENTITY, chain: Chain
+) -> WithdrawRequest:
     """Return a signed request of the meter for some addresses."""
     entries = tuple(
         WithdrawEntry(
@@ -237,7 +239,9 @@ def test_one_batch_is_under_way_at_a_time_and_the_rest_follows() -> None:
     ordered = sorted(person.address for person in people)
     assert addresses(first) == ordered[:2]
     assert world.operator.handle(TimerFired(name="batch"), 5_000) == []
-    assert batches(world.operator.handle(TimerFired(name="resend"), 10_000))[0] == first, "sent until it is in a block"
+    assert batches(world.operator.handle(TimerFired(name="resend"), 10_000))[0] == first, (
+        "sent until it is in a block"
+    )
     world.chain.add(first)
     effects = world.follow()
     assert any(isinstance(effect, SetTimer) and effect.name == "batch" for effect in effects)

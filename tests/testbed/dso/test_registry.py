@@ -35,7 +35,10 @@ def registry() -> Registry:
 
 def refused(registry: Registry, *assets: Asset) -> str:
     """Expect a withdrawal to be refused and nothing to change; return the reason."""
-    before = (replace(registry.accounts[7], allowed=dict(registry.accounts[7].allowed)), dict(registry._owner))
+    before = (
+        replace(registry.accounts[7], allowed=dict(registry.accounts[7].allowed)),
+        dict(registry._owner),
+    )
     with pytest.raises(WithdrawalRefusedError) as error:
         registry.withdraw(METER, assets)
     assert (registry.accounts[7], registry._owner) == before
@@ -124,7 +127,10 @@ def test_a_deposit_frees_the_credit_and_books_what_was_traded(registry: Registry
 
 def test_books_are_restored_without_being_judged_again(registry: Registry) -> None:
     """Two withdrawals that needed a deposit in between were each within the limits when they were made."""
-    first, second = ONE.asset(money_uc=1_000), Person(2).asset(money_uc=1_000, sells_j=KWH, first=FIRST, last=FIRST)
+    first, second = (
+        ONE.asset(money_uc=1_000),
+        Person(2).asset(money_uc=1_000, sells_j=KWH, first=FIRST, last=FIRST),
+    )
     registry.restore(METER.identity_key, [second])
     registry.restore(METER.identity_key, [first])
     registry.restore(bytes(33), [Person(3).asset(money_uc=1)])

@@ -1,5 +1,4 @@
-"""Most energy that offers can trade, as one linear program by HiGHS: an oracle that shares no code with the
-solver.
+"""Most energy that offers can trade, as one linear program: an oracle that shares no code with the solver.
 
 Variables: energy per (offer, interval), carry from each price level to the next one up, net flow per (feeder,
 interval). Equivalent to one variable per seller, buyer and interval, because sellers a buyer can afford are
@@ -34,7 +33,7 @@ class _Rows:
         return csr_array((values, (rows, at)), shape=(len(self.names), columns))
 
 
-def optimum_j(offers: OfferColumns, c_ext_j: int) -> float:
+def optimum_j(offers: OfferColumns, c_ext_j: int) -> float:  # noqa: C901 one formulation, read in one go
     """Largest tradable energy (J) when every feeder's net flow stays within ``c_ext_j`` per interval."""
     names = ("side", "feeder", "price_uc_per_kwh", "energy_j", "first_interval", "last_interval")
     rows = list(zip(*(getattr(offers, name).tolist() for name in names), strict=True))

@@ -19,7 +19,9 @@ from light_client.rules.ledger.transactions import (
     PostOffer,
     SignedTransaction,
     SubmitSolution,
+    Transaction,
     decode_transaction,
+    fields_of,
     sign_transaction,
 )
 from light_client.rules.market.settlement import most_owed_uc
@@ -67,10 +69,13 @@ def refuse(chain: Chain, rule: str, *transactions: SignedTransaction) -> RuleVio
     return broken.value
 
 
-def altered(signed: SignedTransaction, *, body: bytes | None = None, signature: bytes | None = None) -> SignedTransaction:
+def altered(
+    signed: SignedTransaction, *, transaction: Transaction | None = None, signature: bytes | None = None
+) -> SignedTransaction:
     """Return what a receiver decodes of a transaction that was tampered with."""
-    parts = (body or signed.body, signed.public_key, signature or signed.signature)
-    return decode_transaction(encode(parts), max_bytes=1 << 20)
+    fields = fields_of(transaction or signed.transaction)
+    raw = encode((*fields, signed.public_key, signature or signed.signature))
+    return decode_transaction(raw, max_bytes=1 << 20)
 
 
 def test_a_signature_of_another_chain_is_refused(chain: Chain) -> None:
@@ -83,7 +88,7 @@ def test_a_signature_of_another_chain_is_refused(chain: Chain) -> None:
 def test_a_tampered_body_is_refused(chain: Chain) -> None:
     signed = chain.post(SELLER, SELLER.offer(SELL, KWH, 5, FIRST))
     cheaper = chain.post(SELLER, SELLER.offer(SELL, KWH, 4, FIRST))
-    refuse(chain, "LED-03", altered(signed, body=cheaper.body))
+    refuse(chain, "LED-03", altered(signed, transaction=cheaper.transaction))
 
 
 @pytest.mark.parametrize("at", range(0, 64, 7))
@@ -166,7 +171,12 @@ def test_an_offer_is_on_the_feeder_of_its_grant(chain: Chain) -> None:
 
 @pytest.mark.parametrize(
     "ranges",
-    [((FIRST - 1, FIRST),), ((FIRST, FIRST + 8),), ((FIRST, FIRST), (FIRST + 8, FIRST + 8)), ((FIRST - 5, FIRST - 5),)],
+    [
+        ((FIRST - 1, FIRST),),
+        ((FIRST, FIRST + 8),),
+        ((FIRST, FIRST), (FIRST + 8, FIRST + 8)),
+        ((FIRST - 5, FIRST - 5),),
+    ],
 )
 def test_an_offer_stays_within_the_horizon(chain: Chain, ranges: tuple[tuple[int, int], ...]) -> None:
     refuse(chain, "MKT-07", chain.post(SELLER, SELLER.offer(SELL, KWH, 5, ranges)))

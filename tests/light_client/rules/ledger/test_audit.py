@@ -50,9 +50,7 @@ def test_the_replica_follows_what_the_ledger_does(closed: Chain) -> None:
 def test_a_replica_that_starts_late_rebuilds_the_same(closed: Chain) -> None:
     closed.add(solution=closed.solution(sell_everything(closed.problem())))
     fresh = MarketReplica(closed.genesis)
-    posted = [
-        offer for block in closed.blocks for offer in fresh.follow(block.header, block.body).posted
-    ]
+    posted = [offer for block in closed.blocks for offer in fresh.follow(block.header, block.body).posted]
     assert [offer.offer_id for offer in posted] == [1, 2]
     check_replica_agrees(closed.state, fresh)
 
@@ -89,10 +87,14 @@ def test_a_quorum_cannot_sign_an_unproven_solution(closed: Chain) -> None:
     lesser = closed.solution(replace(solved, certificates=solved.certificates[::-1]))
     refuse(closed, "MKT-28", signed_by_a_bad_quorum(block, Body(solution=lesser, transactions=())))
     foreign = Chain(replace(closed.genesis, name="test-other"))
-    refuse(closed, "LED-03", signed_by_a_bad_quorum(block, Body(solution=foreign.solution(solved), transactions=())))
+    refuse(
+        closed,
+        "LED-03",
+        signed_by_a_bad_quorum(block, Body(solution=foreign.solution(solved), transactions=())),
+    )
 
 
 def test_a_body_that_cannot_be_read_is_refused(closed: Chain) -> None:
     block, _ = closed.make()
-    refuse(closed, "ENC-02", signed_by_a_bad_quorum(block, Body(solution=b"", transactions=(b"",))))
-    refuse(closed, "LED-32", replace(block, body=Body(solution=b"", transactions=(b"",))))
+    refuse(closed, "ENC-02", signed_by_a_bad_quorum(block, Body(solution=b"", transactions=(b"\x83\x02",))))
+    refuse(closed, "LED-32", replace(block, body=Body(solution=b"", transactions=(b"\x83\x02",))))

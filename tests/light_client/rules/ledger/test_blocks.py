@@ -27,7 +27,7 @@ from light_client.rules.ledger.chain import genesis_tip, judge_block, time_is_no
 from light_client.rules.ledger.committee import Committee, Member
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.genesis import ChainParams
-from light_client.rules.ledger.transactions import decode_transaction
+from light_client.rules.ledger.transactions import decode_transaction, fields_of
 from tests.ledger_kit import (
     FIRST,
     KWH,
@@ -140,7 +140,9 @@ def test_no_part_of_a_body_can_be_changed(waiting: Chain, block: Block, spoil: o
 
 
 @pytest.mark.parametrize("field", ["solution", "transactions"])
-def test_a_server_cannot_blame_the_quorum_for_a_body_of_its_own(waiting: Chain, block: Block, field: str) -> None:
+def test_a_server_cannot_blame_the_quorum_for_a_body_of_its_own(
+    waiting: Chain, block: Block, field: str
+) -> None:
     """The meter halts when a quorum signed a wrong clearing; a wrong body alone must never look like that."""
     fake = b"\x00" if field == "solution" else (b"\x00",)
     body = replace(block.body, **{field: fake})  # type: ignore[arg-type]
@@ -166,7 +168,9 @@ def test_a_header_from_the_future_waits() -> None:
     assert broken.value.rule == "LED-35"
 
 
-@pytest.mark.parametrize("change", [{"height": 0}, {"previous_hash": OTHER_HASH}, {"history_root": OTHER_HASH}])
+@pytest.mark.parametrize(
+    "change", [{"height": 0}, {"previous_hash": OTHER_HASH}, {"history_root": OTHER_HASH}]
+)
 def test_the_first_block_follows_the_genesis(change: dict[str, object]) -> None:
     chain = Chain()
     made = chain.make()[0]
@@ -203,7 +207,10 @@ def spoiled(wire: tuple[object, ...], at: int, value: object) -> tuple[object, .
         *((at, value) for at in (1, 5, 6, 7, 8, 9, 10, 11) for value in (b"", bytes(31), bytes(33), 0, ())),
         *((at, value) for at in (2, 3, 4) for value in (-1, 1 << 62, b"1", (), True)),
         (2, 0),
-        *((12, value) for value in ((), (0, 0, 0), (0, 0, 0, 0, 0), (4, 0, 0, 0), (0, -1, 0, 0), (0, b"", 0, 0), 0)),
+        *(
+            (12, value)
+            for value in ((), (0, 0, 0), (0, 0, 0, 0, 0), (4, 0, 0, 0), (0, -1, 0, 0), (0, b"", 0, 0), 0)
+        ),
     ],
 )
 def test_a_header_has_one_shape(block: Block, at: int, value: object) -> None:
@@ -224,7 +231,18 @@ PARAMS = ChainParams(max_block_bytes=100, max_block_txs=2)
 
 @pytest.mark.parametrize(
     "wire",
-    [0, (), (b"",), (b"", (), 0), ((), ()), (b"", b""), (0, ()), (b"", (0,)), (b"", ((),)), (b"", (b"",) * 3)],
+    [
+        0,
+        (),
+        (b"",),
+        (b"", (), 0),
+        ((), ()),
+        (b"", b""),
+        (0, ()),
+        (b"", (0,)),
+        (b"", ((),)),
+        (b"", (b"",) * 3),
+    ],
 )
 def test_a_body_has_one_shape_and_so_many_transactions(wire: object) -> None:
     with pytest.raises(RuleViolation) as broken:
@@ -255,6 +273,10 @@ def test_the_roots_are_merkle_roots_over_stated_leaves(waiting: Chain, block: Bl
 def test_a_transaction_signed_by_a_bystander_is_seen(waiting: Chain, block: Block) -> None:
     """Even with every root set right: the signature is checked for what it is."""
     signed = decode_transaction(block.body.transactions[0], max_bytes=1 << 10)
-    forged = encode((signed.body, signed.public_key, sign(LATE.secret, b"something else")))
+    forged = encode(
+        (*fields_of(signed.transaction), signed.public_key, sign(LATE.secret, b"something else"))
+    )
     body = replace(block.body, transactions=(forged, block.body.transactions[1]))
-    assert rule_of(waiting, Block(header=replace(block.header, tx_root=tx_root_of(body)), body=body)) == "LED-03"
+    assert (
+        rule_of(waiting, Block(header=replace(block.header, tx_root=tx_root_of(body)), body=body)) == "LED-03"
+    )

@@ -124,7 +124,8 @@ def test_a_feasible_plan_that_trades_less_is_not_proven_by_any_flat_price(closed
     less = Plan(first_interval=FIRST, flows={key: ((FIRST, KWH // 2),) for key in plan.flows})
     for value in (-1, 0, 1, 2):
         forged = Solution(
-            plan=less, certificates=(flat_certificate(problem, (1,), value), flat_certificate(problem, (1, 1), value))
+            plan=less,
+            certificates=(flat_certificate(problem, (1,), value), flat_certificate(problem, (1, 1), value)),
         )
         refuse_solution(closed, "MKT-29", closed.solution(forged))
 
@@ -191,7 +192,9 @@ def test_money_is_exact_and_the_escrow_enough_at_odd_prices(ask: int, spread: in
     paid = 10_000 - chain.account(buyer).money_uc
     assert paid == sum(chain.account(seller).money_uc for seller in sellers)
     assert chain.account(buyer).bought_j == wanted
-    assert abs(2 * KWH * paid - wanted * (2 * ask + spread)) < 2 * KWH * len(parts), "the midpoint, up to rounding"
+    assert abs(2 * KWH * paid - wanted * (2 * ask + spread)) < 2 * KWH * len(parts), (
+        "the midpoint, up to rounding"
+    )
 
 
 def serve_one_buyer(problem: Problem) -> Solution:
@@ -202,4 +205,6 @@ def serve_one_buyer(problem: Problem) -> Solution:
     )
     flows = {key: entries for key, entries in solved.plan.flows.items() if key.side == SELL}
     buyer = next(key for key in problem.classes if key.side == BUY)
-    return replace(solved, plan=Plan(first_interval=problem.first_interval, flows={**flows, buyer: tuple(sold)}))
+    return replace(
+        solved, plan=Plan(first_interval=problem.first_interval, flows={**flows, buyer: tuple(sold)})
+    )

@@ -41,7 +41,9 @@ def weighted(*weights: int) -> Committee:
     )
 
 
-def rule_of(certificate: QuorumCertificate, committee: Committee = COMMITTEE, chain_id: bytes = CHAIN.chain_id) -> str:
+def rule_of(
+    certificate: QuorumCertificate, committee: Committee = COMMITTEE, chain_id: bytes = CHAIN.chain_id
+) -> str:
     """Return the rule that a certificate breaks."""
     with pytest.raises(RuleViolation) as broken:
         check_quorum(committee, chain_id, certificate)
@@ -78,7 +80,9 @@ def test_two_quorums_share_an_honest_member(weights: list[int], data: st.DataObj
 
 
 def test_a_seat_that_does_not_exist_cannot_sign() -> None:
-    assert rule_of(replace(GOOD, bitmap=0b10111, signatures=(*GOOD.signatures, GOOD.signatures[0]))) == "CNS-03"
+    assert (
+        rule_of(replace(GOOD, bitmap=0b10111, signatures=(*GOOD.signatures, GOOD.signatures[0]))) == "CNS-03"
+    )
     assert rule_of(replace(GOOD, bitmap=GOOD.bitmap | 1 << 63)) == "CNS-03"
 
 
@@ -191,9 +195,15 @@ def test_a_committee_has_distinct_members_with_weight(wire: object) -> None:
 def test_a_committee_reads_back_and_its_hash_covers_order_and_weight() -> None:
     largest = weighted(*(MAX_WEIGHT,) * MAX_COMMITTEE)
     assert committee_from_wire(largest.to_wire()) == largest
-    hashes = {weighted(1, 2).hash(), weighted(2, 1).hash(), Committee(members=weighted(1, 2).members[::-1]).hash()}
+    hashes = {
+        weighted(1, 2).hash(),
+        weighted(2, 1).hash(),
+        Committee(members=weighted(1, 2).members[::-1]).hash(),
+    }
     assert len(hashes) == 3
-    assert weighted(1, 2).hash() == crypto.tagged_hash("gridlight/committee/1", encode(weighted(1, 2).to_wire()))
+    assert weighted(1, 2).hash() == crypto.tagged_hash(
+        "gridlight/committee/1", encode(weighted(1, 2).to_wire())
+    )
 
 
 def test_seats_and_leaders() -> None:

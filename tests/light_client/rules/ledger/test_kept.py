@@ -31,7 +31,9 @@ def test_a_poisoned_certificate_cannot_stop_the_chain(schedule: Steps, net: Spar
     solved = sell_everything(chain.close_gate())
     energy = solved.certificates[0]
     poisoned = replace(energy, schedules={**energy.schedules, FIRST + 1: schedule})
-    chain.add(solution=chain.solution(Solution(plan=solved.plan, certificates=(poisoned, solved.certificates[1]))))
+    chain.add(
+        solution=chain.solution(Solution(plan=solved.plan, certificates=(poisoned, solved.certificates[1])))
+    )
     seller, buyer = Person(3, feeder=1), Person(4, feeder=2)
     chain.add(chain.grant(seller.asset(sells_j=KWH), buyer.asset(buys_j=3 * KWH, money_uc=600_001)))
     chain.add(
@@ -42,7 +44,9 @@ def test_a_poisoned_certificate_cannot_stop_the_chain(schedule: Steps, net: Spar
     kept = chain.add(at_ms=chain.deadline(FIRST + 1))
     assert kept.clearing.how == Cleared.KEPT
     assert kept.clearing.gap_j == KWH, "no plan can trade more than is offered for sale"
-    assert kept_gap(chain.problem(), empty_plan(FIRST + 2), replace(poisoned, net=net)) == 0, "nothing is left"
+    assert kept_gap(chain.problem(), empty_plan(FIRST + 2), replace(poisoned, net=net)) == 0, (
+        "nothing is left"
+    )
 
 
 def test_the_gap_is_never_less_than_what_a_better_plan_would_trade() -> None:
@@ -65,4 +69,6 @@ def test_a_certificate_of_past_intervals_still_bounds_the_later_ones() -> None:
     certificate = replace(solved.certificates[0], net=past)
     chain.add(solution=chain.solution(solved))
     problem = chain.close_gate()
-    assert kept_gap(problem, solved.plan.without(FIRST), certificate) == 0, "multipliers of the past do not count"
+    assert kept_gap(problem, solved.plan.without(FIRST), certificate) == 0, (
+        "multipliers of the past do not count"
+    )

@@ -60,7 +60,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.papers: dict[int, Paper] = {}
         self.next_offer = 1
 
-    @initialize(uniform=st.booleans(), c_ext_w=st.sampled_from([100_000, 16, 0]), t_clear=st.sampled_from([1, 2]))
+    @initialize(
+        uniform=st.booleans(), c_ext_w=st.sampled_from([100_000, 16, 0]), t_clear=st.sampled_from([1, 2])
+    )
     def start(self, uniform: bool, c_ext_w: int, t_clear: int) -> None:
         """Choose the kind of market."""
         price = UNIFORM if uniform else None
@@ -125,9 +127,7 @@ class LedgerMachine(RuleBasedStateMachine):
         length=st.integers(0, 2),
         stale=st.booleans(),
     )
-    def post(
-        self, who: int, side: Side, lots: int, price: int, start: int, length: int, stale: bool
-    ) -> None:
+    def post(self, who: int, side: Side, lots: int, price: int, start: int, length: int, stale: bool) -> None:
         """Post an offer, good or bad."""
         price = UNIFORM if self.uniform and price else price
         meta = self.chain.state.meta

@@ -96,5 +96,7 @@ def test_an_open_offer_has_one_shape(rule: str, wire: tuple[int, ...]) -> None:
 
 
 def test_records_of_different_kinds_never_share_a_key() -> None:
-    keys = {offer_key(number) for number in range(9)} | {account_key(Address(bytes((n,)) * 20)) for n in range(9)}
+    keys = {offer_key(number) for number in range(9)} | {
+        account_key(Address(bytes((n,)) * 20)) for n in range(9)
+    }
     assert len(keys) == 18

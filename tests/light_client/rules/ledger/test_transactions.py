@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from light_client.rules.crypto import public_key_of
+from light_client.rules.crypto import public_key_of, sign, verify
 from light_client.rules.encoding import encode
 from light_client.rules.errors import MalformedError, RuleViolation
 from light_client.rules.ledger.transactions import (
@@ -22,9 +22,10 @@ from light_client.rules.ledger.transactions import (
     SubmitSolution,
     Transaction,
     assemble,
-    body_of,
     check_signature,
     decode_transaction,
+    granted_addresses,
+    kind_of,
     sign_transaction,
 )
 from light_client.rules.market.clearing import Solution, empty_plan
@@ -36,7 +37,6 @@ from light_client.rules.units import (
     MAX_PRICE_UC_PER_KWH,
     Address,
 )
-from light_client.rules.crypto import verify
 from tests.ledger_kit import BUY, FIRST, KWH, SELL, Chain, Person, sell_everything, seller_and_buyer
 
 CHAIN_ID = bytes(32)
@@ -113,17 +113,21 @@ def test_a_solution_reads_back() -> None:
 
 def test_whoever_keeps_the_key_signs_the_same_bytes() -> None:
     asked: list[bytes] = []
-    signed = assemble(DepositAssets(sequence=3), CHAIN_ID, PUBLIC, lambda message: asked.append(message) or bytes(64))
-    assert len(asked[0]) == 32
-    assert signed.body == body_of(DepositAssets(sequence=3))
-    other = assemble(DepositAssets(sequence=3), bytes(31) + b"1", PUBLIC, lambda message: asked.append(message) or bytes(64))
-    assert other.body == signed.body
+
+    def keeper(message: bytes) -> bytes:
+        asked.append(message)
+        return sign(KEY, message)
+
+    assert assemble(DepositAssets(sequence=3), CHAIN_ID, PUBLIC, keeper) == sign_transaction(
+        DepositAssets(sequence=3), CHAIN_ID, KEY
+    )
+    assemble(DepositAssets(sequence=3), bytes(31) + b"1", PUBLIC, keeper)
     assert asked[0] != asked[1], "the chain is part of what is signed"
 
 
-def raw_of(body: object, *, key: bytes = PUBLIC, signature: bytes = bytes(64)) -> bytes:
-    """Return a transaction with a body of any kind."""
-    return encode((encode(body), key, signature))  # type: ignore[arg-type]
+def raw_of(fields: tuple[object, ...], *, key: object = PUBLIC, signature: object = bytes(64)) -> bytes:
+    """Return a transaction with any fields."""
+    return encode((*fields, key, signature))  # type: ignore[arg-type]
 
 
 def rule_of(raw: bytes) -> str:
@@ -133,37 +137,30 @@ def rule_of(raw: bytes) -> str:
     return broken.value.rule
 
 
-DEPOSIT = encode((4, 0))
-
-
 @pytest.mark.parametrize(
-    "envelope",
+    "raw",
     [
-        0,
-        (),
-        (DEPOSIT, PUBLIC),
-        (DEPOSIT, PUBLIC, bytes(64), 0),
-        (0, PUBLIC, bytes(64)),
-        (DEPOSIT, 0, bytes(64)),
-        (DEPOSIT, PUBLIC, 0),
-        (DEPOSIT, PUBLIC[1:], bytes(64)),
-        (DEPOSIT, PUBLIC, bytes(63)),
-        (DEPOSIT, PUBLIC, bytes(65)),
-        (encode(0), PUBLIC, bytes(64)),
-        (encode(()), PUBLIC, bytes(64)),
-        (encode((b"",)), PUBLIC, bytes(64)),
-        *((encode((kind,)), PUBLIC, bytes(64)) for kind in range(6)),
-        (encode((0, 0)), PUBLIC, bytes(64)),
-        (encode((5, 0)), PUBLIC, bytes(64)),
-        (encode((4, 0, 0)), PUBLIC, bytes(64)),
-        (encode((4, -1)), PUBLIC, bytes(64)),
-        (encode((4, MAX_SEQUENCE)), PUBLIC, bytes(64)),
-        (encode((4, b"")), PUBLIC, bytes(64)),
-        (encode((1, (), ())), PUBLIC, bytes(64)),
+        encode(0),
+        encode(()),
+        encode((4, 0)),
+        encode((b"", PUBLIC, bytes(64))),
+        *(raw_of((kind,)) for kind in range(6)),
+        raw_of((0, 0)),
+        raw_of((5, 0)),
+        raw_of((4, 0, 0)),
+        raw_of((4, -1)),
+        raw_of((4, MAX_SEQUENCE)),
+        raw_of((4, b"")),
+        raw_of((1, (), ())),
+        raw_of((4, 0), key=0),
+        raw_of((4, 0), key=PUBLIC[1:]),
+        raw_of((4, 0), signature=0),
+        raw_of((4, 0), signature=bytes(63)),
+        raw_of((4, 0), signature=bytes(65)),
     ],
 )
-def test_a_transaction_has_one_shape(envelope: object) -> None:
-    assert rule_of(encode(envelope)) == "LED-02"  # type: ignore[arg-type]
+def test_a_transaction_has_one_shape(raw: bytes) -> None:
+    assert rule_of(raw) == "LED-02"
 
 
 ROW = (bytes(20), 1, FIRST, FIRST, LOT_J, 0, 5)
@@ -210,7 +207,10 @@ POST = (2, 0, 0, 1, LOT_J, 5, (FIRST, 0))
     [
         *(("MKT-03", (*POST[:2], side, *POST[3:])) for side in (-1, 2, b"", ())),
         *(("MKT-02", (*POST[:3], feeder, *POST[4:])) for feeder in (-1, 65_536, b"", ())),
-        *(("MKT-05", (*POST[:4], energy, *POST[5:])) for energy in (0, -LOT_J, 1, MAX_ENERGY_J + LOT_J, b"", ())),
+        *(
+            ("MKT-05", (*POST[:4], energy, *POST[5:]))
+            for energy in (0, -LOT_J, 1, MAX_ENERGY_J + LOT_J, b"", ())
+        ),
         *(("MKT-06", (*POST[:5], price, *POST[6:])) for price in (-1, MAX_PRICE_UC_PER_KWH + 1, b"", ())),
         *(
             ("MKT-04", (*POST[:6], flat))
@@ -231,7 +231,7 @@ POST = (2, 0, 0, 1, LOT_J, 5, (FIRST, 0))
         ),
     ],
 )
-def test_an_offer_has_one_shape(rule: str, body: object) -> None:
+def test_an_offer_has_one_shape(rule: str, body: tuple[object, ...]) -> None:
     assert rule_of(raw_of(body)) == rule
 
 
@@ -269,3 +269,19 @@ def test_look_alikes_of_numbers_and_bytes_are_refused(forge: Forge) -> None:
     with pytest.raises(RuleViolation) as broken:
         forge(Person(1).asset(sells_j=KWH))
     assert broken.value.rule == "LED-06"
+
+
+def test_a_follower_reads_kinds_and_granted_addresses_without_the_rest() -> None:
+    grant = GrantAssets(sequence=0, assets=(Person(1).asset(money_uc=1),))
+    offer = PostOffer(sequence=0, offer=PERSON.offer(SELL, LOT_J, 5, FIRST))
+    signed = [sign_transaction(each, CHAIN_ID, KEY) for each in (grant, offer, DepositAssets(sequence=0))]
+    assert [kind_of(each.raw) for each in signed] == [1, 2, 4]
+    assert (kind_of(b""), kind_of(b"\x84")) == (0, 0)
+    assert granted_addresses(signed[0].raw, max_bytes=1 << 10) == (Person(1).address,)
+    assert granted_addresses(encode(0), max_bytes=1 << 10) == ()
+    assert granted_addresses(raw_of((1, 0, (0, (), (5,)))), max_bytes=1 << 10) == ()
+    with pytest.raises(RuleViolation) as broken:
+        granted_addresses(raw_of((1, 0, 0)), max_bytes=1 << 10)
+    assert broken.value.rule == "LED-06"
+    with pytest.raises(MalformedError):
+        granted_addresses(signed[0].raw, max_bytes=10)

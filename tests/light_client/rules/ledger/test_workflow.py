@@ -69,7 +69,9 @@ def test_the_whole_workflow_from_withdrawal_to_deposit() -> None:
     cleared = chain.add(solution=chain.solution(sell_everything(problem)))
     sale, purchase = cleared.trades
     assert (sale.energy_j, sale.amount_uc) == (purchase.energy_j, purchase.amount_uc) == (2 * KWH, 300_000)
-    accepted, finalised, *closed = sorted(cleared.events, key=lambda event: type(event).__name__, reverse=True)
+    accepted, finalised, *closed = sorted(
+        cleared.events, key=lambda event: type(event).__name__, reverse=True
+    )
     assert accepted == SolutionFinalised(interval=FIRST, how=Cleared.PROVEN, gap_j=0, trades=cleared.trades)
     assert finalised == SolutionAccepted(interval=FIRST, solver=SOLVER, energy_j=2 * KWH)
     assert closed == [
@@ -86,9 +88,7 @@ def test_the_whole_workflow_from_withdrawal_to_deposit() -> None:
     )
     meta = chain.state.meta
     assert meta.traded_j == 2 * KWH
-    assert meta.deposited == Amounts(
-        consumption_j=KWH, money_uc=600_000, sold_j=2 * KWH, bought_j=2 * KWH
-    )
+    assert meta.deposited == Amounts(consumption_j=KWH, money_uc=600_000, sold_j=2 * KWH, bought_j=2 * KWH)
     assert chain.state.offers == {}
 
 
@@ -238,7 +238,9 @@ def test_a_stalled_chain_takes_no_offers_for_intervals_whose_gate_has_passed() -
     at_ms = chain.gate(FIRST + 3)
     for interval in range(FIRST, FIRST + 4):
         refused(chain, "MKT-07", chain.post(late, late.offer(SELL, KWH, 1, interval)), at_ms=at_ms)
-        refused(chain, "MKT-07", chain.post(late, late.offer(SELL, KWH, 1, ((interval, FIRST + 6),))), at_ms=at_ms)
+        refused(
+            chain, "MKT-07", chain.post(late, late.offer(SELL, KWH, 1, ((interval, FIRST + 6),))), at_ms=at_ms
+        )
     chain.add(chain.post(late, late.offer(SELL, KWH, 1, FIRST + 4)), at_ms=at_ms)
 
 

@@ -1,0 +1,99 @@
+"""One process of a live run: `python -m testbed.live NODE.json` runs the actors of a node file until told to stop.
+
+Exit codes: 0 stopped by SIGTERM or SIGINT; 1 the machine refuses (a port, the store); 2 the node file is wrong; 70 our
+bug, with the traceback on stderr. A supervisor starts a process that ended with 1 or 70 again.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import zmq.asyncio
+
+from light_client.rules.errors import TransportError
+from light_client.store.batch import Compartment
+from light_client.store.errors import StoreError
+from light_client.store.sqlite import SqliteStorage
+from light_client.transport.node import Deliver, Transport
+from testbed.live.driver import Driver
+from testbed.live.nodefile import ActorSpec, NodeFile, NodeFileError, read_node_file
+from testbed.live.reports import ReportLog
+from testbed.live.roles import ROLES, Factory
+
+STOPPED: Final = 0
+REFUSED: Final = 1
+WRONG_USE: Final = 2
+BUG: Final = 70
+
+_SOCKETS: Final = 8_192
+"""Room for the connections of many meters in one process."""
+_log: Final = logging.getLogger("testbed.live")
+
+
+def main(argv: Sequence[str] | None = None, roles: Mapping[str, Factory] = ROLES) -> int:
+    """Run the process; return its exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    if len(words) != 1:
+        _log.error("usage: python -m testbed.live NODE.json")
+        return WRONG_USE
+    try:
+        asyncio.run(_run(read_node_file(Path(words[0])), roles))
+    except NodeFileError as error:
+        _log.error("%s", error)
+        return WRONG_USE
+    except (TransportError, StoreError) as error:
+        _log.error("%s", error)
+        return REFUSED
+    except Exception:  # noqa: BLE001 - the last line of defence: the traceback goes to the log
+        _log.exception("this is a bug in gridlight")
+        return BUG
+    return STOPPED
+
+
+async def _run(node: NodeFile, roles: Mapping[str, Factory]) -> None:
+    """Build everything, run it until a signal comes, and take it down in the opposite order."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    with ExitStack() as stack:
+        store = stack.enter_context(SqliteStorage(node.store))
+        reports = ReportLog(node.reports)
+        stack.callback(reports.close)
+        driver = Driver(clock=node.clock, store=store, reports=reports)
+        shared = _context(stack)
+        for spec in node.actors:
+            if spec.role not in roles:
+                raise NodeFileError(f"there is no role {spec.role!r}, only {sorted(roles)}")
+            compartment = Compartment(store, spec.name)
+            actor = roles[spec.role](spec, node, compartment)
+            context = shared if spec.listening is None else _context(stack)
+            driver.add(actor, compartment, partial(_connect, spec, context, stack))
+        _log.info("running %s", ", ".join(spec.name for spec in node.actors))
+        await driver.run(stop)
+        _log.info("stopped")
+
+
+def _context(stack: ExitStack) -> zmq.asyncio.Context:
+    """Return a context that is ended, with every socket left in it, when the stack unwinds."""
+    context = zmq.asyncio.Context()
+    context.set(zmq.MAX_SOCKETS, _SOCKETS)
+    stack.callback(context.destroy)
+    return context
+
+
+def _connect(spec: ActorSpec, context: zmq.asyncio.Context, stack: ExitStack, deliver: Deliver) -> Transport:
+    transport = Transport(
+        context, key=spec.transport_key, peers=spec.peers, deliver=deliver, listening=spec.listening
+    )
+    stack.callback(transport.close)
+    return transport

@@ -1,0 +1,50 @@
+"""How a miner behaves; none of it is a rule of the chain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long a miner waits, ms: longer from round to round, so that slow networks are caught up with."""
+
+    propose_ms: int = 1_500
+    vote_ms: int = 500
+    """After a quorum's votes that do not agree, for the others'."""
+    per_round_ms: int = 500
+    longest_ms: int = 30_000
+    status_ms: int = 1_000
+    """How often a miner says where it stands while it waits for others."""
+
+    def in_round(self, base_ms: int, round_: int) -> int:
+        """The timeout of a round, ms."""
+        return min(base_ms + round_ * self.per_round_ms, self.longest_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolLimits:
+    """How much a miner keeps waiting."""
+
+    transactions: int = 20_000
+    bytes_: int = 32 << 20
+    per_sender: int = 64
+    """Transactions of one key; the grid operator's is exempt."""
+    parked: int = 1_024
+    remembered: int = 1 << 14
+    """Identities of executed transactions, so that one handed in again is answered as accepted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinerParams:
+    """Everything that an operator may set."""
+
+    batch_ms: int = 1_000
+    """How long the first transaction of a block waits for others."""
+    resend_ms: int = 2_000
+    """How long a transaction waits beyond that before it is sent to the other miners again."""
+    sync_retry_ms: int = 2_000
+    """After how long blocks are asked for again."""
+    heartbeat_ms: int = 30_000
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    pool: PoolLimits = field(default_factory=PoolLimits)

@@ -1,0 +1,138 @@
+"""What a miner tells its followers: new blocks, blocks on request, and proofs for meters."""
+
+from __future__ import annotations
+
+from light_client.messages.chain import (
+    Blocks,
+    CertifiedBlock,
+    GetBlocks,
+    GetUpdate,
+    NewBlock,
+    Subscribe,
+    Unavailable,
+    UpdateMessage,
+)
+from light_client.messages.codec import Message, encode_message, number_of
+from light_client.messages.proofs import (
+    MAX_ASKED,
+    AccountMessage,
+    GetAccount,
+    GetTrades,
+    ProvenRecord,
+    ProvenTrade,
+    TradesMessage,
+)
+from light_client.rules.ledger.records import account_key, encode_account, encode_offer, offer_key
+from light_client.rules.light import TradeProof, Update
+from light_client.rules.market.clearing import Trade
+from light_client.rules.statetree import prove
+from light_client.session.actor import PeerName, Send
+from testbed.miner.ledger import Ledger
+
+SUBSCRIPTION_MS = 600_000
+"""How long a subscription lasts unless it is repeated, ms."""
+MAX_FOLLOWERS = 10_000
+_ANSWER_BYTES = 4 << 20
+"""An answer with blocks ends with the one that goes beyond this."""
+
+
+class Server:
+    """Answers requests out of the ledger; keeps nothing but the list of followers."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._followers: dict[PeerName, tuple[bool, int]] = {}
+
+    def answer(self, request: Message, peer: PeerName, now_ms: int) -> Message | None:
+        """The answer to a request of a follower; None if it needs none, or is no request."""
+        match request:
+            case Subscribe():
+                return self._subscribe(request, peer, now_ms)
+            case GetBlocks():
+                return self._blocks(request)
+            case GetUpdate():
+                return self._update(request)
+            case GetTrades():
+                return self._trades(request)
+            case GetAccount():
+                return self._account(request)
+            case _:
+                return None
+
+    def announce(self, block: CertifiedBlock, now_ms: int) -> list[Send]:
+        """Tell the followers of a new block."""
+        if not self._followers:
+            return []
+        raw = encode_message(NewBlock(header=block.header, certificate=block.certificate))
+        final = bool(block.header.clearing.interval)
+        gone = [peer for peer, (_, until_ms) in self._followers.items() if until_ms < now_ms]
+        for peer in gone:
+            del self._followers[peer]
+        return [
+            Send(peer=peer, message=raw)
+            for peer, (clearings_only, _) in self._followers.items()
+            if final or not clearings_only
+        ]
+
+    def newest(self) -> NewBlock | None:
+        """The announcement of the tip; None before the first block."""
+        block = self._ledger.store.block(self._ledger.height)
+        return None if block is None else NewBlock(header=block.header, certificate=block.certificate)
+
+    def _refuse(self, request: Message) -> Unavailable:
+        return Unavailable(request=number_of(type(request)), height=self._ledger.height)
+
+    def _subscribe(self, request: Subscribe, peer: PeerName, now_ms: int) -> Message | None:
+        if peer not in self._followers and len(self._followers) >= MAX_FOLLOWERS:
+            return self._refuse(request)
+        self._followers[peer] = (request.clearings_only, now_ms + SUBSCRIPTION_MS)
+        return self.newest() if request.from_height < self._ledger.height else None
+
+    def _blocks(self, request: GetBlocks) -> Message:
+        found: list[CertifiedBlock] = []
+        size = 0
+        for height in range(request.from_height, request.from_height + request.limit):
+            block = self._ledger.store.block(height) if height <= self._ledger.height else None
+            if block is None or size > _ANSWER_BYTES:
+                break
+            found.append(block)
+            size += len(block.body)
+        return Blocks(blocks=tuple(found))
+
+    def _update(self, request: GetUpdate) -> Message:
+        ledger, trusted = self._ledger, request.trusted_height
+        block = ledger.store.block(ledger.height)
+        if block is None or trusted > ledger.height:
+            return self._refuse(request)
+        needed = 0 < trusted < ledger.height - 1
+        proof = ledger.history.inclusion_proof(trusted - 1, ledger.height - 1) if needed else ()
+        update = Update(header=block.header, certificate=block.certificate, history_proof=proof)
+        return UpdateMessage(update=update)
+
+    def _trades(self, request: GetTrades) -> Message:
+        proven = self._ledger.proven_trades(request.interval)
+        if proven is None:
+            return self._refuse(request)
+        found = []
+        for offer in request.offers:
+            leaf = proven.leaves.get(offer)
+            if leaf is not None:
+                size = proven.tree.size
+                proof = TradeProof(leaf, size, proven.tree.inclusion_proof(leaf, size))
+                found.append(ProvenTrade(trade=Trade(*proven.trades[leaf - 1]), proof=proof))
+        return TradesMessage(height=proven.height, interval=request.interval, trades=tuple(found))
+
+    def _account(self, request: GetAccount) -> Message:
+        ledger, address = self._ledger, request.address
+        height = request.height or ledger.height
+        tree = ledger.tree_at(height)
+        if tree is None or height < 1:
+            return self._refuse(request)
+        account = ledger.account_at(address, height)
+        record = None if account is None else encode_account(account)
+        offers = tuple(
+            ProvenRecord(record=encode_offer(offer), proof=prove(tree, offer_key(offer.offer_id)))
+            for offer in ledger.offers_at(address, height)[:MAX_ASKED]
+        )
+        proven = ProvenRecord(record=record, proof=prove(tree, account_key(address)))
+        return AccountMessage(height=height, address=address, account=proven, offers=offers)
