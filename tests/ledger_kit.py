@@ -1,7 +1,7 @@
 """A ledger small enough to read: four miners, a DSO, three feeders, quarters of an hour.
 
-`Chain.add` is the way every test makes blocks: a block is made by one copy of the rules' caller, judged by another, followed
-by a meter's replica, and the whole state is added up; so each test checks all of that on the side.
+`Chain.add` is the way every test makes blocks: a block is made, judged as by a voter and followed by a meter's replica, and
+the whole state is added up; so each test checks all of that on the side.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from light_client.rules.ledger.transactions import (
     SubmitSolution,
     sign_transaction,
 )
-from light_client.rules.market.certificate import Certificate
+from light_client.rules.market.certificate import Certificate, Steps
 from light_client.rules.market.clearing import Solution
 from light_client.rules.market.grid import Feeder
 from light_client.rules.market.intervals import Ranges
@@ -272,8 +272,8 @@ def certificate_of(
 def sell_everything(problem: Problem) -> Solution:
     """Solve a market in which each interval's buyers want all that is sold in it, every price fits and no limit binds.
 
-    By the theorem of ``market.certificate``, value 0 for every price is tight for the energy (each joule offered is sold), and
-    with a large enough weight of the energy for the expiry too (each seller has one interval).
+    By the theorem of ``market.certificate``, value 0 for every price is tight for the energy (each joule offered is
+    sold), and with a large enough weight of the energy for the expiry too (each seller has one interval).
     """
     sold: dict[int, int] = {}
     flows: dict[ClassKey, Entries] = {}
@@ -297,7 +297,8 @@ def sell_everything(problem: Problem) -> Solution:
 
 def flat_certificate(problem: Problem, weights: tuple[int, ...], value: int = 0) -> Certificate:
     """Return the certificate that prices every joule alike."""
-    schedules = {t: ((0,), (value,)) for t in sorted(problem.two_sided)}
+    flat: Steps = ((0,), (value,))
+    schedules = dict.fromkeys(sorted(problem.two_sided), flat)
     return Certificate(weights=weights, schedules=schedules, net={}, production={}, consumption={})
 
 

@@ -1,7 +1,7 @@
-"""What a light client must accept and refuse: one named case for each check, in which that check alone stands in the way.
+"""What a light client must accept and refuse: a named case for each check, in which that check alone stands in the way.
 
-Headers of the cases are signed by real quorums, as by a committee gone wrong, so that only the rule under test can refuse them.
-Each case is a function without arguments that returns what was decided: `accepted`, `undecided`, or the id of the broken rule.
+Headers of the cases are signed by real quorums, as by a committee gone wrong, so that only the rule under test can
+refuse them. A case is a function that returns what was decided: `accepted`, `undecided`, or the id of the broken rule.
 """
 
 from __future__ import annotations

@@ -58,8 +58,8 @@ class BlockFollower:
     def answered(self, received: int, height: int, now_ms: int) -> list[Effect]:
         """Blocks came in: ``received`` of them; the caller now has ``height``.
 
-        A server that has nothing to show for a height that was announced before it was asked is left, since asking it again
-        would never end.
+        A server that has nothing to show for a height that was announced before it was asked is left, since asking it
+        again would never end.
         """
         self._asked = False
         if not received and self._announced_when_asked > height:

@@ -15,7 +15,6 @@ from light_client.rules.ledger.records import Amounts
 from light_client.rules.ledger.transactions import Asset
 from light_client.rules.units import Address, Side, energy_of_power
 
-
 MAX_SPAN = 4_096
 """Most intervals that one asset may name: the longest horizon of any market, and a bound on the registry's work."""
 

@@ -164,7 +164,9 @@ OFFER = Offer(
 
 
 def _flat(*weights: int) -> Certificate:
-    return Certificate(weights=weights, schedules={FIRST: ((0,), (0,))}, net={}, production={}, consumption={})
+    return Certificate(
+        weights=weights, schedules={FIRST: ((0,), (0,))}, net={}, production={}, consumption={}
+    )
 
 
 SOLUTION = Solution(

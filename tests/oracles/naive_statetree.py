@@ -1,4 +1,4 @@
-"""The authenticated map from its definition alone: no incremental updates, bits as a string, built anew from all entries.
+"""The authenticated map from its definition alone: no updates, bits as a string, built anew from all entries.
 
 Slow and short on purpose. Imports nothing from the project.
 """
@@ -41,7 +41,7 @@ def path(values: dict[bytes, bytes], key: bytes) -> tuple[list[bytes], tuple[byt
     """Return the hashes beside the way to a key, from the root downwards, and the entry found at its end."""
     entries = {f"{int.from_bytes(key, 'big'):0256b}": (key, value) for key, value in values.items()}
     bits = f"{int.from_bytes(key, 'big'):0256b}"
-    siblings = []
+    siblings: list[bytes] = []
     for depth in range(257):
         inside = [entry for other, entry in entries.items() if other.startswith(bits[:depth])]
         if len(inside) <= 1:

@@ -27,7 +27,6 @@ from light_client.rules.market.offer import OpenOffer
 from light_client.rules.market.settlement import most_owed_uc
 from light_client.rules.units import Address, OfferId, Side
 
-
 MAX_GRANTED = 1 << 60
 """Most energy of a side (J), and most money (micro-currency), that is ever granted on one chain."""
 MAX_OPEN_OFFERS = 64
@@ -132,7 +131,7 @@ def _granted_with(before: Amounts, grant: GrantAssets) -> Amounts:
 def first_open_interval(draft: Draft) -> int:
     """The first interval that new offers may name: neither the one being cleared nor any whose gate time has passed.
 
-    The two differ where a stalled chain catches up: without the second, somebody could offer for an interval that is over.
+    The two differ where a stalled chain catches up: without the second, one could offer for an interval that is over.
     """
     waiting = draft.meta.next_interval + (draft.meta.gate_offer is not None)
     return max(waiting, draft.genesis.first_open_interval(draft.time_ms))

@@ -15,9 +15,10 @@ _FREE: Steps = ((0,), (0,))
 def kept_gap(problem: Problem, plan: Plan, certificate: Certificate | None) -> int:
     """How much more energy, J, any plan could trade than the kept one, proven by the last certificate.
 
-    The certificate is stretched over the problem: intervals it does not know get the free schedule, and schedules that begin
-    above price 0 are continued down to it. Any whole numbers make a sound bound, so the result is one, if a loose one. What is
-    offered on either side is a bound too: it keeps the numbers that a solver chose for other times out of the header.
+    The certificate is stretched over the problem: intervals it does not know get the free schedule, and schedules that
+    begin above price 0 are continued down to it. Any whole numbers make a sound bound, so the result is one, if a loose
+    one. What is offered on either side is a bound too: it keeps the numbers that a solver chose for other times out of
+    the header.
     """
     weights: tuple[int, ...] = (1,) if certificate is None else certificate.weights
     schedules = {

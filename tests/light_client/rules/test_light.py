@@ -1,8 +1,8 @@
 """Light verification: every case decided by its own rule, and every mutant of the verifier noticed by a case.
 
-The mutants are those of the notes on public light-client vectors (nineteen, of which twelve survive the public ones), where
-our verifier has the check in question, and a systematic sweep: each `raise` removed, each comparison shifted by one, each
-condition of an `or` or `and` dropped.
+The mutants are those of the notes on public light-client vectors (nineteen, of which twelve survive the public ones),
+where our verifier has the check in question, and a systematic sweep: each `raise` removed, each comparison shifted by
+one, each condition of an `or` or `and` dropped.
 """
 
 from __future__ import annotations
@@ -168,8 +168,9 @@ NAMED: dict[str, tuple[Patch, str]] = {
     "no link to the parent": (skip("header_continues_history"), "a next header of another parent"),
     "no link to the history": (skip("header_continues_history"), "a later header without its history"),
 }
-"""Of the nineteen: three concern a trust level (an overlap of a third between committees), and two a next set of validators at
-every height, neither of which our verifier has; the committee of an epoch is known. The rest are here, and four of our own."""
+"""Of the nineteen: three concern a trust level (an overlap of a third between committees), and two a next set of
+validators at every height, neither of which our verifier has; the committee of an epoch is known. The rest are here,
+and four of our own."""
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -213,8 +214,10 @@ SHIFTED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 def weakenings(tree: ast.AST) -> Iterator[tuple[str, list[Any], int, Any]]:
     """Yield each weakening of a tree: its name, and the list, the place in it and the new element that make it."""
     for node in list(ast.walk(tree)):
-        for statements in (getattr(node, "body", None), getattr(node, "orelse", None)):
-            for at, statement in enumerate(statements if isinstance(statements, list) else []):
+        for statements in (getattr(node, "body", []), getattr(node, "orelse", [])):
+            if not isinstance(statements, list):
+                continue
+            for at, statement in enumerate(statements):
                 if isinstance(statement, ast.Raise):
                     yield f"line {statement.lineno}: no raise", statements, at, ast.Pass()
         match node:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from light_client.rules.crypto import CURVE_ORDER, address_of, public_key_of, verify
 from light_client.rules.errors import LocalError
 from light_client.session.actor import Write
-from light_client.wallet import wallet as wallet_module
 from light_client.wallet.wallet import TABLE, Wallet
 
 SEED, CHAIN_ID = bytes(range(32)), bytes(32)
@@ -101,13 +100,13 @@ def test_a_digest_that_is_no_key_is_passed_over(monkeypatch: pytest.MonkeyPatch)
             return Fixed(CURVE_ORDER.to_bytes(32))
         return real(seed, message, sha256)
 
-    monkeypatch.setattr(wallet_module.hmac, "new", zero_first)
+    monkeypatch.setattr(hmac, "new", zero_first)
     wallet = Wallet(SEED, CHAIN_ID, Memory())
     assert (
         wallet.key_at(0).secret
         == real(SEED, b"gridlight/wallet/1" + CHAIN_ID + bytes(8) + b"\x02", sha256).digest()
     )
-    monkeypatch.setattr(wallet_module.hmac, "new", lambda *arguments: Fixed(bytes(32)))
+    monkeypatch.setattr(hmac, "new", lambda *arguments: Fixed(bytes(32)))
     with pytest.raises(LocalError):
         wallet.key_at(0)
 

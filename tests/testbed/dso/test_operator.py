@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -263,7 +264,7 @@ def test_a_restart_grants_what_was_promised_and_nothing_twice(world: World) -> N
 
 
 def test_a_restart_survives_credit_that_was_used_twice(world: World) -> None:
-    """Withdraw everything, deposit it, withdraw everything again: read back without the deposit, that is twice the credit."""
+    """Withdraw everything, deposit it, withdraw again: read back without the deposit, that is twice the credit."""
     world.handle(request(Person(1), money=1_000, chain=world.chain))
     world.chain.add(batches(world.operator.handle(TimerFired(name="batch"), 0))[0])
     world.chain.add(world.chain.deposit(Person(1)))
@@ -309,8 +310,6 @@ def test_an_operator_without_its_key_or_with_a_foreign_feeder_does_not_start() -
     chain = Chain()
     with pytest.raises(LocalError):
         Operator("dso", chain.genesis, secret(5), Registry([METER], 900), MINERS, Memory())
-    from dataclasses import replace
-
     lost = Registry([replace(METER, feeder=9)], 900)
     with pytest.raises(LocalError):
         Operator("dso", chain.genesis, DSO_SECRET, lost, MINERS, Memory())

@@ -1,4 +1,4 @@
-"""LED-33 and the replica: a meter re-judges every clearing from the offers alone, and keeps its state when it refuses."""
+"""LED-33 and the replica: a meter re-judges every clearing from the offers, and a refusal changes nothing."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_quorum_cannot_claim_other_trades(closed: Chain) -> None:
 @pytest.mark.parametrize("change", [{"traded_j": KWH + 1}, {"gap_j": 1}, {"interval": FIRST + 1}])
 def test_a_quorum_cannot_claim_another_clearing(closed: Chain, change: dict[str, int]) -> None:
     block, _ = closed.make(solution=closed.solution(sell_everything(closed.problem())))
-    claimed: Clearing = replace(block.header.clearing, **change)
+    claimed: Clearing = replace(block.header.clearing, **change)  # type: ignore[arg-type]
     refuse(closed, "LED-33", signed_by_a_bad_quorum(block, clearing=claimed))
 
 

@@ -1,4 +1,4 @@
-"""LED-21 to LED-23: how a block may clear, what a solution must be, and that no buyer ever owes more than was set aside."""
+"""LED-21 to LED-23: how a block may clear, what a solution must be, and that no buyer owes more than was set aside."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_solution_that_is_not_proven_clears_nothing(closed: Chain, rule: str, 
 def test_a_feasible_plan_that_trades_less_is_not_proven_by_any_flat_price(closed: Chain) -> None:
     problem = closed.problem()
     plan = sell_everything(problem).plan
-    less = Plan(first_interval=FIRST, flows={key: ((FIRST, KWH // 2),) for key in plan.flows})
+    less = Plan(first_interval=FIRST, flows=dict.fromkeys(plan.flows, ((FIRST, KWH // 2),)))
     for value in (-1, 0, 1, 2):
         forged = Solution(
             plan=less,

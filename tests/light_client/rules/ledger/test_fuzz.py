@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from time import perf_counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -47,14 +48,14 @@ leaves = st.one_of(
 values: st.SearchStrategy[Value] = st.recursive(
     leaves, lambda inner: st.lists(inner, max_size=6).map(tuple), max_leaves=20
 )
-adversarial = st.one_of(
+adversarial: st.SearchStrategy[Any] = st.one_of(
     values,
     st.sampled_from([True, False, None, 1.5, [], {}, bytearray(32), ((((((),),),),),)]),
 )
 
 
 @st.composite
-def nearly(draw: st.DrawFn, wire: Value) -> Value:
+def nearly(draw: st.DrawFn, wire: Value) -> Any:
     """Draw a value that differs from a good one in one place."""
     if not isinstance(wire, tuple) or not wire or draw(st.integers(0, 9)) == 0:
         return draw(adversarial)

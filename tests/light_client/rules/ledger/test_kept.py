@@ -25,7 +25,7 @@ HUGE = MAX_MULTIPLIER - 1
     ],
 )
 def test_a_poisoned_certificate_cannot_stop_the_chain(schedule: Steps, net: Sparse) -> None:
-    """The numbers of an interval that does not count yet are the solver's choice; later they would not fit into a header."""
+    """Numbers of an interval that does not count yet are the solver's choice; later they would not fit into a header."""
     chain = Chain()
     seller_and_buyer(chain)
     solved = sell_everything(chain.close_gate())
@@ -55,7 +55,7 @@ def test_the_gap_is_never_less_than_what_a_better_plan_would_trade() -> None:
     problem = chain.close_gate()
     for value in (-3, -1, 0, 1, 2, 1_000):
         for weight in (1, 2, 7):
-            steps = {FIRST: ((0, 150_000), (value, value + weight))}
+            steps: dict[int, Steps] = {FIRST: ((0, 150_000), (value, value + weight))}
             forged = Certificate(weights=(weight,), schedules=steps, net={}, production={}, consumption={})
             assert kept_gap(problem, empty_plan(FIRST), forged) >= KWH
     assert kept_gap(problem, empty_plan(FIRST), None) == KWH

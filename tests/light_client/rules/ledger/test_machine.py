@@ -1,7 +1,7 @@
 """Random days against a naive ledger: plain dictionaries, fractions of money, no trees, no drafts, no classes.
 
-The model knows what must hold and not how the rules get there: it takes the energy of each trade from the block (the market's
-oracles judge it) and recomputes accounts, escrows, closings, sequence numbers and refusals by itself.
+The model knows what must hold and not how the rules get there: it takes the energy of each trade from the block (the
+market's oracles judge it) and recomputes accounts, escrows, closings, sequence numbers and refusals by itself.
 """
 
 from __future__ import annotations

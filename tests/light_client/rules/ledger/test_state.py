@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from light_client.rules.crypto import verify
+from light_client.rules.encoding import encode
 from light_client.rules.errors import LocalError, RuleViolation
-from light_client.rules.ledger.execution import execute
 from light_client.rules.ledger.events import Cleared
+from light_client.rules.ledger.execution import execute
 from light_client.rules.ledger.records import (
     CANDIDATE_KEY,
     META_KEY,
@@ -20,10 +22,8 @@ from light_client.rules.ledger.records import (
     offer_key,
 )
 from light_client.rules.ledger.state import Draft, LedgerState, check_state_conserves
-from light_client.rules.encoding import encode
 from light_client.rules.statetree import update, value_hash_of, verify_state
 from light_client.rules.units import OfferId
-from light_client.rules.crypto import verify
 from tests.ledger_kit import FIRST, KWH, Chain, Person, genesis, sell_everything, seller_and_buyer
 from tests.oracles import naive_statetree
 
@@ -174,7 +174,7 @@ def test_amounts_have_one_canonical_form() -> None:
 def test_a_draft_states_its_own_problem() -> None:
     """What a miner asks before a block: the offers of the state, those of the draft, and none that the draft closed."""
     chain = Chain()
-    seller, _ = seller_and_buyer(chain)
+    seller_and_buyer(chain)
     more = replace(chain.state.offers[OfferId(1)], offer_id=OfferId(3), remaining_j=KWH // 2)
     draft = chain.state.draft()
     draft.offers = {OfferId(2): None, OfferId(3): more}

@@ -196,7 +196,7 @@ def test_a_batch_of_grants_has_one_shape(rows: object) -> None:
 
 def test_the_largest_batch_is_read() -> None:
     rows = tuple((number.to_bytes(20, "big"), *ROW[1:]) for number in range(MAX_GRANTS))
-    assert decode_transaction(raw_of((1, 0, rows)), max_bytes=1 << 16)
+    assert decode_transaction(raw_of((1, 0, rows)), max_bytes=1 << 16).raw
 
 
 POST = (2, 0, 0, 1, LOT_J, 5, (FIRST, 0))

@@ -1,9 +1,10 @@
-"""The workflow of section 6.4 of the transactive-energy paper, step by step, and every way an interval can be cleared."""
+"""The workflow of section 6.4 of the transactive-energy paper, step by step, and every way to clear an interval."""
 
 from __future__ import annotations
 
 import pytest
 
+from light_client.rules.crypto import address_of, public_key_of
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.events import (
     AssetAdded,
@@ -30,7 +31,6 @@ from tests.ledger_kit import (
     sell_everything,
     seller_and_buyer,
 )
-from light_client.rules.crypto import address_of, public_key_of
 
 SOLVER = Address(address_of(public_key_of(SOLVER_SECRET)))
 
