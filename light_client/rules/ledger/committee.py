@@ -60,8 +60,7 @@ class Committee:
     members: tuple[Member, ...]
     total_weight: int = field(init=False, repr=False, compare=False)
     """Sum of the weights."""
-    hash: bytes = field(init=False, repr=False, compare=False)
-    """What a header commits to."""
+    _hash: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.members) <= MAX_COMMITTEE:
@@ -79,7 +78,7 @@ class Committee:
                 expected="distinct keys",
             )
         object.__setattr__(self, "total_weight", sum(member.weight for member in self.members))
-        object.__setattr__(self, "hash", tagged_hash("gridlight/committee/1", encode(self.to_wire())))
+        object.__setattr__(self, "_hash", tagged_hash("gridlight/committee/1", encode(self.to_wire())))
 
     def is_quorum(self, weight: int) -> bool:
         """Strictly more than two thirds of the weight, by cross-multiplication."""
@@ -103,6 +102,10 @@ class Committee:
     def to_wire(self) -> tuple[Any, ...]:
         """Canonical form."""
         return tuple((member.public_key, member.weight) for member in self.members)
+
+    def hash(self) -> bytes:
+        """What a header commits to, 32 bytes."""
+        return self._hash
 
 
 def committee_from_wire(wire: Any) -> Committee:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from light_client.messages.chain import (
+    Announce,
     Blocks,
     CertifiedBlock,
     GetBlocks,
@@ -86,7 +87,7 @@ SAMPLES: tuple[Message, ...] = (
         precommits=0,
         pol=PolRequest(round_=1, header_hash=fill(8), have=0b1),
     ),
-    Subscribe(from_height=7, clearings_only=True),
+    Subscribe(from_height=7, announce=Announce.CLEARINGS),
     NewBlock(header=HEADER, certificate=CERTIFICATE),
     GetBlocks(from_height=1, limit=64),
     Blocks(blocks=(BLOCK,)),

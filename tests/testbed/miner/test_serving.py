@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from light_client.messages.chain import (
+    Announce,
     Blocks,
     GetBlocks,
     GetUpdate,
@@ -204,12 +205,17 @@ def test_a_follower_hears_of_new_blocks(world: Simulator) -> None:
     assert isinstance(answer, NewBlock)
     assert answer.header == newest
     assert ask(world, Subscribe(from_height=newest.height), "level") == []
-    assert ask(world, Subscribe(from_height=newest.height, clearings_only=True), "meter") == []
-    heard: dict[str, list[Header]] = {"late": [], "level": [], "meter": []}
+    assert ask(world, Subscribe(from_height=newest.height, announce=Announce.CLEARINGS), "meter") == []
+    assert ask(world, Subscribe(from_height=newest.height, announce=Announce.BLOCKS), "whole") == []
+    heard: dict[str, list[Header]] = {"late": [], "level": [], "meter": [], "whole": []}
 
     def listen(sender: str, send: Send) -> None:
         if sender == name_of(2) and send.peer in heard:
             message = decode_message(send.message)
+            if send.peer == "whole":
+                assert isinstance(message, Blocks)
+                heard[send.peer] += [block.header for block in message.blocks]
+                return
             assert isinstance(message, NewBlock)
             heard[send.peer].append(message.header)
 
@@ -217,7 +223,7 @@ def test_a_follower_hears_of_new_blocks(world: Simulator) -> None:
     world.run(world.now_ms + 130_000)
     world.on_send = None
     added = chain(world)[newest.height :]
-    assert heard["late"] == heard["level"] == added
+    assert heard["late"] == heard["level"] == heard["whole"] == added
     assert heard["meter"] == [header for header in added if header.clearing.interval]
     assert 2 <= len(heard["meter"]) <= 3
 

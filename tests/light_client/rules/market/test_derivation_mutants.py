@@ -258,13 +258,13 @@ MUTANTS = {
     "offers that ended still count": ("problem", "offer.ranges[-1][1] >= first_interval", "True"),
     "members are not in order": (
         "problem",
-        "tuple(sorted(shares[key]))",
-        "tuple(sorted(shares[key], reverse=True))",
+        "entries.sort()",
+        "entries.sort(reverse=True)",
     ),
     "a class is its largest offer": (
         "problem",
-        "sum((energy for _, energy in entries))",
-        "max((energy for _, energy in entries))",
+        "sum([energy_j for _, energy_j in entries])",
+        "max([energy_j for _, energy_j in entries])",
     ),
     "the objective counts purchases": ("objective", "key.side == Side.SELL for _, q", "True for _, q"),
     "the interval does not break ties": ("objective", "(expiry + t) * q", "expiry * q"),
