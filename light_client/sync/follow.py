@@ -6,7 +6,7 @@ when one does not answer in time or sends what the caller refuses. Announcements
 
 from __future__ import annotations
 
-from light_client.messages.chain import GetBlocks, Subscribe
+from light_client.messages.chain import Announce, Blocks, GetBlocks, Subscribe
 from light_client.messages.codec import encode_message
 from light_client.rules.errors import LocalError
 from light_client.session.actor import Effect, PeerName, Send, SetTimer
@@ -34,7 +34,6 @@ class BlockFollower:
         self._poll_ms = poll_ms
         self._asked = False
         self._announced = 0
-        self._announced_when_asked = 0
         self._subscribed_ms = 0
         self.switches = 0
         """How often a server was left."""
@@ -55,16 +54,14 @@ class BlockFollower:
             return []
         return self._ask(height, now_ms)
 
-    def answered(self, received: int, height: int, now_ms: int) -> list[Effect]:
-        """Blocks came in: ``received`` of them; the caller now has ``height``.
-
-        A server that has nothing to show for a height that was announced before it was asked is left, since asking it
-        again would never end.
-        """
-        self._asked = False
-        if not received and self._announced_when_asked > height:
-            return self.refused(height, now_ms)
+    def came(self, received: int, newest: int, height: int, now_ms: int) -> list[Effect]:
+        """Blocks came in, asked for or not: ``received`` new ones, the last at ``newest``; the caller now has ``height``."""
+        self._announced = max(self._announced, newest)
+        was_asked, self._asked = self._asked, False
         if self._announced > height or received >= self._limit:
+            if was_asked and not received:
+                self._asked = True  # the server has nothing better: let the timer turn to the next one
+                return []
             return self._ask(height, now_ms)
         effects: list[Effect] = [SetTimer(name=TIMER, at_ms=now_ms + self._poll_ms)]
         if now_ms >= self._subscribed_ms + self._poll_ms:  # a busy chain moves the timer on and on
@@ -89,13 +86,18 @@ class BlockFollower:
 
     def _subscribe(self, height: int, now_ms: int) -> Send:
         self._subscribed_ms = now_ms
-        return Send(peer=self.server, message=encode_message(Subscribe(from_height=height)))
+        request = Subscribe(from_height=height, announce=Announce.BLOCKS)
+        return Send(peer=self.server, message=encode_message(request))
 
     def _ask(self, height: int, now_ms: int) -> list[Effect]:
         self._asked = True
-        self._announced_when_asked = self._announced
         request = GetBlocks(from_height=height + 1, limit=self._limit)
         return [
             Send(peer=self.server, message=encode_message(request)),
             SetTimer(name=TIMER, at_ms=now_ms + self._retry_ms),
         ]
+
+
+def newest_of(blocks: Blocks) -> int:
+    """Height of the last block of a message; 0 if it holds none."""
+    return blocks.blocks[-1].header.height if blocks.blocks else 0

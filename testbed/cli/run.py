@@ -1,6 +1,7 @@
 """`gridlight-testbed run SCENARIO`: a whole trading day in virtual time, with a report."""
 
 import argparse
+import gc
 import shlex
 import sys
 from dataclasses import asdict
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from testbed.simulation.report import trading_day
 
     console: Console = args.console
+    gc.set_threshold(200_000, 50, 1_000)  # a day keeps millions of objects that are never garbage
     try:
         file = catalogue.find(args.scenario)
         seed = file.seed if args.seed is None else args.seed

@@ -97,10 +97,10 @@ class MarketReplica:
         limit = self.genesis.chain.max_tx_bytes
         offers = []
         for raw in body.transactions:
-            if kind_of(raw) == Kind.POST_OFFER:
-                transaction = decode_transaction(raw, max_bytes=limit).transaction
-                if isinstance(transaction, PostOffer):
-                    offers.append(transaction.offer)
+            if kind_of(raw) == Kind.POST_OFFER and isinstance(
+                post := decode_transaction(raw, max_bytes=limit).transaction, PostOffer
+            ):
+                offers.append(post.offer)
         return offers
 
     def _judge(self, header: Header, body: Body, problem: Problem | None) -> ClearedInterval | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from light_client.messages.chain import GetBlocks, Subscribe
+from light_client.messages.chain import Announce, Blocks, CertifiedBlock, GetBlocks, Subscribe
 from light_client.messages.codec import decode_message
 from light_client.rules.errors import LocalError
 from light_client.session.actor import Effect, Send, SetTimer
-from light_client.sync.follow import TIMER, BlockFollower
+from light_client.sync.follow import TIMER, BlockFollower, newest_of
+from tests.ledger_kit import Chain
 
 
 def sent(effects: list[Effect]) -> list[tuple[str, object]]:
@@ -28,10 +29,15 @@ def asks(peer: str, height: int, limit: int = 64) -> tuple[str, GetBlocks]:
     return peer, GetBlocks(from_height=height, limit=limit)
 
 
+def subscribes(peer: str, height: int) -> tuple[str, Subscribe]:
+    """Return a subscription."""
+    return peer, Subscribe(from_height=height, announce=Announce.BLOCKS)
+
+
 def test_it_subscribes_and_catches_up_at_the_start() -> None:
-    follower = BlockFollower(("a", "b"), poll_ms=60_000)
+    follower = BlockFollower(("a", "b"))
     effects = follower.start(7, 1_000)
-    assert sent(effects) == [("a", Subscribe(from_height=7)), asks("a", 8)]
+    assert sent(effects) == [subscribes("a", 7), asks("a", 8)]
     assert timer(effects) == 4_000
 
 
@@ -39,8 +45,8 @@ def test_one_request_at_a_time() -> None:
     follower = BlockFollower(("a",), poll_ms=60_000)
     follower.start(0, 0)
     assert follower.announced(5, 0, 10) == []
-    assert sent(follower.answered(3, 3, 20)) == [asks("a", 4)], "more was announced than came"
-    assert timer(follower.answered(2, 5, 30)) == 60_030
+    assert sent(follower.came(3, 3, 3, 20)) == [asks("a", 4)], "more was announced than came"
+    assert timer(follower.came(2, 5, 5, 30)) == 60_030
     assert follower.announced(5, 5, 40) == []
     assert sent(follower.announced(6, 5, 50)) == [asks("a", 6)]
 
@@ -48,15 +54,31 @@ def test_one_request_at_a_time() -> None:
 def test_a_full_answer_asks_for_more() -> None:
     follower = BlockFollower(("a",), limit=4)
     follower.start(0, 0)
-    assert sent(follower.answered(4, 4, 1)) == [asks("a", 5, 4)]
-    assert sent(follower.answered(1, 5, 2)) == []
+    assert sent(follower.came(4, 4, 4, 1)) == [asks("a", 5, 4)]
+    assert sent(follower.came(1, 5, 5, 2)) == []
+
+
+def test_blocks_that_are_pushed_need_no_request() -> None:
+    follower = BlockFollower(("a",), poll_ms=60_000)
+    follower.start(0, 0)
+    follower.came(0, 0, 0, 1)
+    assert sent(follower.came(1, 1, 1, 2)) == []
+    assert sent(follower.came(0, 3, 1, 3)) == [asks("a", 2)], "what came leaves a gap"
+
+
+def test_a_busy_chain_renews_the_subscription() -> None:
+    follower = BlockFollower(("a",), poll_ms=1_000)
+    follower.start(0, 0)
+    assert sent(follower.came(1, 1, 1, 999)) == []
+    assert sent(follower.came(1, 2, 2, 1_000)) == [subscribes("a", 2)]
+    assert sent(follower.came(1, 3, 3, 1_500)) == []
 
 
 def test_a_silent_server_is_left() -> None:
     follower = BlockFollower(("a", "b"), retry_ms=500)
     follower.start(0, 0)
     effects = follower.woken(0, 500)
-    assert sent(effects) == [("b", Subscribe(from_height=0)), asks("b", 1)]
+    assert sent(effects) == [subscribes("b", 0), asks("b", 1)]
     assert (follower.server, follower.switches) == ("b", 1)
     follower.woken(0, 1_000)
     assert follower.server == "a", "round and round"
@@ -65,15 +87,15 @@ def test_a_silent_server_is_left() -> None:
 def test_a_quiet_chain_is_no_reason_to_leave() -> None:
     follower = BlockFollower(("a", "b"), poll_ms=60_000)
     follower.start(0, 0)
-    follower.answered(0, 0, 1)
-    assert sent(follower.woken(0, 60_001)) == [("a", Subscribe(from_height=0)), asks("a", 1)]
+    follower.came(0, 0, 0, 1)
+    assert sent(follower.woken(0, 60_001)) == [subscribes("a", 0), asks("a", 1)]
     assert follower.switches == 0
 
 
 def test_a_server_whose_blocks_are_refused_is_left() -> None:
-    follower = BlockFollower(("a", "b"), poll_ms=60_000)
+    follower = BlockFollower(("a", "b"))
     follower.start(3, 0)
-    assert sent(follower.refused(3, 10)) == [("b", Subscribe(from_height=3)), asks("b", 4)]
+    assert sent(follower.refused(3, 10)) == [subscribes("b", 3), asks("b", 4)]
 
 
 def test_a_server_that_announces_what_it_does_not_have_is_left() -> None:
@@ -81,12 +103,27 @@ def test_a_server_that_announces_what_it_does_not_have_is_left() -> None:
     follower = BlockFollower(("a", "b"), poll_ms=60_000)
     follower.start(0, 0)
     follower.announced(10**9, 0, 1)
-    assert sent(follower.answered(0, 0, 2)) == [asks("a", 1)], "it may have come up after the question"
-    effects = follower.answered(0, 0, 3)
-    assert sent(effects) == [("b", Subscribe(from_height=0)), asks("b", 1)]
-    assert timer(follower.answered(0, 0, 4)) == 60_004, "the second server shows that there is nothing more"
+    assert follower.came(0, 0, 0, 2) == [], "the timer of the request still runs"
+    assert sent(follower.woken(0, 3_000)) == [subscribes("b", 0), asks("b", 1)]
+    assert timer(follower.came(0, 0, 0, 3_001)) == 63_001, (
+        "the second server shows that there is nothing more"
+    )
 
 
 def test_a_follower_needs_somebody_to_follow() -> None:
     with pytest.raises(LocalError):
         BlockFollower(())
+
+
+def test_the_newest_block_of_a_message() -> None:
+    chain = Chain()
+    chain.add()
+    chain.add()
+    blocks = tuple(
+        CertifiedBlock(
+            header=block.header, certificate=chain.certificate(block.header), body=block.body.encode()
+        )
+        for block in chain.blocks
+    )
+    assert newest_of(Blocks(blocks=blocks)) == 2
+    assert newest_of(Blocks(blocks=())) == 0
