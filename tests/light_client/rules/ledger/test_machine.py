@@ -128,7 +128,9 @@ class LedgerMachine(RuleBasedStateMachine):
         length=st.integers(0, 2),
         stale=st.booleans(),
     )
-    def post(self, who: int, side: Side, lots: int, price: int, start: int, length: int, stale: bool) -> None:
+    def post(
+        self, *, who: int, side: Side, lots: int, price: int, start: int, length: int, stale: bool
+    ) -> None:
         """Post an offer, good or bad."""
         price = UNIFORM if self.uniform and price else price
         meta = self.chain.state.meta
