@@ -1,7 +1,7 @@
 """A ledger small enough to read: four miners, a DSO, three feeders, quarters of an hour.
 
-`Chain.add` is the way every test makes blocks: a block is made, judged as by a voter and followed by a meter's replica, and
-the whole state is added up; so each test checks all of that on the side.
+`Chain.add` is the way every test makes blocks: a block is made, judged as by a voter and followed by a meter's replica,
+and the whole state is added up; so each test checks all of that on the side.
 """
 
 from __future__ import annotations

@@ -95,13 +95,12 @@ class MarketReplica:
 
     def _offers_in(self, body: Body) -> list[Offer]:
         limit = self.genesis.chain.max_tx_bytes
-        offers = []
-        for raw in body.transactions:
-            if kind_of(raw) == Kind.POST_OFFER:
-                transaction = decode_transaction(raw, max_bytes=limit).transaction
-                if isinstance(transaction, PostOffer):
-                    offers.append(transaction.offer)
-        return offers
+        return [
+            post.offer
+            for raw in body.transactions
+            if kind_of(raw) == Kind.POST_OFFER
+            and isinstance(post := decode_transaction(raw, max_bytes=limit).transaction, PostOffer)
+        ]
 
     def _judge(self, header: Header, body: Body, problem: Problem | None) -> ClearedInterval | None:
         how = header.clearing.how

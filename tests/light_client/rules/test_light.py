@@ -211,15 +211,16 @@ SHIFTED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 
 
-def weakenings(tree: ast.AST) -> Iterator[tuple[str, list[Any], int, Any]]:
-    """Yield each weakening of a tree: its name, and the list, the place in it and the new element that make it."""
+Weakening = tuple[str, list[Any], int, Any]
+"""Its name, and the list, the place in it and the new element that make it."""
+
+
+def weakenings(tree: ast.AST) -> Iterator[Weakening]:
+    """Yield each weakening of a tree."""
     for node in list(ast.walk(tree)):
         for statements in (getattr(node, "body", []), getattr(node, "orelse", [])):
-            if not isinstance(statements, list):
-                continue
-            for at, statement in enumerate(statements):
-                if isinstance(statement, ast.Raise):
-                    yield f"line {statement.lineno}: no raise", statements, at, ast.Pass()
+            if isinstance(statements, list):
+                yield from removed_raises(statements)
         match node:
             case ast.Compare(ops=ops):
                 for at, op in enumerate(ops):
@@ -229,6 +230,13 @@ def weakenings(tree: ast.AST) -> Iterator[tuple[str, list[Any], int, Any]]:
                 for at in range(len(values)):
                     neutral = ast.Constant(value=isinstance(op, ast.And))
                     yield f"line {node.lineno}: condition {at} dropped", values, at, neutral
+
+
+def removed_raises(statements: list[Any]) -> Iterator[Weakening]:
+    """Yield what removes each `raise` of a block."""
+    for at, statement in enumerate(statements):
+        if isinstance(statement, ast.Raise):
+            yield f"line {statement.lineno}: no raise", statements, at, ast.Pass()
 
 
 @pytest.mark.parametrize(
@@ -243,7 +251,7 @@ def test_every_check_of_the_verifier_matters(
     for label, elements, at, weaker in weakenings(tree):
         elements[at], kept = weaker, elements[at]
         namespace = dict(module.__dict__)
-        exec(compile(ast.fix_missing_locations(tree), name, "exec"), namespace)  # noqa: S102 - our own source
+        exec(compile(ast.fix_missing_locations(tree), f"<{name}>", "exec"), namespace)  # noqa: S102 - our own source
         elements[at] = kept
         with monkeypatch.context() as patch:
             for user in users:

@@ -313,3 +313,8 @@ def test_an_operator_without_its_key_or_with_a_foreign_feeder_does_not_start() -
     lost = Registry([replace(METER, feeder=9)], 900)
     with pytest.raises(LocalError):
         Operator("dso", chain.genesis, DSO_SECRET, lost, MINERS, Memory())
+
+
+def test_what_does_not_concern_the_dso_is_passed_over(world: World) -> None:
+    assert world.handle(SubmitTx(raw=b"x")) == []
+    assert world.operator.handle(TimerFired(name="resend"), 0) == [], "nothing is under way"

@@ -45,7 +45,8 @@ def allowed(chain: Chain, time_ms: int, *, closed: bool) -> set[Cleared]:
         try:
             clearing_is_due(chain.genesis, problem, time_ms, how, RAW if how == P else b"")
         except RuleViolation as broken:
-            assert broken.rule == "LED-21"
+            if broken.rule != "LED-21":
+                raise
         else:
             found.add(how)
     return found

@@ -25,7 +25,7 @@ HUGE = MAX_MULTIPLIER - 1
     ],
 )
 def test_a_poisoned_certificate_cannot_stop_the_chain(schedule: Steps, net: Sparse) -> None:
-    """Numbers of an interval that does not count yet are the solver's choice; later they would not fit into a header."""
+    """Numbers of an interval that does not count yet are the solver's choice; later they would not fit a header."""
     chain = Chain()
     seller_and_buyer(chain)
     solved = sell_everything(chain.close_gate())
