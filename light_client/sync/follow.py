@@ -20,23 +20,34 @@ TIMER = "follow"
 class FollowParams:
     """How patient a follower is."""
 
-    limit: int = 64
-    """Most blocks in one answer."""
     retry_ms: int = 3_000
     """How long an answer may take before the next server is asked, ms."""
     poll_ms: int = 120_000
     """After how long without an announcement to ask, and to renew the subscription, ms."""
 
+    def follower(self, servers: tuple[PeerName, ...]) -> BlockFollower:
+        """A follower as patient as this."""
+        return BlockFollower(servers, retry_ms=self.retry_ms, poll_ms=self.poll_ms)
+
 
 class BlockFollower:
     """Plans requests for the blocks after ``height``."""
 
-    def __init__(self, servers: tuple[PeerName, ...], params: FollowParams | None = None) -> None:
+    def __init__(
+        self,
+        servers: tuple[PeerName, ...],
+        *,
+        limit: int = 64,
+        retry_ms: int = 3_000,
+        poll_ms: int = 120_000,
+    ):
         if not servers:
             raise LocalError("a follower needs a server", got=0, expected="at least one")
         self._servers = servers
         self._current = 0
-        self._params = params or FollowParams()
+        self._limit = limit
+        self._retry_ms = retry_ms
+        self._poll_ms = poll_ms
         self._asked = False
         self._announced = 0
         self._subscribed_ms = 0
@@ -62,10 +73,10 @@ class BlockFollower:
     def answered(self, received: int, height: int, now_ms: int) -> list[Effect]:
         """Blocks came in: ``received`` of them; the caller now has ``height``."""
         self._asked = False
-        if self._announced > height or received >= self._params.limit:
+        if self._announced > height or received >= self._limit:
             return self._ask(height, now_ms)
-        effects: list[Effect] = [SetTimer(name=TIMER, at_ms=now_ms + self._params.poll_ms)]
-        if now_ms >= self._subscribed_ms + self._params.poll_ms:  # a busy chain moves the timer on and on
+        effects: list[Effect] = [SetTimer(name=TIMER, at_ms=now_ms + self._poll_ms)]
+        if now_ms >= self._subscribed_ms + self._poll_ms:  # a busy chain moves the timer on and on
             effects.append(self._subscribe(height, now_ms))
         return effects
 
@@ -91,8 +102,8 @@ class BlockFollower:
 
     def _ask(self, height: int, now_ms: int) -> list[Effect]:
         self._asked = True
-        request = GetBlocks(from_height=height + 1, limit=self._params.limit)
+        request = GetBlocks(from_height=height + 1, limit=self._limit)
         return [
             Send(peer=self.server, message=encode_message(request)),
-            SetTimer(name=TIMER, at_ms=now_ms + self._params.retry_ms),
+            SetTimer(name=TIMER, at_ms=now_ms + self._retry_ms),
         ]

@@ -43,7 +43,7 @@ from light_client.session.actor import (
     Write,
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
-from light_client.sync.follow import BlockFollower, FollowParams
+from light_client.sync.follow import FollowParams
 from testbed.dso.registry import Registry, WithdrawalRefusedError
 from testbed.follower import LedgerFollower
 
@@ -93,7 +93,7 @@ class Operator:
         self._miners = miners
         self._params = params or OperatorParams()
         self.ledger = LedgerFollower(genesis, verify)
-        self._follower = BlockFollower(miners, self._params.follow)
+        self._follower = self._params.follow.follower(miners)
         self._answered: dict[tuple[bytes, int], WithdrawReply] = {}
         self._waiting: dict[bytes, Asset] = {}
         self._outstanding: tuple[int, frozenset[bytes], bytes] | None = None

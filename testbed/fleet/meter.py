@@ -41,7 +41,7 @@ from light_client.session.actor import (
     Write,
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
-from light_client.sync.follow import BlockFollower, FollowParams
+from light_client.sync.follow import FollowParams
 from light_client.wallet.wallet import AddressKey, Wallet
 from testbed.fleet.order_book import OrderBook
 from testbed.fleet.orders import Order, Stage
@@ -93,7 +93,7 @@ class EmulatedMeter:
         self._operator = operator
         self._params = params or MeterParams()
         self._chance = chance
-        self._follower = BlockFollower(servers, self._params.follow)
+        self._follower = self._params.follow.follower(servers)
         self._headers: dict[int, Header] = {}
         self._halted = False
         planned = tuple(plan)

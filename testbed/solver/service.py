@@ -30,7 +30,7 @@ from light_client.session.actor import (
     TimerFired,
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
-from light_client.sync.follow import BlockFollower, FollowParams
+from light_client.sync.follow import FollowParams
 from testbed.solver.errors import NotSolvedError
 from testbed.solver.solve import Outcome, solve
 
@@ -63,7 +63,7 @@ class SolverService:
         self._miners = miners
         self._params = params or SolverParams()
         self.replica = MarketReplica(genesis)
-        self._follower = BlockFollower(miners, self._params.follow)
+        self._follower = self._params.follow.follower(miners)
         self._solved: tuple[int, bytes] | None = None
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
