@@ -71,7 +71,7 @@ class Size:
 
 
 WIDE = Size(name="wide", width_in=8.4, height_in=3.3, font_pt=8.5)
-NARROW = Size(name="narrow", width_in=3.7, height_in=3.2, font_pt=8.5)
+NARROW = Size(name="narrow", width_in=3.4, height_in=3.1, font_pt=9)
 
 
 def style(size: Size) -> dict[Any, Any]:

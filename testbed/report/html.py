@@ -45,7 +45,9 @@ def headlines(day: TradingDay) -> tuple[Headline, Headline, Headline]:
         Headline(
             value=percent(summary.optimum_share).replace("\u202f%", ""),
             unit="% of the optimum" if summary.optimum_share is not None else "to trade",
-            meaning=f"{kwh(summary.gap_j)} kWh short of what perfect foresight allows",
+            meaning=f"{kwh(summary.gap_j)} kWh short of what perfect foresight allows"
+            if summary.gap_j
+            else "all that perfect foresight allows",
         ),
         Headline(
             value=grouped(summary.rejected),

@@ -26,7 +26,7 @@ class Summary:
     """The totals of one day; the first fourteen fields are those of ``summary.json``."""
 
     offered_j: int
-    """Energy of all accepted offers, J."""
+    """Energy of the accepted sell offers, J: what could at most have been traded."""
     traded_j: int
     """Energy in final trades, J."""
     bound_j: int

@@ -72,7 +72,9 @@ def mark_gaps(axes: Axes, *series: Series) -> None:
     """Grey out the intervals for which one of ``series`` has no value."""
     unknown = sorted({at for values in series for at, value in enumerate(values) if value is None})
     for first, last in runs(unknown):
-        axes.axvspan(first, last + 1, facecolor=FAINT, edgecolor=MUTED, hatch="///", linewidth=0, alpha=0.6)
+        axes.axvspan(
+            first, last + 1, facecolor=FAINT, edgecolor=MUTED, hatch="///", linewidth=0, alpha=0.6, zorder=0
+        )
 
 
 def mean_power_axis(axes: Axes, day: TradingDay) -> None:

@@ -13,7 +13,17 @@ from matplotlib.patches import Patch
 
 from testbed.report.drawing import BLUE, GREEN, MUTED, PAPER, PURPLE, VERMILLION, Size
 from testbed.report.model import Series, TradingDay
-from testbed.report.plot import Plot, Table, kwh_series, mark_gaps, mean_power_axis, render, shown, time_axis
+from testbed.report.plot import (
+    Floats,
+    Plot,
+    Table,
+    kwh_series,
+    mark_gaps,
+    mean_power_axis,
+    render,
+    shown,
+    time_axis,
+)
 from testbed.report.wording import clock, kwh, percent
 
 _MARK_EVERY_H = 2
@@ -27,12 +37,12 @@ class _Line(NamedTuple):
     colour: str
     dash: Literal["--", ":", "-"]
     marker: str
-    name_below: bool
+    name_centred: bool
 
 
-_WANTED = _Line("wanted", BLUE, "--", "s", name_below=False)
-_FOR_SALE = _Line("for sale", VERMILLION, ":", "^", name_below=False)
-_TRADED = _Line("traded", GREEN, "-", "o", name_below=True)
+_WANTED = _Line("wanted", BLUE, "--", "s", name_centred=False)
+_FOR_SALE = _Line("for sale", VERMILLION, ":", "^", name_centred=False)
+_TRADED = _Line("traded", GREEN, "-", "o", name_centred=True)
 
 
 def _steps(axes: Axes, day: TradingDay, series: Series, line: _Line) -> None:
@@ -55,17 +65,30 @@ def _steps(axes: Axes, day: TradingDay, series: Series, line: _Line) -> None:
         "markeredgewidth": 0.5,
     }
     axes.plot(at + 0.5, values[at], line.marker, **look)
-    if not np.isnan(values).all():
-        top = int(np.nanargmax(values))
-        axes.annotate(
-            line.name,
-            (top + 0.5, values[top]),
-            xytext=(0, -15 if line.name_below else 5),
-            textcoords="offset points",
-            ha="center",
-            color=line.colour,
-            weight="bold",
-        )
+    _name(axes, values, line)
+
+
+def _name(axes: Axes, values: Floats, line: _Line) -> None:
+    """Write a series' name at its highest point; where its energy is centred, if that is how the line asks for it."""
+    known = np.nan_to_num(values)
+    if not known.any():
+        return
+    at = (
+        round(float(np.average(np.arange(len(known)), weights=known)))
+        if line.name_centred
+        else int(known.argmax())
+    )
+    # Inside the area if it is high enough there for the word, else above its edge.
+    inside = line.name_centred and known[at] > axes.get_ylim()[1] / 5
+    axes.annotate(
+        line.name,
+        (at + 0.5, known[at]),
+        xytext=(0, -15 if inside else 5),
+        textcoords="offset points",
+        ha="center",
+        color=line.colour,
+        weight="bold",
+    )
 
 
 def _sum(series: Series) -> int:
@@ -154,6 +177,8 @@ def _draw_optimality(day: TradingDay, figure: Figure, size: Size) -> None:
     axes.set_ylim(bottom=0)
     axes.set_ylabel("kWh since midnight")
     behind.set_ylabel("behind, kWh")
+    if not np.nanmax(np.abs(best - ours), initial=0) > 0:
+        behind.set_ylim(0, 1)
     key = [
         Line2D([], [], color=BLUE, linestyle="--", label=f"offline optimum {kwh(day.summary.bound_j)} kWh"),
         Line2D([], [], color=GREEN, label=f"traded {kwh(day.summary.traded_j)} kWh"),
@@ -175,9 +200,13 @@ def optimality(day: TradingDay) -> Plot:
         for at in range(per_hour - 1, day.intervals, per_hour)
     )
     best, gap = kwh(day.summary.bound_j), kwh(day.summary.gap_j)
+    share = percent(day.summary.optimum_share)
+    finding = f"{share} of the offline optimum: {gap} kWh short of {best} kWh"
+    if not day.summary.gap_j:
+        finding = f"All of the {best} kWh that an offline optimum trades"
     return render(
         name="optimality",
-        finding=f"{percent(day.summary.optimum_share)} of the offline optimum: {gap} kWh short of {best} kWh",
+        finding=finding,
         caption="Traded energy since midnight, and below how far it is behind the optimum, "
         "which knows the whole day beforehand.",
         description=f"Two rising steps: traded reaches {kwh(day.summary.traded_j)} kWh, "

@@ -60,7 +60,6 @@ def prosumer(day: TradingDay, of: ProsumerDay) -> Plot:
     """Generation as a line and trades stacked by buyer. Source: Fig. 10 of the transactive-energy paper."""
     layers = _layers(of, day.intervals)
     sold, made = sum(sum(energies) for _, energies in layers), sum(of.generation_j)
-    buyers = len({trade.buyer for trade in of.trades})
     rows = tuple(
         (
             clock(day.first_interval + at, day.interval_s),
@@ -73,8 +72,7 @@ def prosumer(day: TradingDay, of: ProsumerDay) -> Plot:
     parts = ", ".join(f"{buyer} {kwh(sum(energies))} kWh" for buyer, energies in layers)
     return render(
         name="prosumer",
-        finding=f"{of.prosumer} sold {kwh(sold)} of {kwh(made)} kWh to {buyers} "
-        + ("buyer" if buyers == 1 else "buyers"),
+        finding=f"{of.prosumer} sold {kwh(sold)} of the {kwh(made)} kWh it generated",
         caption="Generation as a line, final trades stacked by buyer. "
         "What lies between was used at home, stored or not bought; what lies above came out of the battery.",
         description=f"Generation of {of.prosumer} over the day, and its trades: {parts or 'none'}.",

@@ -83,7 +83,7 @@ def _verdict(day: TradingDay, *, colour: bool) -> list[str]:
 
 
 def _size(path: Path) -> str:
-    return f"{path} ({path.stat().st_size / 1000:.0f} kB)" if path.is_file() else str(path)
+    return f"{path} ({-(-path.stat().st_size // 1000)} kB)" if path.is_file() else str(path)
 
 
 def terminal_summary(day: TradingDay, *, files: Sequence[Path] = (), colour: bool = False) -> str:
