@@ -6,10 +6,11 @@ All secrets are derived from the scenario's seed, so that a run can be replayed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from random import Random
+from typing import TYPE_CHECKING
 
 from light_client.rules.crypto import CURVE_ORDER, public_key_of, sign
 from light_client.rules.ledger.committee import Committee, Member
@@ -24,7 +25,10 @@ from testbed.fleet.meter import EmulatedMeter, MeterParams
 from testbed.miner.miner import Miner
 from testbed.miner.params import MinerParams
 from testbed.scenarios.model import Scenario
-from testbed.solver.service import SolverParams, SolverService
+from testbed.solver.params import SolverParams
+
+if TYPE_CHECKING:
+    from testbed.solver.service import SolverService
 
 DSO = "dso"
 _WARM_UP_INTERVALS = 4
@@ -46,9 +50,9 @@ class Cast:
     chain: ChainParams = ChainParams()
     miner_params: MinerParams = MinerParams(batch_ms=180_000)
     """By default a block collects offers for three minutes; gates and clearings never wait for it."""
-    meter_params: MeterParams = MeterParams()
-    operator_params: OperatorParams = OperatorParams()
-    solver_params: SolverParams = SolverParams()
+    meter_params: MeterParams = field(default_factory=MeterParams)
+    operator_params: OperatorParams = field(default_factory=OperatorParams)
+    solver_params: SolverParams = field(default_factory=SolverParams)
 
     def secret(self, role: str, number: int = 0) -> bytes:
         """A test key of this scenario: worthless elsewhere."""
@@ -139,6 +143,8 @@ class Cast:
 
     def solver(self, name: PeerName, _storage: Storage) -> SolverService:
         """A solver: it keeps nothing, since everything it knows is on the ledger."""
+        from testbed.solver.service import SolverService  # noqa: PLC0415 - loads numpy and scipy, which nobody else needs
+
         number = self.solver_names.index(name)
         secret = self.secret("solver", number)
         return SolverService(name, self.genesis, secret, self.miner_names, self.solver_params)

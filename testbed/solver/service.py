@@ -5,8 +5,6 @@ Anyone may run one. Its word counts for nothing: what it submits carries its own
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from light_client.messages.chain import Blocks, NewBlock
 from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.submission import SubmitTx, TxResult
@@ -30,20 +28,11 @@ from light_client.session.actor import (
     TimerFired,
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
-from light_client.sync.follow import FollowParams
 from testbed.solver.errors import NotSolvedError
+from testbed.solver.params import SolverParams
 from testbed.solver.solve import Outcome, solve
 
 _RESEND_TIMER = "resend"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SolverParams:
-    """How a solver behaves."""
-
-    resend_ms: int = 5_000
-    """How long a solution may take to appear in a block before it is sent again, ms."""
-    follow: FollowParams = field(default_factory=FollowParams)
 
 
 class SolverService:
