@@ -24,6 +24,7 @@ from typing import Any, Final
 from light_client.rules.crypto import public_key_of
 from light_client.rules.encoding import encode
 from light_client.transport.keys import TransportKey, write_key_file
+from light_client.transport.node import Address
 from testbed.cast import DSO, Cast
 from testbed.live.nodefile import SCHEMA
 from testbed.live.staging import Staging, cast_for
@@ -63,8 +64,8 @@ class Deployment:
     staging: Staging
     cast: Cast
     nodes: tuple[Node, ...]
-    endpoints: Mapping[str, str]
-    """Name of each actor that listens -> where."""
+    servers: Mapping[str, Address]
+    """Name of each actor that listens -> where, and its transport key."""
 
 
 def deploy(folder: Path, file: ScenarioFile, staging: Staging, *, meters_per_process: int) -> Deployment:
@@ -92,9 +93,7 @@ def deploy(folder: Path, file: ScenarioFile, staging: Staging, *, meters_per_pro
         *(writer.clients(name, "solver", [name]) for name in cast.solver_names),
         *(writer.clients(f"meters-{number}", "meter", group) for number, group in enumerate(groups)),
     ]
-    return Deployment(
-        folder=folder, staging=staging, cast=cast, nodes=tuple(written), endpoints=writer.endpoints
-    )
+    return Deployment(folder=folder, staging=staging, cast=cast, nodes=tuple(written), servers=writer.servers)
 
 
 class _NodeWriter:
@@ -107,7 +106,10 @@ class _NodeWriter:
         servers = (*cast.miner_names, DSO)
         self._keys = {name: TransportKey.generate() for name in servers}
         ports = free_ports(len(servers))
-        self.endpoints = {name: f"tcp://{HOST}:{port}" for name, port in zip(servers, ports, strict=True)}
+        self.servers = {
+            name: Address(endpoint=f"tcp://{HOST}:{port}", server_key=self._keys[name].public)
+            for name, port in zip(servers, ports, strict=True)
+        }
 
     def server(self, name: str, role: str) -> Node:
         """A process of one actor that listens and dials the miners, known to all servers by its key."""
@@ -116,7 +118,7 @@ class _NodeWriter:
         actor = {
             **self._actor(name, role, [miner for miner in self._cast.miner_names if miner != name]),
             "transport_key": f"{name}.key",
-            "listen": self.endpoints[name],
+            "listen": self.servers[name].endpoint,
             "admission": {"names": known, "pseudonyms": True},
         }
         return self._write(name, [actor])
@@ -134,10 +136,7 @@ class _NodeWriter:
             "transport_key": None,
             "listen": None,
             "admission": None,
-            "peers": {
-                peer: {"endpoint": self.endpoints[peer], "server_key": self._keys[peer].public}
-                for peer in dialled
-            },
+            "peers": {peer: asdict(self.servers[peer]) for peer in dialled},
         }
 
     def _write(self, process: str, actors: Sequence[Mapping[str, Any]]) -> Node:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import testbed
 from testbed.live.clock import Clock
@@ -73,30 +73,19 @@ class Supervisor:
         """Start all processes; each waits for the clock when it is ready."""
         self._keepers = [asyncio.create_task(self._keep(child)) for child in self._children.values()]
 
-    async def wait_ready(self) -> None:
-        """Wait until every process waits for the clock.
-
-        Raises:
-            SupervisorError: one of them cannot run.
-        """
-        await self.watch(asyncio.gather(*(child.ready.wait() for child in self._children.values())))
-
     def go(self, clock: Clock) -> None:
         """Hand the clock to all, now and after each restart."""
         self._clock.set_result(clock)
 
-    async def watch(self, until: "asyncio.Future[Any]") -> None:
-        """Wait for something, and fail if meanwhile a process turns out never to run.
+    async def pause(self, seconds: float) -> None:
+        """Sleep, and fail if it turns out that a process can never run.
 
         Raises:
-            SupervisorError: one of them cannot run.
+            SupervisorError: that is so.
         """
-        waiting: set[asyncio.Future[Any]] = {until, *self._keepers}
-        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if until not in done:
-            until.cancel()
-        for finished in done:
-            finished.result()
+        done, _ = await asyncio.wait(self._keepers, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for keeper in done:
+            keeper.result()
 
     async def stop(self) -> None:
         """Ask all processes to end, wait, and end those that do not."""
