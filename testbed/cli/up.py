@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from firmware_app.command_line import Commands, add_command
 from firmware_app.console import CommandError, Console, Exit, Paint, Progress
@@ -171,7 +171,7 @@ class _Display:
         self._progress: Progress | None = None
         self._shown = 0
 
-    def __enter__(self) -> _Display:
+    def __enter__(self) -> Self:
         """Begin with nothing on the screen."""
         return self
 
@@ -236,8 +236,8 @@ def banner(running: Running, console: Console) -> list[str]:
         f"Chain     {cast.genesis.name}",
         f"Genesis   {' '.join(fingerprint[at : at + 4] for at in range(0, 32, 4))}",
         "Keys      test keys, worthless elsewhere (test-keys.json)",
-        f"Clock     {begin:%Y-%m-%d %H:%M} UTC, {clock.speed} times faster; {scenario.intervals} intervals of "
-        f"{scenario.interval_s // 60} min take {real_s // 60} min {real_s % 60} s",
+        f"Clock     from {begin:%Y-%m-%d %H:%M} UTC on, {clock.speed} times faster",
+        f"Day       {scenario.intervals} intervals of {scenario.interval_s // 60} min, over in {real_s:,} s",
         *(
             f"{name:<9} {address.endpoint}   {address.server_key}"
             for name, address in deployment.servers.items()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from light_client.rules.units import JOULES_PER_KWH
-from testbed.cast import Cast
+from testbed.cast import DSO, Cast
 from testbed.live.watching import View
 
 
@@ -34,6 +34,7 @@ class Summary:
     checked: Mapping[str, int]
     """What the meters checked -> how often, all together."""
     refusals: Mapping[str, int]
+    """Rule -> how often somebody refused something by it."""
     restarts: Mapping[str, int]
     """Process -> how often it was started again."""
     failures: tuple[str, ...]
@@ -68,6 +69,11 @@ def summary_of(view: View, cast: Cast, restarts: Mapping[str, int]) -> Summary:
     )
 
 
+def copies_of(cast: Cast) -> tuple[str, ...]:
+    """Everybody who holds the chain, or judges all of it, and says how far."""
+    return (*cast.miner_names, DSO, *cast.meter_names)
+
+
 def _failures(view: View, cast: Cast) -> Iterator[str]:
     """What is not as it should be, worst first."""
     if forks := view.forks():
@@ -80,10 +86,8 @@ def _failures(view: View, cast: Cast) -> Iterator[str]:
         yield f"{len(view.meters)} meters followed the chain, expected {len(cast.meter_names)}"
     if len(view.finals) < cast.scenario.intervals:
         yield f"{len(view.finals)} intervals are final, expected {cast.scenario.intervals}"
-    last = max((final.height for final in view.finals.values()), default=0)
-    behind = [name for name, meter in view.meters.items() if meter["height"] < last]
-    if behind:
-        yield f"{len(behind)} meters had not verified the last final interval, {behind[0]} among them"
+    if behind := view.behind(copies_of(cast)):
+        yield f"{len(behind)} copies of the chain lack the last final interval, that of {behind[0]} among them"
 
 
 def summary_lines(summary: Summary, interval_s: int, *, verdict: bool) -> list[str]:
@@ -105,7 +109,7 @@ def summary_lines(summary: Summary, interval_s: int, *, verdict: bool) -> list[s
         f"Meters      {summary.meters} checked {checked['headers']} headers, {checked['trades']} own trades, "
         f"{checked['solutions']} whole solutions, {checked['balances']} balances"
     )
-    refused = ", ".join(f"{count} {kind}" for kind, count in sorted(summary.refusals.items()))
+    refused = ", ".join(f"{count} by {rule}" for rule, count in sorted(summary.refusals.items()))
     lines.append(f"Refused     {refused or 'nothing'}")
     if summary.restarts:
         again = ", ".join(f"{name} {count} times" for name, count in sorted(summary.restarts.items()))

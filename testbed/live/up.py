@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from testbed.live.clock import Clock
 from testbed.live.deployment import Deployment
-from testbed.live.summary import Summary, summary_of
+from testbed.live.summary import Summary, copies_of, summary_of
 from testbed.live.supervisor import Supervisor, SupervisorError
 from testbed.live.watching import View, Watch
 
@@ -170,12 +170,9 @@ async def _until_over(running: Running, watch: Watch, interrupted: asyncio.Event
 
 
 def is_complete(view: View, running: Running) -> bool:
-    """Whether every interval is final and every meter has followed the chain that far."""
+    """Whether every interval is final and every copy of the chain goes that far, the meters' included."""
     cast = running.deployment.cast
-    if len(view.finals) < cast.scenario.intervals or len(view.meters) < len(cast.meter_names):
-        return False
-    height = max(final.height for final in view.finals.values())
-    return all(meter["height"] >= height for meter in view.meters.values())
+    return len(view.finals) == cast.scenario.intervals and not view.behind(copies_of(cast))
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

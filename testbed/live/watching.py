@@ -63,6 +63,8 @@ class View:
     """What is known of the run so far."""
 
     genesis: Genesis
+    wanted: range
+    """Intervals of the run; those that are cleared after them are not counted."""
     heights: dict[str, int] = field(default_factory=dict)
     """Actor -> height of its newest block."""
     tips: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -77,8 +79,9 @@ class View:
     meters: dict[str, dict[str, int]] = field(default_factory=dict)
     """Meter -> what it checked."""
     refusals: Counter[str] = field(default_factory=Counter)
+    """Rule -> how often it was broken."""
     reasons: dict[str, str] = field(default_factory=dict)
-    """Kind of refusal -> the newest of them."""
+    """Rule -> the newest refusal."""
     halted: dict[str, str] = field(default_factory=dict)
     """Meter -> why it stopped believing the chain."""
     late_ms: int = 0
@@ -97,8 +100,9 @@ class View:
             case "halted":
                 self.halted[actor] = str(value)
             case _ if name in REFUSALS:
-                self.refusals[name] += 1
-                self.reasons[name] = f"{actor}: {value}"
+                rule = _rule_of(value)
+                self.refusals[rule] += 1
+                self.reasons[rule] = f"{actor}: {name} {value}"
 
     def _block(self, actor: str, block: dict[str, Any]) -> None:
         height = block["height"]
@@ -111,7 +115,7 @@ class View:
         self.extra_rounds += block["round"]
         self.paid_uc += block["paid_uc"]
         self.events.update(block["events"])
-        if block["interval"]:
+        if block["interval"] in self.wanted:
             late_ms = block["time_ms"] - self.genesis.gate_ms(block["interval"])
             self.finals[block["interval"]] = FinalInterval(
                 height=height, how=block["how"], traded_j=block["traded_j"], late_ms=late_ms
@@ -140,6 +144,11 @@ class View:
         """Sum over the meters of what they checked."""
         return sum(meter[what] for meter in self.meters.values())
 
+    def behind(self, copies: Iterable[str]) -> list[str]:
+        """Those of the copies that do not reach the block that cleared the newest final interval."""
+        height = max((final.height for final in self.finals.values()), default=0)
+        return [name for name in copies if self.heights.get(name, 0) < height]
+
     def forks(self) -> list[int]:
         """Heights at which two of the copies differ."""
         seen: dict[int, set[str]] = {}
@@ -152,11 +161,19 @@ class View:
         return sorted(height for height, blocks in seen.items() if len(blocks) > 1)
 
 
+def _rule_of(value: object) -> str:
+    """The rule id in what a refusal reports: alone, before a colon, or after the name of the peer."""
+    text = str(value[-1] if isinstance(value, list) and value else value)
+    return text.partition(":")[0] if text else "no rule"
+
+
 class Watch:
     """Follows all report files of a deployment."""
 
     def __init__(self, deployment: Deployment) -> None:
-        self.view = View(genesis=deployment.cast.genesis)
+        scenario = deployment.cast.scenario
+        wanted = range(scenario.first_interval, scenario.last_interval + 1)
+        self.view = View(genesis=deployment.cast.genesis, wanted=wanted)
         self._tails = [Tail(node.reports) for node in deployment.nodes]
 
     def look(self) -> View:
