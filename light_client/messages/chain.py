@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, Final, Self
 
 from light_client.messages.shape import (
@@ -25,30 +26,39 @@ MAX_BLOCKS: Final = 256
 """Most blocks of one answer."""
 
 
+class Announce(IntEnum):
+    """What a follower is sent unasked."""
+
+    HEADERS = 0
+    """Header and certificate of every block."""
+    CLEARINGS = 1
+    """Header and certificate of the blocks that make an interval final."""
+    BLOCKS = 2
+    """Every block whole."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribe:
     """Follower -> miner: announce new blocks to me. Forgotten by the miner after a while and on restart: repeat it."""
 
     from_height: int
     """Newest height that the follower has; if the chain is longer, the newest block is announced at once."""
-    clearings_only: bool = False
-    """Announce only blocks that make an interval final."""
+    announce: Announce = Announce.HEADERS
+    """What to send of each new block."""
 
     def __post_init__(self) -> None:
         check_number("height to follow from", self.from_height)
 
     def to_wire(self) -> tuple[Any, ...]:
         """Fields in order."""
-        return (self.from_height, int(self.clearings_only))
+        return (self.from_height, int(self.announce))
 
     @classmethod
     def from_wire(cls, wire: tuple[Any, ...]) -> Self:
         """Read the fields."""
-        from_height, clearings_only = fields_of(wire, 2, "a subscription")
-        return cls(
-            from_height=from_height,
-            clearings_only=flag("clearings only", clearings_only),
-        )
+        from_height, announce = fields_of(wire, 2, "a subscription")
+        check_number("what to announce", announce, 0, len(Announce) - 1)
+        return cls(from_height=from_height, announce=Announce(announce))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,7 @@ def trusted_header_is_fresh(trusted: TrustedState, now_ms: int, params: LightPar
 
 def committee_is_the_known_one(trusted: TrustedState, update: Update) -> None:
     """LC-04: the header names the committee that the trusted state expects to sign."""
-    expected = trusted.committee.hash()
+    expected = trusted.committee.hash
     if update.header.committee_hash != expected:
         raise RuleViolation(
             "LC-04",

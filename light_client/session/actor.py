@@ -98,7 +98,8 @@ class Actor(Protocol):
 
 
 class Storage(Protocol):
-    """What an actor may read of its durable values when it is built; it writes by ``Write`` effects only."""
+    """What an actor may read of its durable values, at any time; it writes by ``Write`` effects only, and sees those of earlier
+    calls."""
 
     def get(self, table: str, key: bytes) -> bytes | None:
         """The value of a key, or None."""

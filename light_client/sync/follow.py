@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from light_client.messages.chain import GetBlocks, Subscribe
+from light_client.messages.chain import Announce, Blocks, GetBlocks, Subscribe
 from light_client.messages.codec import encode_message
 from light_client.rules.errors import LocalError
 from light_client.session.actor import Effect, PeerName, Send, SetTimer
@@ -22,7 +22,7 @@ class FollowParams:
 
     retry_ms: int = 3_000
     """How long an answer may take before the next server is asked, ms."""
-    poll_ms: int = 120_000
+    poll_ms: int = 240_000
     """After how long without an announcement to ask, and to renew the subscription, ms."""
 
     def follower(self, servers: tuple[PeerName, ...]) -> BlockFollower:
@@ -39,7 +39,7 @@ class BlockFollower:
         *,
         limit: int = 64,
         retry_ms: int = 3_000,
-        poll_ms: int = 120_000,
+        poll_ms: int = 240_000,
     ):
         if not servers:
             raise LocalError("a follower needs a server", got=0, expected="at least one")
@@ -70,10 +70,14 @@ class BlockFollower:
             return []
         return self._ask(height, now_ms)
 
-    def answered(self, received: int, height: int, now_ms: int) -> list[Effect]:
-        """Blocks came in: ``received`` of them; the caller now has ``height``."""
-        self._asked = False
+    def came(self, received: int, newest: int, height: int, now_ms: int) -> list[Effect]:
+        """Blocks came in, asked for or not: ``received`` new ones, the last at ``newest``; the caller now has ``height``."""
+        self._announced = max(self._announced, newest)
+        was_asked, self._asked = self._asked, False
         if self._announced > height or received >= self._limit:
+            if was_asked and not received:
+                self._asked = True  # the server has nothing better: let the timer turn to the next one
+                return []
             return self._ask(height, now_ms)
         effects: list[Effect] = [SetTimer(name=TIMER, at_ms=now_ms + self._poll_ms)]
         if now_ms >= self._subscribed_ms + self._poll_ms:  # a busy chain moves the timer on and on
@@ -89,7 +93,9 @@ class BlockFollower:
         """The timer has run out: no answer, or nothing heard for long."""
         if self._asked:
             self._switch()
-        return self.start(height, now_ms)
+            return self.start(height, now_ms)
+        again = SetTimer(name=TIMER, at_ms=now_ms + self._poll_ms)
+        return [self._subscribe(height, now_ms), again]  # the server answers if it has more
 
     def _switch(self) -> None:
         self._current = (self._current + 1) % len(self._servers)
@@ -98,7 +104,8 @@ class BlockFollower:
 
     def _subscribe(self, height: int, now_ms: int) -> Send:
         self._subscribed_ms = now_ms
-        return Send(peer=self.server, message=encode_message(Subscribe(from_height=height)))
+        request = Subscribe(from_height=height, announce=Announce.BLOCKS)
+        return Send(peer=self.server, message=encode_message(request))
 
     def _ask(self, height: int, now_ms: int) -> list[Effect]:
         self._asked = True
@@ -107,3 +114,8 @@ class BlockFollower:
             Send(peer=self.server, message=encode_message(request)),
             SetTimer(name=TIMER, at_ms=now_ms + self._retry_ms),
         ]
+
+
+def newest_of(blocks: Blocks) -> int:
+    """Height of the last block of a message; 0 if it holds none."""
+    return blocks.blocks[-1].header.height if blocks.blocks else 0

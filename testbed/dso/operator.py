@@ -43,7 +43,7 @@ from light_client.session.actor import (
     Write,
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
-from light_client.sync.follow import FollowParams
+from light_client.sync.follow import FollowParams, newest_of
 from testbed.dso.registry import Registry, WithdrawalRefusedError
 from testbed.follower import LedgerFollower
 
@@ -229,7 +229,7 @@ class Operator:
                 if isinstance(event, Deposited):
                     self.registry.deposit(event.address, event.amounts)
         self._forget_granted()
-        effects.extend(self._follower.answered(received, self.ledger.tip.height, now_ms))
+        effects.extend(self._follower.came(received, newest_of(blocks), self.ledger.tip.height, now_ms))
         return [*effects, *self._batch_later(now_ms)]
 
     def _forget_granted(self) -> None:

@@ -15,7 +15,7 @@ from light_client.messages.proofs import (
     GetTrades,
     TradesMessage,
 )
-from light_client.messages.registry import WithdrawEntry, WithdrawReply, sign_withdraw
+from light_client.messages.registry import WithdrawEntry, WithdrawReply, WithdrawRequest, sign_withdraw
 from light_client.messages.submission import SubmitTx, TxResult
 from light_client.rules.crypto import public_key_of, sign
 from light_client.rules.errors import RuleViolation
@@ -41,7 +41,7 @@ from light_client.session.actor import (
     Write,
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
-from light_client.sync.follow import FollowParams
+from light_client.sync.follow import FollowParams, newest_of
 from light_client.wallet.wallet import AddressKey, Wallet
 from testbed.fleet.order_book import OrderBook
 from testbed.fleet.orders import Order, Stage
@@ -104,7 +104,7 @@ class EmulatedMeter:
             for offer, key in zip(planned, keys, strict=True)
         ]
         self._orders = OrderBook(orders, genesis.chain.max_tx_bytes)
-        self._asked: dict[int, list[Order]] = {}
+        self._requests: dict[int, bytes] | None = None
         self._unproven: dict[int, set[OfferId]] = {}
 
     def _moment(self, plan: PlannedOffer) -> int:
@@ -163,42 +163,47 @@ class EmulatedMeter:
         return []
 
     def _withdraw(self, now_ms: int) -> list[Effect]:
-        """Ask the DSO for the assets of all orders that have none yet: the daily batch of addresses."""
-        if not self._asked:
+        """Ask the DSO for the assets of the day's orders: one batch of addresses, asked again until it answers.
+
+        After a restart the same requests go out once more; the DSO answers them as it did before.
+        """
+        if self._requests is None:
+            self._requests = {}
             wanting = self._orders.at(Stage.PLANNED)
             for start in range(0, len(wanting), _ASK_BATCH):
-                self._asked[self._first_index + start] = wanting[start : start + _ASK_BATCH]
-        effects: list[Effect] = []
-        for request_id, orders in self._asked.items():
-            entries = tuple(
-                WithdrawEntry(
-                    address=a.address,
-                    first_interval=a.first_interval,
-                    last_interval=a.last_interval,
-                    production_j=a.production_j,
-                    consumption_j=a.consumption_j,
-                    money_uc=a.money_uc,
-                )
-                for a in (order.asset for order in orders)
-            )
-            request = sign_withdraw(
-                self._chain_id,
-                request_id=request_id,
-                meter_id=self.name,
-                entries=entries,
-                public_key=self.identity_key,
-                signer=lambda message: sign(self._identity, message),
-            )
-            effects.append(Send(peer=self._operator, message=encode_message(request)))
+                request = self._request_for(self._first_index + start, wanting[start : start + _ASK_BATCH])
+                self._requests[request.request_id] = encode_message(request)
+        effects: list[Effect] = [Send(peer=self._operator, message=raw) for raw in self._requests.values()]
         if effects:
             effects.append(SetTimer(name="withdraw", at_ms=now_ms + self._params.resend_ms))
         return effects
 
+    def _request_for(self, request_id: int, orders: list[Order]) -> WithdrawRequest:
+        entries = tuple(
+            WithdrawEntry(
+                address=asset.address,
+                first_interval=asset.first_interval,
+                last_interval=asset.last_interval,
+                production_j=asset.production_j,
+                consumption_j=asset.consumption_j,
+                money_uc=asset.money_uc,
+            )
+            for asset in (order.asset for order in orders)
+        )
+        return sign_withdraw(
+            self._chain_id,
+            request_id=request_id,
+            meter_id=self.name,
+            entries=entries,
+            public_key=self.identity_key,
+            signer=lambda message: sign(self._identity, message),
+        )
+
     def _withdrawn(self, reply: WithdrawReply) -> list[Effect]:
-        orders = self._asked.pop(reply.request_id, [])
-        if reply.accepted:
+        if self._requests is None or self._requests.pop(reply.request_id, None) is None or reply.accepted:
             return []
-        for order in orders:
+        start = reply.request_id - self._first_index
+        for order in self._orders.orders[start : start + _ASK_BATCH]:
             if order.stage is Stage.PLANNED:
                 order.advance(Stage.MISSED)
         return [Report(name="withdrawal-failed", value=reply.reason)]
@@ -257,7 +262,7 @@ class EmulatedMeter:
             self._headers[header.height] = header
             self._headers.pop(header.height - _HEADERS_KEPT, None)
             effects += self._take_in(header, followed, now_ms)
-        return effects + self._follower.answered(received, self.client.replica.height, now_ms)
+        return effects + self._follower.came(received, newest_of(blocks), self.client.replica.height, now_ms)
 
     def _halt(self, broken: Rejected) -> list[Effect]:
         """A quorum signed what the rules forbid: stop trading, say why, and never go on by oneself."""

@@ -44,12 +44,12 @@ def pace(speed: int, interval_s: int) -> Pace:
 
     follow = FollowParams(
         retry_ms=at_least(3_000, 400),
-        poll_ms=min(at_least(120_000, 1_000), SUBSCRIPTION_MS // 2),
+        poll_ms=min(at_least(240_000, 1_000), SUBSCRIPTION_MS // 2),
     )
     return Pace(
         chain=ChainParams(solve_deadline_ms=min(at_least(60_000, 1_000), interval_ms * 3 // 4)),
         miner_params=MinerParams(
-            batch_ms=min(at_least(180_000, 100), interval_ms // 3),
+            batch_ms=min(at_least(240_000, 100), interval_ms // 3),
             resend_ms=at_least(2_000, 400),
             sync_retry_ms=at_least(2_000, 400),
             heartbeat_ms=at_least(30_000, 1_000),

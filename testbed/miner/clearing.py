@@ -36,6 +36,10 @@ class Solutions:
         """The best proven solution for the closed gate, raw; no bytes if there is none."""
         return self._best
 
+    def knows(self, raw: bytes) -> bool:
+        """Whether these bytes are the best solution at hand."""
+        return bool(raw) and raw == self._best
+
     def submit(self, signed: SignedTransaction) -> bool:
         """Judge a solution, or keep it until the gate closes here too.
 
@@ -46,7 +50,7 @@ class Solutions:
             RuleViolation: SOL-01 too many of this key; SOL-02 for an interval that is final; or the rule it breaks.
         """
         transaction = signed.transaction
-        if not isinstance(transaction, SubmitSolution) or signed.raw == self._best:
+        if not isinstance(transaction, SubmitSolution):
             return False
         interval = transaction.solution.plan.first_interval
         waiting = self._ledger.state.meta.next_interval

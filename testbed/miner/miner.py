@@ -188,7 +188,7 @@ class Miner:
         """Take in a transaction; tell the submitter, and the other miners if it came from outside."""
         tx_id = tx_id_of(raw)
         outside = peer not in self._miners
-        fresh = not self._pool.knows(tx_id)
+        fresh = not self._pool.knows(tx_id) and not self._solutions.knows(raw)
         try:
             if fresh:
                 self._admit(raw, tx_id, now_ms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from light_client.messages.chain import (
+    Announce,
     Blocks,
     CertifiedBlock,
     GetBlocks,
@@ -41,7 +42,7 @@ class Server:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._followers: dict[PeerName, tuple[bool, int]] = {}
+        self._followers: dict[PeerName, tuple[Announce, int]] = {}
 
     def answer(self, request: Message, peer: PeerName, now_ms: int) -> Message | None:
         """The answer to a request of a follower; None if it needs none, or is no request."""
@@ -63,15 +64,16 @@ class Server:
         """Tell the followers of a new block."""
         if not self._followers:
             return []
-        raw = encode_message(NewBlock(header=block.header, certificate=block.certificate))
-        final = bool(block.header.clearing.interval)
         gone = [peer for peer, (_, until_ms) in self._followers.items() if until_ms < now_ms]
         for peer in gone:
             del self._followers[peer]
+        header = encode_message(NewBlock(header=block.header, certificate=block.certificate))
+        whole = encode_message(Blocks(blocks=(block,)))
+        final = bool(block.header.clearing.interval)
         return [
-            Send(peer=peer, message=raw)
-            for peer, (clearings_only, _) in self._followers.items()
-            if final or not clearings_only
+            Send(peer=peer, message=whole if announce is Announce.BLOCKS else header)
+            for peer, (announce, _) in self._followers.items()
+            if final or announce is not Announce.CLEARINGS
         ]
 
     def newest(self) -> NewBlock | None:
@@ -85,7 +87,7 @@ class Server:
     def _subscribe(self, request: Subscribe, peer: PeerName, now_ms: int) -> Message | None:
         if peer not in self._followers and len(self._followers) >= MAX_FOLLOWERS:
             return self._refuse(request)
-        self._followers[peer] = (request.clearings_only, now_ms + SUBSCRIPTION_MS)
+        self._followers[peer] = (request.announce, now_ms + SUBSCRIPTION_MS)
         return self.newest() if request.from_height < self._ledger.height else None
 
     def _blocks(self, request: GetBlocks) -> Message:

@@ -153,6 +153,10 @@ class Simulator:
         """What is durable at a node."""
         return self._nodes[name].storage
 
+    def batches(self, name: PeerName) -> int:
+        """How many calls of a node wrote something, over all its lives."""
+        return self._nodes[name].batches
+
     def run(self, until_ms: int, stop: Callable[[], bool] | None = None) -> bool:
         """Let time pass up to ``until_ms``, or until ``stop`` says so.
 

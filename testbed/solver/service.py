@@ -28,6 +28,7 @@ from light_client.session.actor import (
     TimerFired,
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
+from light_client.sync.follow import newest_of
 from testbed.solver.errors import NotSolvedError
 from testbed.solver.params import SolverParams
 from testbed.solver.solve import Outcome, solve
@@ -101,7 +102,7 @@ class SolverService:
                 refusal = Report(name="block-refused", value=broken.rule)
                 return [refusal, *self._follower.refused(self.replica.height, now_ms)]
             received += 1
-        effects = self._follower.answered(received, self.replica.height, now_ms)
+        effects = self._follower.came(received, newest_of(blocks), self.replica.height, now_ms)
         return [*effects, *self._solve(now_ms)]
 
     def _solve(self, now_ms: int) -> list[Effect]:

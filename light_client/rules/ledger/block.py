@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from light_client.rules import merkle
@@ -72,6 +72,7 @@ class Header:
     committee_hash: bytes
     next_committee_hash: bytes
     clearing: Clearing
+    _hash: bytes = field(init=False, repr=False, compare=False, default=b"")
 
     def to_wire(self) -> tuple[Any, ...]:
         """Canonical form."""
@@ -92,8 +93,10 @@ class Header:
         )
 
     def hash(self) -> bytes:
-        """What votes and the next header name."""
-        return tagged_hash("gridlight/header/1", encode(self.to_wire()))
+        """What votes and the next header name; computed once, since everything that checks a header asks for it."""
+        if not self._hash:
+            object.__setattr__(self, "_hash", tagged_hash("gridlight/header/1", encode(self.to_wire())))
+        return self._hash
 
 
 def header_from_wire(wire: Any) -> Header:

@@ -60,7 +60,7 @@ def genesis_tip(genesis: Genesis) -> Tip:
 
 def header_links(tip: Tip, header: Header, chain_id: bytes, committee: Committee) -> None:
     """LED-34: the header belongs to this chain and follows this tip, in height, time, hashes and committee."""
-    expected_hash = committee.hash()
+    expected_hash = committee.hash
     pairs = (
         ("chain id", header.chain_id, chain_id),
         ("height", header.height, tip.height + 1),
@@ -138,7 +138,7 @@ def make_block(
         transactions=listed,
         verify_signature=verify_signature,
     )
-    committee_hash = committee.hash()
+    committee_hash = committee.hash
     header = Header(
         chain_id=state.chain_id,
         height=tip.height + 1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -58,6 +58,10 @@ class Committee:
     """The miners of an epoch, in the order that the bitmap of a certificate follows."""
 
     members: tuple[Member, ...]
+    total_weight: int = field(init=False, repr=False, compare=False)
+    """Sum of the weights."""
+    hash: bytes = field(init=False, repr=False, compare=False)
+    """What a header commits to."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.members) <= MAX_COMMITTEE:
@@ -74,11 +78,8 @@ class Committee:
                 got=len(self.members),
                 expected="distinct keys",
             )
-
-    @property
-    def total_weight(self) -> int:
-        """Sum of the weights."""
-        return sum(member.weight for member in self.members)
+        object.__setattr__(self, "total_weight", sum(member.weight for member in self.members))
+        object.__setattr__(self, "hash", tagged_hash("gridlight/committee/1", encode(self.to_wire())))
 
     def is_quorum(self, weight: int) -> bool:
         """Strictly more than two thirds of the weight, by cross-multiplication."""
@@ -102,10 +103,6 @@ class Committee:
     def to_wire(self) -> tuple[Any, ...]:
         """Canonical form."""
         return tuple((member.public_key, member.weight) for member in self.members)
-
-    def hash(self) -> bytes:
-        """What a header commits to."""
-        return tagged_hash("gridlight/committee/1", encode(self.to_wire()))
 
 
 def committee_from_wire(wire: Any) -> Committee:

@@ -1,4 +1,4 @@
-"""A small chain for tests: genesis, keys, a client that acts as grid operator and prosumers, and a simulated committee."""
+"""A small chain for tests: genesis, keys, a client that acts for all users, and a simulated committee."""
 
 from __future__ import annotations
 
