@@ -73,6 +73,8 @@ class View:
     """Miner or DSO -> height -> hash."""
     finals: dict[int, FinalInterval] = field(default_factory=dict)
     """Interval -> how it became final, by the DSO's copy of the chain."""
+    counted: int = 0
+    """Height up to which the DSO's blocks are in what follows."""
     extra_rounds: int = 0
     paid_uc: int = 0
     events: Counter[str] = field(default_factory=Counter)
@@ -110,8 +112,9 @@ class View:
         if height in self.chains.setdefault(actor, {}) and self.chains[actor][height] != block["hash"]:
             self.halted[actor] = f"two blocks of height {height}"
         self.chains[actor][height] = block["hash"]
-        if actor != DSO or height != len(self.chains[DSO]):  # after a restart it follows the chain anew
+        if actor != DSO or height <= self.counted:  # after a restart it follows the chain anew
             return
+        self.counted = height
         self.extra_rounds += block["round"]
         self.paid_uc += block["paid_uc"]
         self.events.update(block["events"])

@@ -1,10 +1,9 @@
-"""A part of a day between real processes: a miner is killed, comes back and catches up; everybody ends with one chain."""
+"""A part of a day between real processes: a miner is killed, comes back, catches up; everybody has one chain."""
 
 import asyncio
 import json
 import os
 import signal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,7 +103,7 @@ def test_the_killed_miner_came_back_with_its_chain_and_caught_up(
 
 
 def test_all_copies_of_the_chain_are_one(day: tuple[Deployment, Outcome, _Killer]) -> None:
-    deployment, outcome, _ = day
+    deployment, _, _ = day
     chains = {miner: _chain(deployment, miner) for miner in deployment.cast.miner_names}
     longest = max(chains.values(), key=len)
     final_height = max(b.header.height for b in longest if b.header.clearing.interval in _wanted(deployment))
@@ -133,7 +132,7 @@ def test_a_verifier_that_took_no_part_accepts_the_chain(day: tuple[Deployment, O
 
 
 def test_every_meter_verified_the_finals_itself(day: tuple[Deployment, Outcome, _Killer]) -> None:
-    deployment, outcome, _ = day
+    deployment, _, _ = day
     newest: dict[str, dict[str, Any]] = {}
     for name in ("meters-0", "meters-1"):
         newest |= {line["actor"]: line["value"] for line in _reports(deployment, name, "live.status")}

@@ -79,7 +79,9 @@ def test_a_killed_process_comes_back_with_everything_it_had_answered(tmp_path: P
         assert _end(child)[0] == STOPPED
     connections = [line["value"] for line in reports(log) if line["name"] == "live.connections"]
     assert connections[-1]["connected"] == ["counter"]
-    assert set(connections[-1]["faults"]) <= {"queue-full"}, "only what was asked while nobody was there is lost"
+    assert set(connections[-1]["faults"]) <= {"queue-full"}, (
+        "only what was asked while nobody was there is lost"
+    )
 
 
 def test_virtual_time_runs_in_the_reports(tmp_path: Path, start: Start) -> None:
