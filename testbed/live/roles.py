@@ -58,7 +58,7 @@ ROLES: Final[Mapping[str, Factory]] = MappingProxyType(
 )
 
 
-def status_of(actor: Actor) -> Mapping[str, Any]:
+def status_of(actor: Actor) -> Mapping[str, Any] | None:
     """How far an actor is: height and hash of the newest block it holds for true, and what it checked."""
     match actor:
         case Miner() | Operator():
@@ -75,4 +75,4 @@ def status_of(actor: Actor) -> Mapping[str, Any]:
                 "rejected": checked.rejected,
             }
         case _:
-            return {}
+            return None

@@ -125,8 +125,6 @@ class View:
             )
 
     def _status(self, actor: str, status: dict[str, Any]) -> None:
-        if not status:
-            return
         self.heights[actor] = status["height"]
         if status["tip"] is not None:
             self.tips[actor] = (status["height"], status["tip"])
