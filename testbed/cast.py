@@ -6,10 +6,11 @@ All secrets are derived from the scenario's seed, so that a run can be replayed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from random import Random
+from typing import TYPE_CHECKING
 
 from light_client.rules.crypto import CURVE_ORDER, public_key_of, sign
 from light_client.rules.ledger.committee import Committee, Member
@@ -18,13 +19,16 @@ from light_client.rules.market.params import MarketParams
 from light_client.rules.units import Side
 from light_client.session.actor import PeerName, Storage
 from light_client.wallet.wallet import Wallet
-from testbed.dso.operator import Operator
+from testbed.dso.operator import Operator, OperatorParams
 from testbed.dso.registry import Registration, Registry
-from testbed.fleet.meter import EmulatedMeter
+from testbed.fleet.meter import EmulatedMeter, MeterParams
 from testbed.miner.miner import Miner
 from testbed.miner.params import MinerParams
 from testbed.scenarios.model import Scenario
-from testbed.solver.service import SolverService
+from testbed.solver.params import SolverParams
+
+if TYPE_CHECKING:
+    from testbed.solver.service import SolverService
 
 DSO = "dso"
 _WARM_UP_INTERVALS = 4
@@ -46,6 +50,9 @@ class Cast:
     chain: ChainParams = ChainParams()
     miner_params: MinerParams = MinerParams(batch_ms=240_000)
     """By default a block collects offers for four minutes; gates and clearings never wait for it."""
+    meter_params: MeterParams = field(default_factory=MeterParams)
+    operator_params: OperatorParams = field(default_factory=OperatorParams)
+    solver_params: SolverParams = field(default_factory=SolverParams)
 
     def secret(self, role: str, number: int = 0) -> bytes:
         """A test key of this scenario: worthless elsewhere."""
@@ -116,7 +123,10 @@ class Cast:
             for home in self.scenario.homes
         ]
         registry = Registry(registrations, self.scenario.interval_s)
-        return Operator(DSO, self.genesis, self.secret("dso"), registry, self.miner_names, storage)
+        secret = self.secret("dso")
+        return Operator(
+            DSO, self.genesis, secret, registry, self.miner_names, storage, self.operator_params
+        )
 
     def miner(self, name: PeerName, storage: Storage) -> Miner:
         """A member of the committee."""
@@ -133,8 +143,11 @@ class Cast:
 
     def solver(self, name: PeerName, _storage: Storage) -> SolverService:
         """A solver: it keeps nothing, since everything it knows is on the ledger."""
+        from testbed.solver.service import SolverService  # noqa: PLC0415 - loads numpy and scipy, which nobody else needs
+
         number = self.solver_names.index(name)
-        return SolverService(name, self.genesis, self.secret("solver", number), self.miner_names)
+        secret = self.secret("solver", number)
+        return SolverService(name, self.genesis, secret, self.miner_names, self.solver_params)
 
     def meter(self, name: PeerName, storage: Storage) -> EmulatedMeter:
         """A home's meter; each starts with another miner as its server."""
@@ -152,6 +165,7 @@ class Cast:
             operator=DSO,
             storage=storage,
             chance=self.chance("meter", home_id),
+            params=self.meter_params,
         )
 
     def offered_j(self, side: Side) -> int:

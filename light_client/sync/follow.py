@@ -6,12 +6,28 @@ when one does not answer in time or sends what the caller refuses. Announcements
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from light_client.messages.chain import Announce, Blocks, GetBlocks, Subscribe
 from light_client.messages.codec import encode_message
 from light_client.rules.errors import LocalError
 from light_client.session.actor import Effect, PeerName, Send, SetTimer
 
 TIMER = "follow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowParams:
+    """How patient a follower is."""
+
+    retry_ms: int = 3_000
+    """How long an answer may take before the next server is asked, ms."""
+    poll_ms: int = 240_000
+    """After how long without an announcement to ask, and to renew the subscription, ms."""
+
+    def follower(self, servers: tuple[PeerName, ...]) -> BlockFollower:
+        """A follower as patient as this."""
+        return BlockFollower(servers, retry_ms=self.retry_ms, poll_ms=self.poll_ms)
 
 
 class BlockFollower:

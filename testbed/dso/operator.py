@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from light_client.messages.chain import Blocks, CertifiedBlock, NewBlock
@@ -43,7 +43,7 @@ from light_client.session.actor import (
     Write,
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
-from light_client.sync.follow import BlockFollower, newest_of
+from light_client.sync.follow import FollowParams, newest_of
 from testbed.dso.registry import Registry, WithdrawalRefusedError
 from testbed.follower import LedgerFollower
 
@@ -62,6 +62,7 @@ class OperatorParams:
     """How long a batch may take to appear in a block before it is sent again, ms."""
     max_batch: int = MAX_GRANTS
     """Most addresses in one batch."""
+    follow: FollowParams = field(default_factory=FollowParams)
 
 
 class FollowedBlock(NamedTuple):
@@ -95,7 +96,7 @@ class Operator:
         self._miners = miners
         self._params = params or OperatorParams()
         self.ledger = LedgerFollower(genesis, verify)
-        self._follower = BlockFollower(miners)
+        self._follower = self._params.follow.follower(miners)
         self._answered: dict[tuple[bytes, int], WithdrawReply] = {}
         self._waiting: dict[bytes, Asset] = {}
         self._outstanding: tuple[int, frozenset[bytes], bytes] | None = None

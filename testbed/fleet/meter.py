@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from light_client.client import LightClient
@@ -41,7 +41,7 @@ from light_client.session.actor import (
     Write,
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
-from light_client.sync.follow import BlockFollower, newest_of
+from light_client.sync.follow import FollowParams, newest_of
 from light_client.wallet.wallet import AddressKey, Wallet
 from testbed.fleet.order_book import OrderBook
 from testbed.fleet.orders import Order, Stage
@@ -63,6 +63,7 @@ class MeterParams:
     """How long an answer is waited for before something is sent again, ms."""
     quiet_ms: int = 5_000
     """Before the end of its interval of posting by which an offer must be out, ms."""
+    follow: FollowParams = field(default_factory=FollowParams)
 
 
 class EmulatedMeter:
@@ -92,7 +93,7 @@ class EmulatedMeter:
         self._operator = operator
         self._params = params or MeterParams()
         self._chance = chance
-        self._follower = BlockFollower(servers)
+        self._follower = self._params.follow.follower(servers)
         self._headers: dict[int, Header] = {}
         self._halted = False
         planned = tuple(plan)

@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from light_client.rules.errors import LocalError
 from light_client.session.actor import (
@@ -40,6 +40,15 @@ _STATUS_S: Final = 1.0
 """Pause between the driver's reports about itself, real seconds."""
 
 
+StatusOf: TypeAlias = Callable[[Actor], object]
+"""What an actor shows of itself beyond its reports."""
+
+
+def nothing(_: Actor) -> object:
+    """No status."""
+    return None
+
+
 class Link(Protocol):
     """What the driver needs of a transport."""
 
@@ -66,6 +75,9 @@ class _Slot:
     actor: Actor
     compartment: Compartment
     transport: Link
+    status_of: StatusOf
+    status: object = None
+    """As last reported."""
     reported: Mapping[str, object] = field(default_factory=dict)
     """State of the connections as last reported."""
 
@@ -97,13 +109,20 @@ class Driver:
         self._wake = asyncio.Event()
         self._load = Load()
 
-    def add(self, actor: Actor, compartment: Compartment, connect: Callable[[Deliver], Link]) -> None:
+    def add(
+        self,
+        actor: Actor,
+        compartment: Compartment,
+        connect: Callable[[Deliver], Link],
+        status_of: StatusOf = nothing,
+    ) -> None:
         """Take on an actor.
 
         Args:
             actor: built on what its compartment holds.
             compartment: its part of the store.
             connect: opens its transport, given where messages are to go.
+            status_of: asked once a second; reported when it has changed.
         """
         number = len(self._slots)
 
@@ -113,7 +132,9 @@ class Driver:
 
         transport = connect(deliver)
         transport.failure.add_done_callback(lambda _: self._wake.set())
-        self._slots.append(_Slot(actor=actor, compartment=compartment, transport=transport))
+        self._slots.append(
+            _Slot(actor=actor, compartment=compartment, transport=transport, status_of=status_of)
+        )
         self._starting.append(number)
         self._wake.set()
 
@@ -228,10 +249,14 @@ class Driver:
                 raise LocalError(f"{slot.actor.name} asked for an effect that there is not", got=effect)
 
     def _report_status(self) -> None:
-        """Report how each actor's connections and the process are doing."""
+        """Report how each actor, its connections and the process are doing."""
         now_ms = self._clock.now_ms()
         load, self._load = self._load, Load()
         for slot in self._slots:
+            status = slot.status_of(slot.actor)
+            if status != slot.status:
+                slot.status = status
+                self._reports.add(now_ms, slot.actor.name, "live.status", status)
             value = {"connected": sorted(slot.transport.connected), "faults": slot.transport.tally.totals()}
             if value != slot.reported:
                 slot.reported = value

@@ -47,7 +47,8 @@ class NodeFile:
 
     folder: Path
     """Where the file lies; what the process writes goes there too."""
-    clock: Clock
+    clock: Clock | None
+    """None: whoever starts the process hands it over, see `process.py`."""
     genesis: Genesis
     store: Path
     reports: Path
@@ -72,15 +73,25 @@ def _node(document: Any, folder: Path) -> NodeFile:
     _check_keys(document, {"schema", "clock", "genesis", "store", "reports", "actors"}, "the file")
     if document["schema"] != SCHEMA:
         raise NodeFileError(f"schema is {document['schema']!r}, expected {SCHEMA!r}")
-    _check_keys(document["clock"], {"start_real_ms", "start_virtual_ms", "speed"}, "clock")
     return NodeFile(
         folder=folder,
-        clock=Clock(**document["clock"]),
+        clock=None if document["clock"] is None else clock_of(document["clock"]),
         genesis=read_genesis(folder / document["genesis"]),
         store=folder / document["store"],
         reports=folder / document["reports"],
         actors=tuple(_actor(entry, folder) for entry in document["actors"]),
     )
+
+
+def clock_of(entry: Any) -> Clock:
+    """Read a clock as it stands in a node file.
+
+    Raises:
+        NodeFileError: a key is missing or unknown.
+        LocalError: a speed that no clock has.
+    """
+    _check_keys(entry, {"start_real_ms", "start_virtual_ms", "speed"}, "clock")
+    return Clock(**entry)
 
 
 def read_genesis(path: Path) -> Genesis:

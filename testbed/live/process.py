@@ -1,5 +1,7 @@
 """One process of a live run: `python -m testbed.live NODE.json` runs the actors of a node file until told to stop.
 
+If the node file states no clock, a supervisor holds the process on a leash, see `leash.py`.
+
 Exit codes: 0 stopped by SIGTERM or SIGINT; 1 the machine refuses (a port, the store); 2 the node file is wrong; 70 our
 bug, with the traceback on stderr. A supervisor starts a process that ended with 1 or 70 again.
 """
@@ -17,14 +19,16 @@ from typing import Final
 import zmq.asyncio
 
 from light_client.rules.errors import TransportError
+from light_client.session.actor import Actor
 from light_client.store.batch import Compartment
 from light_client.store.errors import StoreError
 from light_client.store.sqlite import SqliteStorage
 from light_client.transport.node import Deliver, Transport
 from testbed.live.driver import Driver
+from testbed.live.leash import Leash
 from testbed.live.nodefile import ActorSpec, NodeFile, NodeFileError, read_node_file
 from testbed.live.reports import ReportLog
-from testbed.live.roles import ROLES, Factory
+from testbed.live.roles import ROLES, Factory, status_of
 
 STOPPED: Final = 0
 REFUSED: Final = 1
@@ -65,22 +69,33 @@ async def _run(node: NodeFile, roles: Mapping[str, Factory]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    leash = Leash(stop) if node.clock is None else None
     with ExitStack() as stack:
         store = stack.enter_context(SqliteStorage(node.store))
         reports = ReportLog(node.reports)
         stack.callback(reports.close)
-        driver = Driver(clock=node.clock, store=store, reports=reports)
+        cast = [(spec, *_actor(spec, node, store, roles)) for spec in node.actors]
+        clock = node.clock if leash is None else await leash.clock()
+        if clock is None:
+            return
+        driver = Driver(clock=clock, store=store, reports=reports)
         shared = _context(stack)
-        for spec in node.actors:
-            if spec.role not in roles:
-                raise NodeFileError(f"there is no role {spec.role!r}, only {sorted(roles)}")
-            compartment = Compartment(store, spec.name)
-            actor = roles[spec.role](spec, node, compartment)
+        for spec, actor, compartment in cast:
             context = shared if spec.listening is None else _context(stack)
-            driver.add(actor, compartment, partial(_connect, spec, context, stack))
+            driver.add(actor, compartment, partial(_connect, spec, context, stack), status_of)
         _log.info("running %s", ", ".join(spec.name for spec in node.actors))
         await driver.run(stop)
         _log.info("stopped")
+
+
+def _actor(
+    spec: ActorSpec, node: NodeFile, store: SqliteStorage, roles: Mapping[str, Factory]
+) -> tuple[Actor, Compartment]:
+    """Build an actor on its part of the store."""
+    if spec.role not in roles:
+        raise NodeFileError(f"there is no role {spec.role!r}, only {sorted(roles)}")
+    compartment = Compartment(store, spec.name)
+    return roles[spec.role](spec, node, compartment), compartment
 
 
 def _context(stack: ExitStack) -> zmq.asyncio.Context:

@@ -12,6 +12,8 @@ from os import SEEK_END
 from pathlib import Path
 from typing import Final
 
+from testbed.live.pictures import picture
+
 SCHEMA: Final = "gridlight.live-report/1"
 _DEEPEST: Final = 6
 
@@ -49,7 +51,7 @@ class ReportLog:
 
     def add(self, time_ms: int, actor: str, name: str, value: object) -> None:
         """Append a report; it may stay in memory until `flush`."""
-        self._write({"time_ms": time_ms, "actor": actor, "name": name, "value": plain(value)})
+        self._write({"time_ms": time_ms, "actor": actor, "name": name, "value": plain(picture(value))})
 
     def _write(self, line: Mapping[str, object]) -> None:
         self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")

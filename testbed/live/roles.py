@@ -1,13 +1,78 @@
-"""From a role's name to the actor that plays it: the one place of the live testbed that knows them all."""
+"""From a role's name to the actor that plays it, and what each of them shows of itself.
+
+Every process derives the whole cast, keys included, from the scenario and the seed in its node file, and refuses to
+run if the genesis that follows from them is not the one that all were given.
+"""
 
 from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from light_client.session.actor import Actor, Storage
-from testbed.live.nodefile import ActorSpec, NodeFile
+from testbed.cast import Cast
+from testbed.dso.operator import Operator
+from testbed.fleet.meter import EmulatedMeter
+from testbed.live.nodefile import ActorSpec, NodeFile, NodeFileError
+from testbed.live.staging import Staging, StagingError, cast_for
+from testbed.miner.miner import Miner
 
 Factory: TypeAlias = Callable[[ActorSpec, NodeFile, Storage], Actor]
 """Builds an actor on its part of the store. Raises NodeFileError for options that it does not understand."""
 
-ROLES: Final[Mapping[str, Factory]] = MappingProxyType({})
+
+@cache
+def _cast(staging: Staging, folder: Path, chain_id: bytes) -> Cast:
+    """The cast that a process's actors share; built once, since a large scenario takes a second."""
+    try:
+        cast = cast_for(staging, folder)
+    except StagingError as error:
+        raise NodeFileError(str(error)) from error
+    if cast.genesis.chain_id() != chain_id:
+        raise NodeFileError(
+            f"the genesis of {staging.scenario}, seed {staging.seed}, speed {staging.speed} has the chain id "
+            f"{cast.genesis.chain_id().hex()[:16]}…, expected {chain_id.hex()[:16]}…"
+        )
+    return cast
+
+
+def _of_cast(build: Callable[[Cast, str, Storage], Actor]) -> Factory:
+    def factory(spec: ActorSpec, node: NodeFile, storage: Storage) -> Actor:
+        try:
+            staging = Staging(**spec.options)
+        except (TypeError, StagingError) as error:
+            raise NodeFileError(f"options of {spec.name}: {error}") from None
+        return build(_cast(staging, node.folder, node.genesis.chain_id()), spec.name, storage)
+
+    return factory
+
+
+ROLES: Final[Mapping[str, Factory]] = MappingProxyType(
+    {
+        "dso": _of_cast(lambda cast, _, storage: cast.operator(storage)),
+        "miner": _of_cast(lambda cast, name, storage: cast.miner(name, storage)),
+        "solver": _of_cast(lambda cast, name, storage: cast.solver(name, storage)),
+        "meter": _of_cast(lambda cast, name, storage: cast.meter(name, storage)),
+    }
+)
+
+
+def status_of(actor: Actor) -> Mapping[str, Any] | None:
+    """How far an actor is: height and hash of the newest block it holds for true, and what it checked."""
+    match actor:
+        case Miner() | Operator():
+            return {"height": actor.ledger.tip.height, "tip": actor.ledger.tip.header_hash}
+        case EmulatedMeter():
+            header, checked = actor.client.trusted.header, actor.client.checked
+            return {
+                "height": 0 if header is None else header.height,
+                "tip": None if header is None else header.hash(),
+                "headers": checked.headers,
+                "solutions": checked.solutions,
+                "trades": checked.trades,
+                "balances": actor.balances,
+                "rejected": checked.rejected,
+            }
+        case _:
+            return None

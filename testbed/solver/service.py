@@ -28,8 +28,9 @@ from light_client.session.actor import (
     TimerFired,
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
-from light_client.sync.follow import BlockFollower, newest_of
+from light_client.sync.follow import newest_of
 from testbed.solver.errors import NotSolvedError
+from testbed.solver.params import SolverParams
 from testbed.solver.solve import Outcome, solve
 
 _RESEND_TIMER = "resend"
@@ -44,24 +45,24 @@ class SolverService:
         genesis: Genesis,
         secret: bytes,
         miners: tuple[PeerName, ...],
-        resend_ms: int = 5_000,
+        params: SolverParams | None = None,
     ) -> None:
         self.name = name
         self._genesis = genesis
         self._secret = secret
         self._miners = miners
-        self._resend_ms = resend_ms
-        self._replica = MarketReplica(genesis)
-        self._follower = BlockFollower(miners)
+        self._params = params or SolverParams()
+        self.replica = MarketReplica(genesis)
+        self._follower = self._params.follow.follower(miners)
         self._solved: tuple[int, bytes] | None = None
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """React to one event."""
         match event:
             case Started():
-                return self._follower.start(self._replica.height, now_ms)
+                return self._follower.start(self.replica.height, now_ms)
             case TimerFired(name=name) if name == FOLLOW_TIMER:
-                return self._follower.woken(self._replica.height, now_ms)
+                return self._follower.woken(self.replica.height, now_ms)
             case TimerFired():
                 return self._submit(now_ms)
             case Received(peer=peer, message=raw):
@@ -75,7 +76,7 @@ class SolverService:
         message = decode_message(raw)
         match message:
             case NewBlock():
-                return self._follower.announced(message.header.height, self._replica.height, now_ms)
+                return self._follower.announced(message.header.height, self.replica.height, now_ms)
             case Blocks():
                 return self._follow(message, now_ms)
             case TxResult(accepted=False):
@@ -86,26 +87,26 @@ class SolverService:
         received = 0
         for certified in blocks.blocks:
             header, certificate = certified.header, certified.certificate
-            if header.height != self._replica.height + 1:
+            if header.height != self.replica.height + 1:
                 continue
             try:
-                check_quorum(self._genesis.committee, self._replica.chain_id, certificate, verify)
+                check_quorum(self._genesis.committee, self.replica.chain_id, certificate, verify)
                 if certificate.header_hash != header.hash() or certificate.height != header.height:
                     raise RuleViolation(
                         "LC-05",
                         "header of the certificate",
                         got=certificate.header_hash,
                     )
-                self._replica.follow(header, body_from_bytes(certified.body, self._genesis.chain))
+                self.replica.follow(header, body_from_bytes(certified.body, self._genesis.chain))
             except RuleViolation as broken:
                 refusal = Report(name="block-refused", value=broken.rule)
-                return [refusal, *self._follower.refused(self._replica.height, now_ms)]
+                return [refusal, *self._follower.refused(self.replica.height, now_ms)]
             received += 1
-        effects = self._follower.came(received, newest_of(blocks), self._replica.height, now_ms)
+        effects = self._follower.came(received, newest_of(blocks), self.replica.height, now_ms)
         return [*effects, *self._solve(now_ms)]
 
     def _solve(self, now_ms: int) -> list[Effect]:
-        problem = self._replica.closed
+        problem = self.replica.closed
         if problem is None or needs_no_solution(problem):
             return []
         if self._solved is not None and self._solved[0] == problem.first_interval:
@@ -117,7 +118,7 @@ class SolverService:
         if solved.outcome is Outcome.GAP:
             return [Report(name="gap", value=(problem.first_interval, solved.gaps))]
         transaction = SubmitSolution(solution=solved.solution)
-        signed = sign_transaction(transaction, self._replica.chain_id, self._secret)
+        signed = sign_transaction(transaction, self.replica.chain_id, self._secret)
         self._solved = (problem.first_interval, signed.raw)
         return [
             Report(name="solved", value=(problem.first_interval, solved.gaps)),
@@ -126,8 +127,8 @@ class SolverService:
 
     def _submit(self, now_ms: int) -> list[Effect]:
         """Send the solution to every miner, again and again until its interval is final."""
-        if self._solved is None or self._solved[0] < self._replica.next_interval:
+        if self._solved is None or self._solved[0] < self.replica.next_interval:
             return []
         message = encode_message(SubmitTx(raw=self._solved[1]))
-        resend = SetTimer(name=_RESEND_TIMER, at_ms=now_ms + self._resend_ms)
+        resend = SetTimer(name=_RESEND_TIMER, at_ms=now_ms + self._params.resend_ms)
         return [*(Send(peer=miner, message=message) for miner in self._miners), resend]

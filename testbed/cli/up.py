@@ -1,0 +1,249 @@
+"""`gridlight-testbed up [SCENARIO]`: a whole grid as processes of this machine, in hurried real time."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from firmware_app.command_line import Commands, add_command
+from firmware_app.console import CommandError, Console, Exit, Paint, Progress
+
+if TYPE_CHECKING:
+    from testbed.live.staging import Staging
+    from testbed.live.up import Running
+    from testbed.live.watching import View
+    from testbed.scenarios.files import ScenarioFile
+
+_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "up",
+        "Start a whole grid on this machine, every node a process: DSO, miners, solvers, meters; Ctrl-C stops all.",
+        run,
+        examples=(
+            "gridlight-testbed up                                # 6 homes, a quarter of an hour in 1.5 s",
+            "gridlight-testbed up --from 12:00 --intervals 8     # a part of the day",
+            "gridlight-testbed up homes102 --speed 60 --out out/live",
+        ),
+    )
+    parser.add_argument(
+        "scenario",
+        metavar="SCENARIO",
+        nargs="?",
+        default="village",
+        help="name or .toml file; default: village",
+    )
+    parser.add_argument("--speed", type=int, default=600, help="virtual seconds in a real one; default: 600")
+    parser.add_argument(
+        "--from", dest="start", default="06:00", metavar="HH:MM", help="first interval; default: 06:00"
+    )
+    parser.add_argument(
+        "--intervals", type=int, metavar="N", help="how many to trade; default: the rest of the day"
+    )
+    parser.add_argument("--miners", type=int, help="instead of the scenario's number")
+    parser.add_argument("--solvers", type=int, help="instead of the scenario's number")
+    parser.add_argument("--meters-per-process", type=int, default=26, metavar="N", help="default: 26")
+    parser.add_argument("--seed", type=int, help="instead of the scenario's own seed")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="a new folder; default: out/live, out/live-2, ..."
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start everything, show how it goes, say how it went."""
+    from testbed.live.deployment import deploy
+    from testbed.live.staging import StagingError
+    from testbed.live.summary import summary_lines
+    from testbed.live.supervisor import SupervisorError
+    from testbed.live.up import InterruptedRunError, State
+    from testbed.live.up import run as run_live
+
+    console: Console = args.console
+    file, staging = _staging(args)
+    folder = _new_folder(args.out)
+    try:
+        deployment = deploy(folder, file, staging, meters_per_process=args.meters_per_process)
+        with _Display(console, staging.intervals) as display:
+            outcome = asyncio.run(run_live(deployment, display))
+    except StagingError as error:
+        raise CommandError(str(error), code=Exit.USAGE) from None
+    except SupervisorError as error:
+        raise CommandError(str(error), hint=f"less {folder}/nodes/*.log") from None
+    except InterruptedRunError as error:
+        raise CommandError(str(error), code=Exit.INTERRUPTED) from None
+    summary, interval_s = outcome.summary, deployment.cast.scenario.interval_s
+    stopped = outcome.state is State.INTERRUPTED
+    lines = summary_lines(summary, interval_s, verdict=not stopped)
+    console.result("gridlight.up/1", outcome.facts, [*lines, f"everything is in {folder}"])
+    if stopped:
+        return Exit.INTERRUPTED
+    if summary.timer_late_ms > interval_s * 1_000 // 3:
+        console.warn(
+            f"this machine was up to {summary.timer_late_ms / 1e3:,.0f} s of virtual time late: "
+            f"try --speed {max(1, staging.speed // 2)}"
+        )
+    return Exit.OK if summary.passed else Exit.FAILED
+
+
+def _staging(args: argparse.Namespace) -> tuple[ScenarioFile, Staging]:
+    """What the arguments ask for, checked as far as that goes before anything is written."""
+    from testbed.live.pace import highest_speed
+    from testbed.live.staging import Staging
+    from testbed.scenarios import catalogue
+    from testbed.scenarios.errors import ScenarioError
+
+    try:
+        file = catalogue.find(args.scenario)
+        seed = file.seed if args.seed is None else args.seed
+        day = catalogue.build(file, seed=seed)
+    except ScenarioError as error:
+        raise CommandError(str(error), code=Exit.USAGE) from None
+    skip = _start_s(args.start) // day.interval_s
+    staging = Staging(
+        scenario="scenario.toml",
+        data=None,
+        seed=seed,
+        skip=skip,
+        intervals=day.intervals - skip if args.intervals is None else args.intervals,
+        miners=file.tier.miners if args.miners is None else args.miners,
+        solvers=file.tier.solvers if args.solvers is None else args.solvers,
+        speed=args.speed,
+    )
+    _check("--speed", staging.speed, 1, highest_speed(day.interval_s))
+    _check("--intervals", staging.intervals, 1, day.intervals - skip)
+    _check("--miners", staging.miners, 1, 31)
+    _check("--solvers", staging.solvers, 0, 16)
+    _check("--meters-per-process", args.meters_per_process, 1, 1_000)
+    return file, staging
+
+
+def _check(flag: str, got: int, low: int, high: int) -> None:
+    if not low <= got <= high:
+        raise CommandError(f"{flag} is {got}, expected {low} to {high}", code=Exit.USAGE)
+
+
+def _start_s(text: str) -> int:
+    """Seconds since midnight."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise CommandError(f"--from is {text!r}, expected a time such as 06:00", code=Exit.USAGE)
+    return int(found[1]) * 3_600 + int(found[2]) * 60
+
+
+def _new_folder(asked: Path | None) -> Path:
+    """Make the folder that was asked for, or the first free one."""
+    try:
+        for folder in _candidates() if asked is None else [asked]:
+            if not folder.exists() or (asked is not None and not any(folder.iterdir())):
+                folder.mkdir(parents=True, exist_ok=True)
+                return folder
+    except OSError as error:
+        raise CommandError(f"cannot write to {asked}: {error.strerror}", code=Exit.USAGE) from None
+    raise CommandError(
+        f"{asked} is not empty, expected a new folder", hint="--out with another name", code=Exit.USAGE
+    )
+
+
+def _candidates() -> Iterator[Path]:
+    yield Path("out/live")
+    number = 2
+    while True:
+        yield Path(f"out/live-{number}")
+        number += 1
+
+
+class _Display:
+    """What people see meanwhile."""
+
+    def __init__(self, console: Console, intervals: int) -> None:
+        self._console = console
+        self._intervals = intervals
+        self._progress: Progress | None = None
+        self._shown = 0
+
+    def __enter__(self) -> Self:
+        """Begin with nothing on the screen."""
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """End the bar."""
+        self._end()
+
+    def _end(self) -> None:
+        if self._progress is not None:
+            self._progress.__exit__(None, None, None)
+            self._progress = None
+
+    def starting(self, ready: int, total: int) -> None:
+        """Show how many processes are ready."""
+        if self._progress is None:
+            self._progress = self._console.progress("starting", total=total, unit="processes").__enter__()
+            self._shown = 0
+        self._advance(ready, "")
+
+    def begun(self, running: Running) -> None:
+        """Print the banner and begin to count intervals."""
+        self._end()
+        for line in banner(running, self._console):
+            self._console.note(line)
+        name = running.deployment.cast.scenario.name
+        self._progress = self._console.progress(name, total=self._intervals, unit="intervals").__enter__()
+        self._shown = 0
+
+    def progress(self, running: Running, view: View) -> None:
+        """Show how far the grid is."""
+        now = datetime.fromtimestamp(running.clock.now_ms() / 1_000, UTC)
+        text = (
+            f"{now:%H:%M}  height {view.height}  {view.traded_j / 3.6e6:.1f} kWh traded  "
+            f"{view.checked('trades')} trades verified by {len(view.meters)} meters  "
+            f"{view.refusals.total()} refused"
+        )
+        if restarts := sum(running.supervisor.restarts.values()):
+            text += f"  {restarts} restarts"
+        self._advance(len(view.finals), text)
+
+    def _advance(self, done: int, text: str) -> None:
+        if self._progress is not None:
+            self._progress.advance(done - self._shown, text)
+            self._shown = done
+
+
+def banner(running: Running, console: Console) -> list[str]:
+    """What is running and where."""
+    deployment, clock = running.deployment, running.clock
+    cast = deployment.cast
+    scenario = cast.scenario
+    fingerprint = cast.genesis.chain_id().hex()[:32]
+    begin = datetime.fromtimestamp(clock.start_virtual_ms / 1_000, UTC)
+    real_s = (cast.end_ms - clock.start_virtual_ms) // (1_000 * clock.speed)
+    clients = [node for node in deployment.nodes if not set(node.actors) & set(deployment.servers)]
+    return [
+        "",
+        console.paint(
+            f"{scenario.name}: {len(scenario.homes)} homes on {len(scenario.feeders)} feeders", Paint.BOLD
+        ),
+        "",
+        f"Chain     {cast.genesis.name}",
+        f"Genesis   {' '.join(fingerprint[at : at + 4] for at in range(0, 32, 4))}",
+        "Keys      test keys, worthless elsewhere (test-keys.json)",
+        f"Clock     from {begin:%Y-%m-%d %H:%M} UTC on, {clock.speed} times faster",
+        f"Day       {scenario.intervals} intervals of {scenario.interval_s // 60} min, over in {real_s:,} s",
+        *(
+            f"{name:<9} {address.endpoint}   {address.server_key}"
+            for name, address in deployment.servers.items()
+        ),
+        *(f"{node.name:<9} {len(node.actors)} by pseudonym" for node in clients),
+        f"Folder    {deployment.folder}   (up.json says the same as this)",
+        f"Stop      Ctrl-C, or kill {os.getpid()}",
+        "",
+    ]

@@ -1,0 +1,65 @@
+"""Which scenario is played, and how: what every process of a live run has to know in order to derive the same cast."""
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from testbed.cast import Cast
+from testbed.live.pace import pace
+from testbed.scenarios import catalogue
+from testbed.scenarios.errors import ScenarioError
+from testbed.scenarios.files import TransaxSection
+from testbed.scenarios.part import part_of
+from testbed.simulation.day import cast_of
+
+
+class StagingError(Exception):
+    """No cast can be derived; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staging:
+    """The options of every actor in a node file."""
+
+    scenario: str
+    """The scenario file, relative to the folder of the node file."""
+    data: str | None
+    """Folder of the data that the scenario file names, absolute; None if it names none."""
+    seed: int
+    skip: int
+    """Intervals of the day before the first that is traded."""
+    intervals: int
+    """Intervals that are traded."""
+    miners: int
+    solvers: int
+    speed: int
+
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            value = getattr(self, part.name)
+            expected = {"scenario": (str,), "data": (str, type(None))}.get(part.name, (int,))
+            if type(value) not in expected:
+                raise StagingError(
+                    f"{part.name} is {value!r}, expected {' or '.join(t.__name__ for t in expected)}"
+                )
+
+
+def cast_for(staging: Staging, folder: Path) -> Cast:
+    """Derive the cast.
+
+    Raises:
+        StagingError: the scenario or its data cannot be read.
+    """
+    try:
+        file = catalogue.find(str(folder / staging.scenario))
+        if staging.data is not None:
+            file = replace(file, particulars=TransaxSection(folder=staging.data))
+        day = catalogue.build(file, seed=staging.seed)
+        scenario = part_of(day, skip=staging.skip, intervals=staging.intervals)
+    except ScenarioError as error:
+        raise StagingError(str(error)) from error
+    return replace(
+        cast_of(file, scenario, staging.seed),
+        miners=staging.miners,
+        solvers=staging.solvers,
+        **pace(staging.speed, scenario.interval_s),
+    )
