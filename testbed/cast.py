@@ -124,9 +124,7 @@ class Cast:
         ]
         registry = Registry(registrations, self.scenario.interval_s)
         secret = self.secret("dso")
-        return Operator(
-            DSO, self.genesis, secret, registry, self.miner_names, storage, self.operator_params
-        )
+        return Operator(DSO, self.genesis, secret, registry, self.miner_names, storage, self.operator_params)
 
     def miner(self, name: PeerName, storage: Storage) -> Miner:
         """A member of the committee."""

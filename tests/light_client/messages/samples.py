@@ -228,7 +228,7 @@ MESSAGES: dict[type[Message], SearchStrategy[Message]] = {
         precommits=bitmaps,
         pol=st.none() | st.builds(PolRequest, round_=rounds, header_hash=hashes, have=bitmaps),
     ),
-    Subscribe: st.builds(Subscribe, from_height=whole, clearings_only=st.booleans()),
+    Subscribe: st.builds(Subscribe, from_height=whole, announce=st.sampled_from(Announce)),
     NewBlock: st.builds(NewBlock, header=headers, certificate=certificates()),
     GetBlocks: st.builds(GetBlocks, from_height=st.integers(1, 1 << 60), limit=st.integers(1, 256)),
     Blocks: st.builds(Blocks, blocks=up_to(blocks, 3)),
