@@ -163,8 +163,8 @@ def _report(console: Console, day: "Day", offers: int, traded_j: int) -> int:
     )
     lines = [
         f"{traded_j / 3.6e6:,.1f} kWh traded, {verdict}: gap {gap_j} J, tie-break {tie_break}",
-        f"  {offers} offers in {len(day.clearings)} clearing(s), solved in {solve_s * 1e3:.1f} ms,"
-        f" verified in {verify_s * 1e3:.1f} ms, certificates of {size} bytes",
+        f"  {offers} offers in {len(day.clearings)} clearing(s), solved in {solve_s * 1e3:.1f} ms",
+        f"  verified in {verify_s * 1e3:.1f} ms, certificates of {size} bytes",
     ]
     console.result(_SCHEMA, document, lines)
     return Exit.OK if proven else Exit.FAILED

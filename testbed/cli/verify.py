@@ -66,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
         _SCHEMA,
         document,
         [
-            f"{word}: {len(claims)} clearing(s), {traded_j / 3.6e6:,.1f} kWh planned, gap {gap_j} J,"
-            f" checked in {seconds * 1e3:.1f} ms"
+            f"{word}: {len(claims)} clearing(s), checked in {seconds * 1e3:.1f} ms",
+            f"  {traded_j / 3.6e6:,.1f} kWh planned, gap {gap_j} J",
         ],
     )
     return Exit.OK

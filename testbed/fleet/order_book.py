@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from light_client.rules.ledger.audit import Followed
-from light_client.rules.ledger.transactions import Kind, decode_transaction, granted_addresses, kind_of
+from light_client.rules.ledger.transactions import Kind, granted_addresses, kind_of, signer_of
 from light_client.rules.market.clearing import Trade
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.units import Address, OfferId
@@ -22,6 +22,7 @@ class OrderBook:
         self._max_tx_bytes = max_tx_bytes
         self.orders = tuple(orders)
         self._by_address = {order.key.address: order for order in self.orders}
+        self._by_key = {order.key.public_key: order for order in self.orders}
         self._by_number: dict[OfferId, Order] = {}
         self._open: dict[OfferId, Order] = {}
 
@@ -48,8 +49,7 @@ class OrderBook:
                 case Kind.GRANT_ASSETS:
                     self._grant(granted_addresses(raw, max_bytes=self._max_tx_bytes))
                 case Kind.DEPOSIT_ASSETS:
-                    signed = decode_transaction(raw, max_bytes=self._max_tx_bytes)
-                    order = self._by_address.get(signed.address)
+                    order = self._by_key.get(signer_of(raw))
                     if order is not None:
                         order.advance(Stage.DEPOSITED)
         for offer in followed.posted:

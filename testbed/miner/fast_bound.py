@@ -1,4 +1,6 @@
-"""The bound of a certificate in numpy, for miners who judge large grids: the twin of ``rules.market.certificate.bound``.
+"""The bound of a certificate in numpy, for miners who judge large grids.
+
+The twin of ``rules.market.certificate.bound``.
 
 Same value, same refusals. Where a product or a sum could leave 64 bits it is computed in Python's integers.
 """
@@ -19,7 +21,7 @@ class FastBound:
     def __init__(self, problem: Problem) -> None:
         """Make the columns of ``problem``."""
         self._problem = problem
-        self._market: Market = market_of(problem)
+        self.market: Market = market_of(problem)
 
     def bound(self, certificate: Certificate) -> int:
         """The bound of the theorem, as the rules compute it.
@@ -29,7 +31,7 @@ class FastBound:
         """
         schedules_cover(self._problem, certificate)
         limits = limits_bound(self._problem, certificate)
-        return limits + offers_part(self._market, table_of_certificate(self._market, certificate))
+        return limits + offers_part(self.market, table_of_certificate(self.market, certificate))
 
 
 def table_of_certificate(market: Market, certificate: Certificate) -> Table:

@@ -1,4 +1,4 @@
-"""The market as columns: classes of offers in numpy arrays of int64, one row per class, intervals relative to the first one."""
+"""The market as columns: classes of offers in arrays of int64, intervals relative to the first one."""
 
 from __future__ import annotations
 
@@ -31,24 +31,36 @@ class OfferTable(Protocol):
     """Parallel columns, one row per offer; the order of rows is the order of offer numbers."""
 
     @property
-    def side(self) -> Ints: ...
+    def side(self) -> Ints:
+        """``Side`` as a number."""
+
     @property
-    def feeder(self) -> Ints: ...
+    def feeder(self) -> Ints:
+        """Number of the feeder."""
+
     @property
-    def price_uc_per_kwh(self) -> Ints: ...
+    def price_uc_per_kwh(self) -> Ints:
+        """Reservation price."""
+
     @property
-    def energy_j(self) -> Ints: ...
+    def energy_j(self) -> Ints:
+        """Energy left, J."""
+
     @property
-    def first_interval(self) -> Ints: ...
+    def first_interval(self) -> Ints:
+        """First interval, absolute."""
+
     @property
-    def last_interval(self) -> Ints: ...
+    def last_interval(self) -> Ints:
+        """Last interval, absolute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classes:
     """The classes of one side, in ascending order of their keys, and where they can trade.
 
-    An *entry* is a class together with one two-sided interval that it contains; entries are ordered by class, then interval.
+    An *entry* is a class together with one two-sided interval that it contains; entries are ordered by class,
+    then interval.
     """
 
     feeder: Ints
@@ -144,93 +156,102 @@ def _rows_of(keys: Sequence[ClassKey], problem: Problem) -> _Rows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Membership:
-    """Which class each offer of a table belongs to."""
+class Members:
+    """Which offers of a table are the classes of one side."""
 
-    class_of: Ints
-    """Per offer: class on its own side, -1 where its last interval has passed."""
-    side: Ints
+    rows: Ints
+    """Rows of the offers, class after class, ascending within one."""
+    bounds: Ints
+    """Where each class begins in ``rows``, and the end."""
+    first: Ints
+    """First interval of each class, relative; with its last one the whole of its intervals."""
 
 
 def market_of_table(
     table: OfferTable, *, first_interval: int, params: MarketParams, grid: Grid
-) -> tuple[Market, Membership, tuple[Ints, Ints]]:
-    """Group a table of offers into classes; the twin of ``problem_of`` followed by ``market_of``.
+) -> tuple[Market, tuple[Members, Members]]:
+    """Group a table of offers into classes, the twin of ``problem_of`` followed by ``market_of``.
 
     Returns:
-        The market, the class of every offer, and per side the first interval of every class (relative), which with
-        the last one makes its key.
+        The market, and per side the members of its classes. Offers whose last interval has passed are left
+        out.
+
+    Raises:
+        TooLargeError, UnknownFeederError: as ``market_of``.
     """
-    numbers = np.array([feeder.feeder for feeder in grid.feeders], np.int64)
-    place = np.minimum(np.searchsorted(numbers, table.feeder), len(numbers) - 1)
-    unknown = np.flatnonzero(numbers[place] != table.feeder)
-    if len(unknown):
+    numbers = np.fromiter(grid.ext_j, np.int64, len(grid.ext_j))
+    place = np.searchsorted(numbers, table.feeder)
+    place[place == len(numbers)] = 0
+    known = numbers[place] == table.feeder
+    if not known.all():
         raise UnknownFeederError(
-            f"an offer is on feeder {table.feeder[unknown[0]]}, which the grid does not have"
+            f"an offer is on feeder {table.feeder[~known][0]}, which the grid does not have"
         )
-    live = table.last_interval >= first_interval
-    first = np.maximum(table.first_interval - first_interval, 0)
-    last = table.last_interval - first_interval
-    class_of = np.full(len(place), -1, np.int64)
-    rows, starts = [], []
-    for side in (Side.SELL, Side.BUY):
-        chosen = np.flatnonzero(live & (table.side == side))
-        columns = [column[chosen] for column in (place, table.price_uc_per_kwh, first, last)]
-        group, leader = group_rows(columns)
-        class_of[chosen] = group
-        energy = np.zeros(len(leader), np.int64)
-        np.add.at(energy, group, table.energy_j[chosen])
-        if float(energy.sum(dtype=np.float64)) > MAX_TOTAL_J:
-            raise TooLargeError(
-                f"offers of one side hold more than the {MAX_TOTAL_J} J up to which the solver is exact"
-            )
-        feeder, price, begin, end = (column[leader] for column in columns)
-        rows.append(
-            _Rows(
-                feeder=feeder,
-                price=price,
-                energy=energy,
-                range_class=np.arange(len(leader)),
-                range_first=begin,
-                range_last=end,
-            )
-        )
-        starts.append(begin)
-    market = _market(first_interval, params, grid, rows[Side.SELL], rows[Side.BUY])
-    return market, Membership(class_of=class_of, side=table.side), (starts[0], starts[1])
+    begin, end = table.first_interval - first_interval, table.last_interval - first_interval
+    selling = table.side == Side.SELL
+    live = end >= 0
+    sells, sellers = _grouped(table, np.flatnonzero(live & selling), place, begin, end)
+    buys, buyers = _grouped(table, np.flatnonzero(live & ~selling), place, begin, end)
+    return _market(first_interval, params, grid, sells, buys), (sellers, buyers)
 
 
-def group_rows(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
-    """Number equal rows alike, in ascending order of rows.
+def _grouped(table: OfferTable, chosen: Ints, place: Ints, begin: Ints, end: Ints) -> tuple[_Rows, Members]:
+    first, last = np.maximum(begin[chosen], 0), end[chosen]
+    columns = [place[chosen], table.price_uc_per_kwh[chosen], first, last]
+    order, starts = ordered_groups(columns)
+    energies = table.energy_j[chosen[order]]
+    if float(energies.sum(dtype=np.float64)) > MAX_TOTAL_J:
+        raise TooLargeError(
+            f"offers of one side hold more than the {MAX_TOTAL_J} J up to which the solver is exact"
+        )
+    leader = order[starts]
+    feeder, price, opening, closing = (column[leader] for column in columns)
+    rows = _Rows(
+        feeder=feeder,
+        price=price,
+        energy=np.add.reduceat(energies, starts) if len(starts) else energies,
+        range_class=np.arange(len(leader)),
+        range_first=opening,
+        range_last=closing,
+    )
+    members = Members(rows=chosen[order], bounds=np.append(starts, len(order)), first=opening)
+    return rows, members
+
+
+def ordered_groups(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
+    """Sort rows and find the groups of equal ones.
 
     Args:
-        columns: the most significant first; whole numbers that are not negative.
+        columns: the most significant first.
 
     Returns:
-        The group of each row, and one row of each group.
+        The rows in ascending order (equal ones keep theirs), and where in that order each group begins.
+
+    Raises:
+        TooLargeError: more than 62 bits of differences.
     """
-    count = len(columns[0])
-    if not count:
+    if not len(columns[0]):
         return np.empty(0, np.int64), np.empty(0, np.int64)
+    packed = _packed(columns)
+    order = np.argsort(packed, kind="stable")
+    ranked = packed[order]
+    return order, np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
+
+
+def _packed(columns: Sequence[Ints]) -> Ints:
+    """One number per row that orders as the rows do."""
     lows = [int(column.min()) for column in columns]
     widths = [(int(column.max()) - low).bit_length() for column, low in zip(columns, lows, strict=True)]
     if sum(widths) > 62:
-        narrow = [np.unique(column, return_inverse=True)[1].astype(np.int64) for column in columns]
-        lows, widths = [0] * len(columns), [int(column.max()).bit_length() for column in narrow]
-        if sum(widths) > 62:
-            raise TooLargeError("offers differ in too many ways to be grouped in 64 bits")
-        columns = narrow
+        columns = [np.unique(column, return_inverse=True)[1].reshape(-1) for column in columns]
+        lows, widths = [0] * len(columns), [int(column.max()).bit_length() for column in columns]
+    if sum(widths) > 62:
+        raise TooLargeError("offers differ in too many ways to be grouped in 64 bits")
     packed = columns[0] - lows[0]
     for column, low, width in zip(columns[1:], lows[1:], widths[1:], strict=True):
-        packed = (packed << width) | (column - low)
-    order = np.argsort(packed, kind="stable")
-    ranked = packed[order]
-    fresh = np.empty(count, np.bool_)
-    fresh[0] = True
-    np.not_equal(ranked[1:], ranked[:-1], out=fresh[1:])
-    group = np.empty(count, np.int64)
-    group[order] = np.cumsum(fresh) - 1
-    return group, order[fresh]
+        if width:
+            packed = (packed << width) | (column - low)
+    return packed
 
 
 def _market(base: int, params: MarketParams, grid: Grid, sells: _Rows, buys: _Rows) -> Market:

@@ -1,4 +1,4 @@
-"""Certificates as columns, and the bound of the rules' theorem over columns: the twin of ``rules.market.certificate.bound``."""
+"""Certificates as columns, and the bound of the rules' theorem over columns."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from light_client.rules.errors import RuleViolation
 from light_client.rules.market.certificate import Certificate, Sparse, Steps
 from light_client.rules.market.params import Objective
 from testbed.solver.arrays import Classes, Ints, Market
+from testbed.solver.runs import positions, run_starts
 
 SAFE = 1 << 62
 """Products and sums below this are exact in int64."""
@@ -50,7 +51,7 @@ def certificate_of(market: Market, table: Table) -> Certificate:
 
 def _sparse(market: Market, dense: Ints) -> Sparse:
     part: Sparse = {}
-    cells = np.flatnonzero(dense)
+    cells = positions(dense)
     t, feeder = np.divmod(cells, max(len(market.feeders), 1))
     rows = zip(
         (market.base + market.two_sided[t]).tolist(),
@@ -75,7 +76,8 @@ def bound_of(market: Market, table: Table) -> int:
 def offers_part(market: Market, table: Table) -> int:
     """What the offers contribute to the bound: the first two sums of the theorem.
 
-    Intervals are taken relative to the first one, which moves a constant into the weight of energy. Computed in int64 where no product or sum can leave it, else in Python's integers.
+    Intervals are taken relative to the first one, which moves a constant into the weight of energy. Computed
+    in int64 where no product or sum can leave it, else in Python's integers.
 
     Raises:
         RuleViolation: MKT-25 when a schedule is minus infinity at the price of a seller.
@@ -92,7 +94,7 @@ def offers_part(market: Market, table: Table) -> int:
     kappa = market.params.expiry_weight * sells.last[owner] + market.two_sided[sells.entry_t]
     known, value, cell = _step_values(market, table, sells)
     if not known.all():
-        raise _below(market, sells, int(np.flatnonzero(~known)[0]))
+        raise _below(market, sells, int(positions(~known)[0]))
     gain = (
         energy
         - expiry * kappa
@@ -126,7 +128,7 @@ def _step_values(market: Market, table: Table, side: Classes) -> tuple[np.ndarra
 def _weighted_best(side: Classes, gain: Ints) -> int:
     if not len(gain):
         return 0
-    starts = np.flatnonzero(np.diff(side.entry_class, prepend=-1))
+    starts = run_starts(side.entry_class)
     best = np.maximum(np.maximum.reduceat(gain, starts), 0)
     return int(side.energy[side.entry_class[starts]] @ best)
 
@@ -136,7 +138,7 @@ def limits_part(market: Market, table: Table) -> int:
     ext, internal, count = market.ext_j.tolist(), market.int_j.tolist(), max(len(market.feeders), 1)
     total = 0
     for part, limit in ((table.net, ext), (table.production, internal), (table.consumption, internal)):
-        cells = np.flatnonzero(part)
+        cells = positions(part)
         for cell, value in zip(cells.tolist(), part[cells].tolist(), strict=True):
             total += limit[cell % count] * abs(value)
     return int(total)

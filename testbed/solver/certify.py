@@ -8,6 +8,7 @@ from testbed.solver.arrays import Ints, Market, Mask
 from testbed.solver.bounds import Table
 from testbed.solver.circulation import Prices
 from testbed.solver.reduction import Reduced
+from testbed.solver.runs import positions
 
 
 def table_of(
@@ -15,8 +16,9 @@ def table_of(
 ) -> Table:
     """The certificate whose schedules take the value of each node from its lowest seller upwards.
 
-    Buyers who bid less than every seller must not gain, so the schedule starts low enough for them, at price 0 so that it
-    bounds sellers still to come; sellers who ask more than every buyer bids must not gain either, so it ends high enough.
+    Buyers who bid less than every seller must not gain, so the schedule starts low enough for them, at price
+    0 so that it bounds sellers still to come; sellers who ask more than every buyer bids must not gain
+    either, so it ends high enough.
 
     Args:
         weights: of the certificate.
@@ -24,7 +26,7 @@ def table_of(
     """
     t, price, value = _steps(reduced, prices, best_weight)
     count_f = len(market.feeders)
-    restricted = np.flatnonzero(reduced.place_feeder >= 0)
+    restricted = positions(reduced.place_feeder >= 0)
     cell = reduced.place_t[restricted] * count_f + reduced.place_feeder[restricted]
     dense = []
     for part in (prices.net, prices.production, prices.consumption):
@@ -55,7 +57,7 @@ def _steps(reduced: Reduced, prices: Prices, best_weight: Ints) -> tuple[Ints, I
     bottom[traded], top[traded] = prices.level[first[traded]], prices.level[end[traded] - 1]
     bottom = np.where(reduced.dropped_low, np.minimum(bottom, -highest_net), bottom)
     top = np.maximum(np.maximum(top, bottom), best_weight - lowest_net)
-    above = np.flatnonzero(reduced.dropped_high >= 0)
+    above = positions(reduced.dropped_high >= 0)
     t = np.concatenate((every_t, reduced.node_t, above))
     price = np.concatenate((np.zeros(count_t, np.int64), reduced.node_price, reduced.dropped_high[above]))
     value = np.concatenate((bottom, prices.level, top[above]))
@@ -69,7 +71,7 @@ def _needed(t: Ints, price: Ints, value: Ints) -> Mask:
     """Rows that change the value; of two rows at one price (the start, at 0) the later one counts."""
     kept = np.ones(len(t), np.bool_)
     kept[:-1] &= ~((t[1:] == t[:-1]) & (price[1:] == price[:-1]))
-    rows = np.flatnonzero(kept)
+    rows = positions(kept)
     same = (t[rows][1:] == t[rows][:-1]) & (value[rows][1:] == value[rows][:-1])
     kept[rows[1:][same]] = False
     return kept

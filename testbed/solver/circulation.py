@@ -1,12 +1,12 @@
-"""Markets that are networks: a min-cost circulation in whole joules, and its potentials, which are the certificate.
+"""Markets that are networks: min-cost circulations in whole joules; their potentials are the certificates.
 
-Flow runs as energy does: level -> seller -> P -> F -> bus -> F -> C -> buyer -> level, and from a dearer level down to a cheaper
-one, since a buyer may be served by any seller of his level or below. P -> F and F -> C carry the internal limits, F <-> bus the
-external one. Selling pays. Two kinds of market fit:
+Flow runs as energy does: level -> seller -> P -> F -> bus -> F -> C -> buyer -> level, and from a dearer
+level down to a cheaper one, since a buyer may be served by any seller of his level or below. P -> F and F ->
+C carry the internal limits, F <-> bus the external one. Selling pays. Two kinds of market fit:
 
 * every offer is left with one interval, whatever the prices: intervals are separate components;
-* one price for all: then one level serves all intervals (the bus of each interval balances it) and a class with several
-  intervals is a node between the level and its places.
+* one price for all: then one level serves all intervals (the bus of each interval balances it) and a class
+  with several intervals is a node between the level and its places.
 
 Both are totally unimodular, so optimal flows and potentials are whole numbers.
 """
@@ -21,6 +21,7 @@ from ortools.graph.python import min_cost_flow
 from testbed.solver.arrays import Ints, Mask
 from testbed.solver.errors import NotSolvedError, TooLargeError
 from testbed.solver.reduction import Arcs, Reduced
+from testbed.solver.runs import positions, run_starts
 
 MAX_SCALED_COST = 1 << 60
 """OR-tools multiplies costs by the number of nodes, in 64 bits."""
@@ -65,12 +66,12 @@ def network_of(reduced: Reduced, intervals: Mask, *, one_level: bool) -> Network
     """Lay out the circulation of the chosen intervals.
 
     Args:
-        intervals: per two-sided interval, whether it takes part; with levels of their own, no class may then have several.
-        one_level: all offers have one price.
+        intervals: per two-sided interval, whether it takes part; with levels of their own, no class may then
+        have several. one_level: all offers have one price.
     """
     sell_arcs, buy_arcs = (
-        np.flatnonzero(intervals[reduced.sells.t]),
-        np.flatnonzero(intervals[reduced.buys.t]),
+        positions(intervals[reduced.sells.t]),
+        positions(intervals[reduced.buys.t]),
     )
     inside = intervals[reduced.place_t]
     level_of = np.zeros(len(reduced.node_t), np.int64) if one_level else np.arange(len(reduced.node_t))
@@ -79,14 +80,14 @@ def network_of(reduced: Reduced, intervals: Mask, *, one_level: bool) -> Network
     count += len(reduced.place_t)
     production_of, consumption_of = bus_of.copy(), bus_of.copy()
     sold_limited, bought_limited = (
-        np.flatnonzero(inside & (cap >= 0)) for cap in (reduced.sold_cap, reduced.bought_cap)
+        positions(inside & (cap >= 0)) for cap in (reduced.sold_cap, reduced.bought_cap)
     )
     for node_of, where in ((production_of, sold_limited), (consumption_of, bought_limited)):
         node_of[where] = count + np.arange(len(where))
         count += len(where)
     sell_from, sell_hubs, count = _outer_ends(reduced.sells, sell_arcs, level_of, count)
     buy_to, buy_hubs, count = _outer_ends(reduced.buys, buy_arcs, level_of, count)
-    restricted = np.flatnonzero(inside & (reduced.place_feeder >= 0))
+    restricted = positions(inside & (reduced.place_feeder >= 0))
     ext, feeder_node, hub = (
         reduced.place_ext[restricted],
         bus_of[restricted],
@@ -105,7 +106,7 @@ def network_of(reduced: Reduced, intervals: Mask, *, one_level: bool) -> Network
     ]
     if not one_level:
         same = (reduced.node_t[1:] == reduced.node_t[:-1]) & intervals[reduced.node_t[1:]]
-        upper = np.flatnonzero(same) + 1
+        upper = positions(same) + 1
         parts.append((upper, upper - 1, np.full(len(upper), int(sell_cap.sum()))))
     tail, head, cap = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return Network(
@@ -134,7 +135,10 @@ class _Hubs:
 def _outer_ends(arcs: Arcs, chosen: Ints, level_of: Ints, count: int) -> tuple[Ints, _Hubs, int]:
     """The network node at the outer end of each arc: its level, or a node of its own class."""
     outer = level_of[arcs.node[chosen]]
-    flexible = np.flatnonzero(arcs.owner[chosen] >= 0)
+    flexible = positions(arcs.owner[chosen] >= 0)
+    if not len(flexible):
+        none = np.empty(0, np.int64)
+        return outer, _Hubs(network_node=none, node=none, cap=none), count
     _, first, position = np.unique(arcs.owner[chosen[flexible]], return_index=True, return_inverse=True)
     outer[flexible] = count + position.reshape(-1)
     leader = chosen[flexible[first]]
@@ -176,7 +180,7 @@ def potentials(network: Network, weight: Ints, flow: Ints) -> Ints | None:
     """
     cost = np.zeros(len(network.tail), np.int64)
     cost[: len(network.sell_arcs)] = -weight
-    forward, backward = np.flatnonzero(flow < network.cap), np.flatnonzero(flow > 0)
+    forward, backward = positions(flow < network.cap), positions(flow > 0)
     tail = np.concatenate((network.tail[forward], network.head[backward]))
     head = np.concatenate((network.head[forward], network.tail[backward]))
     cost = np.concatenate((cost[forward], -cost[backward]))
@@ -185,7 +189,7 @@ def potentials(network: Network, weight: Ints, flow: Ints) -> Ints | None:
         return distance
     order = np.argsort(head, kind="stable")
     tail, head, cost = tail[order], head[order], cost[order]
-    starts = np.flatnonzero(np.diff(head, prepend=-1))
+    starts = run_starts(head)
     reached = head[starts]
     for _ in range(network.nodes + 1):
         better = np.minimum.reduceat(distance[tail] + cost, starts)

@@ -1,11 +1,11 @@
-"""What is left of a market once everything is merged or dropped that cannot matter for the optimum; exact in both objectives.
+"""What is left of a market once all is merged or dropped that cannot matter; exact in both objectives.
 
-* *Nodes*: of an interval's prices only those count at which a buyer stops: a buyer's level is the highest seller price
-  at or below his own, and a seller belongs to the first level from his price upwards that some buyer has. Offers without
-  a possible partner are dropped.
+* *Nodes*: of an interval's prices only those count at which a buyer stops: a buyer's level is the highest
+  seller price at or below his own, and a seller belongs to the first level from his price upwards that some
+  buyer has. Offers without a possible partner are dropped.
 * *Places*: a feeder whose limits cannot bind in an interval, whatever trades, is part of that interval's bus.
-* *Arcs*: offers left with one interval that share place, node and expiry are one arc; its flow is handed back to the
-  classes, the cheapest seller and the highest bidder first.
+* *Arcs*: offers left with one interval that share place, node and expiry are one arc; its flow is handed back
+  to the classes, the cheapest seller and the highest bidder first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from testbed.solver.arrays import Classes, Ints, Market, Mask, group_rows
+from testbed.solver.arrays import Classes, Ints, Market, Mask
+from testbed.solver.runs import fresh, positions, run_lengths, run_starts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ def reduce(market: Market) -> Reduced:
     sells, buys = market.sells, market.buys
     count_t, count_f = len(market.two_sided), len(market.feeders)
     sell_node, buy_node, node_t, node_price, dropped_low, dropped_high = _nodes(market)
-    kept = np.flatnonzero(sell_node >= 0), np.flatnonzero(buy_node >= 0)
+    kept = positions(sell_node >= 0), positions(buy_node >= 0)
     cells = tuple(
         side.entry_t[entries] * count_f + side.feeder[side.entry_class[entries]]
         for side, entries in zip((sells, buys), kept, strict=True)
@@ -82,7 +83,7 @@ def reduce(market: Market) -> Reduced:
     ext, internal = np.tile(market.ext_j, count_t), np.tile(market.int_j, count_t)
     sold_binds = np.minimum(supply, demand + ext) > internal
     bought_binds = np.minimum(demand, supply + ext) > internal
-    cell = np.flatnonzero((supply > ext) | (demand > ext) | sold_binds | bought_binds)
+    cell = positions((supply > ext) | (demand > ext) | sold_binds | bought_binds)
     place_of = np.repeat(np.arange(count_t), count_f)
     place_of[cell] = count_t + np.arange(len(cell))
     none = np.full(count_t, -1, np.int64)
@@ -118,56 +119,61 @@ def _nodes(market: Market) -> tuple[Ints, Ints, Ints, Ints, Mask, Ints]:
     )
     used = np.zeros(len(level_key), np.bool_)
     used[buy_level[served]] = True
-    before: Ints = np.cumsum(used) - used
+    before: Ints = used.cumsum() - used
     buy_node = np.full(len(buy_level), -1, np.int64)
     buy_node[served] = before[buy_level[served]]
     node_t = level_t[used]
     fits: Mask = before < len(node_t)
     fits[fits] = node_t[before[fits]] == level_t[fits]
     level_node = np.where(fits, before, -1)
-    fitting = np.flatnonzero(fits)
+    fitting = positions(fits)
     node_first = fitting[np.searchsorted(level_node[fitting], np.arange(len(node_t)))]
     node_price = level_key[node_first] & ((1 << shift) - 1)
     dropped_low = np.zeros(count_t, np.bool_)
     dropped_low[buys.entry_t[~served]] = True
     dropped_high = np.full(count_t, -1, np.int64)
-    above = np.flatnonzero(~fits)[::-1]
+    above = positions(~fits)[::-1]
     dropped_high[level_t[above]] = level_key[above] & ((1 << shift) - 1)
     return level_node[level_of.reshape(-1)], buy_node, node_t, node_price, dropped_low, dropped_high
 
 
 def _arcs(side: Classes, entries: Ints, place: Ints, node: Ints, market: Market, *, selling: bool) -> Arcs:
     owner_of = side.entry_class[entries]
-    t = side.entry_t[entries]
     visible = np.bincount(owner_of, minlength=len(side))[owner_of]
     owner = np.where(visible > 1, owner_of, -1)
     last = side.last[owner_of] if selling else np.zeros(len(entries), np.int64)
-    arc_of, leader = group_rows([place, node, last, owner + 1])
-    cap = np.zeros(len(leader), np.int64)
-    np.add.at(cap, arc_of, side.energy[owner_of])
     price = side.price[owner_of]
-    order = np.lexsort((price if selling else -price, arc_of))
-    kappa = market.params.expiry_weight * last + market.two_sided[t] if selling else last
+    order = np.lexsort((price if selling else -price, owner, last, node, place))
+    place, node, last, owner = place[order], node[order], last[order], owner[order]
+    opens = fresh(place, node, last, owner)
+    leader = positions(opens)
+    energy = side.energy[owner_of[order]]
+    t = side.entry_t[entries[order[leader]]]
+    kappa = market.params.expiry_weight * last[leader] + market.two_sided[t] if selling else last[leader]
     return Arcs(
-        t=t[leader],
+        t=t,
         place=place[leader],
         node=node[leader],
-        cap=cap,
-        kappa=kappa[leader],
+        cap=np.add.reduceat(energy, leader) if len(leader) else energy,
+        kappa=kappa,
         owner=owner[leader],
         entry=entries[order],
-        entry_arc=arc_of[order],
+        entry_arc=opens.cumsum() - 1,
     )
 
 
-def hand_back(side: Classes, arcs: Arcs, flow: Ints) -> Ints:
-    """Energy of each entry of a side, J, out of the flow of its arcs: first come first served within an arc."""
-    result = np.zeros(len(side.entry_class), np.int64)
+def hand_back(energy_of: Ints, arcs: Arcs, flow: Ints) -> Ints:
+    """Energy of each entry, J, out of the flow of its arcs: first come first served within an arc.
+
+    Args:
+        energy_of: most energy of each entry, also of those that are on no arc and get nothing.
+    """
+    result = np.zeros(len(energy_of), np.int64)
     if len(arcs.entry):
-        energy = side.energy[side.entry_class[arcs.entry]]
-        upto = np.cumsum(energy)
-        starts = np.flatnonzero(np.diff(arcs.entry_arc, prepend=-1))
-        lengths = np.diff(starts, append=len(energy))
+        energy = energy_of[arcs.entry]
+        upto = energy.cumsum()
+        starts = run_starts(arcs.entry_arc)
+        lengths = run_lengths(starts, len(energy))
         before = upto - energy - np.repeat((upto - energy)[starts], lengths)
-        result[arcs.entry] = np.clip(flow[arcs.entry_arc] - before, 0, energy)
+        result[arcs.entry] = np.minimum(np.maximum(flow[arcs.entry_arc] - before, 0), energy)
     return result

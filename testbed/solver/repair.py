@@ -10,6 +10,7 @@ from testbed.solver.arrays import Ints, Mask
 from testbed.solver.circulation import network_of, solve_flow
 from testbed.solver.program import Floats, Program, Vertex
 from testbed.solver.reduction import Arcs, Reduced
+from testbed.solver.runs import positions, run_lengths, run_starts
 
 
 def whole_plan(reduced: Reduced, program: Program, vertex: Vertex) -> tuple[Ints, Ints] | None:
@@ -22,8 +23,8 @@ def whole_plan(reduced: Reduced, program: Program, vertex: Vertex) -> tuple[Ints
     places = len(reduced.place_t)
     per_node = _sums(sells.node[program.sell_arcs], sold, len(reduced.node_t))
     per_node -= _sums(buys.node[program.buy_arcs], bought, len(reduced.node_t))
-    surplus = np.cumsum(per_node)
-    last_of_t = np.flatnonzero(np.diff(reduced.node_t, append=-1))
+    surplus = per_node.cumsum()
+    last_of_t = positions(np.diff(reduced.node_t, append=-1))
     sold_at = _sums(sells.place[program.sell_arcs], sold, places)
     bought_at = _sums(buys.place[program.buy_arcs], bought, places)
     restricted = reduced.place_feeder >= 0
@@ -89,8 +90,8 @@ def _split(arcs: Arcs, chosen: Ints, values: Floats) -> Arcs:
     order = np.lexsort((-fraction, owner))
     totals = np.zeros(int(owner.max(initial=0)) + 1)
     np.add.at(totals, owner, fraction)
-    starts = np.flatnonzero(np.diff(owner[order], prepend=-1))
-    rank = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+    starts = run_starts(owner[order])
+    rank = np.arange(len(order)) - np.repeat(starts, run_lengths(starts, len(order)))
     extra = np.zeros(len(order), np.int64)
     extra[order] = rank < np.floor(totals[owner[order]] + 1e-3)
     cap = arcs.cap.copy()

@@ -1,7 +1,8 @@
 """A whole day cleared as it happens: one problem per interval, its trades final, what is left over rolls on.
 
-At step tau the problem holds the offers with ``start <= tau + window - 2`` that are not over and have energy left; the trades of
-tau become final (T_clear = 1). Source: equations (11)-(15) of the transactive-energy paper; a window counts the current interval.
+At step tau the problem holds the offers with ``start <= tau + window - 2`` that are not over and have energy
+left; the trades of tau become final (T_clear = 1). Source: equations (11)-(15) of the transactive-energy
+paper; a window counts the current interval.
 """
 
 from __future__ import annotations
@@ -58,13 +59,13 @@ def clear_day(
     window: int,
     params: MarketParams,
     grid: Grid,
-    on_step: Callable[[int], None] = lambda interval: None,
+    on_step: Callable[[int], None] = lambda _: None,
 ) -> Day:
     """Clear interval after interval until no offer is left.
 
     Args:
-        window: prediction window L, at least 2: offers become visible ``window - 2`` intervals before they start.
-        on_step: told each interval that has become final.
+        window: prediction window L, at least 2: offers become visible ``window - 2`` intervals before they
+        start. on_step: told each interval that has become final.
     """
     waiting = sorted(offers, key=lambda offer: (offer.ranges[0][0], offer.offer_id))
     live: dict[OfferId, OpenOffer] = {}

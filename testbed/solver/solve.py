@@ -14,8 +14,9 @@ from light_client.rules.market.problem import Problem
 from light_client.rules.units import Side
 from testbed.solver.arrays import Classes, Ints, Market, keys_of, market_of
 from testbed.solver.bounds import certificate_of
-from testbed.solver.clear import Cleared, Stats, clear
+from testbed.solver.clear import clear
 from testbed.solver.errors import NotSolvedError
+from testbed.solver.task import Cleared, Stats
 
 
 class Outcome(Enum):
@@ -61,7 +62,7 @@ def solve(problem: Problem) -> Solved:
     try:
         proven = check_solution(problem, solution)
     except RuleViolation as refusal:
-        if refusal.rule != "MKT-29" or cleared.gaps == (0, 0):
+        if refusal.rule != "MKT-29" or cleared.optimal:
             raise
         return Solved(
             outcome=Outcome.GAP, solution=solution, gaps=cleared.gaps, proven=None, stats=cleared.stats
@@ -74,7 +75,7 @@ def solve(problem: Problem) -> Solved:
 
 
 def plan_of(problem: Problem, market: Market, cleared: Cleared) -> Plan:
-    """The plan as the rules state it: with one price, purchases of classes left with one interval follow from the rest."""
+    """The plan as the rules state it: with one price, purchases left with one interval follow from the rest."""
     keys = keys_of(problem)
     flows: dict[ClassKey, Entries] = {}
     for side, classes, energy in (
@@ -82,9 +83,8 @@ def plan_of(problem: Problem, market: Market, cleared: Cleared) -> Plan:
         (Side.BUY, market.buys, cleared.bought),
     ):
         derived = problem.uniform and side == Side.BUY
-        for key, entries in _entries(market, keys[side], classes, energy):
-            if not (derived and key.single):
-                flows[key] = entries
+        entries = _entries(market, keys[side], classes, energy)
+        flows |= {key: traded for key, traded in entries if not (derived and key.single)}
     return Plan(first_interval=market.base, flows=flows)
 
 

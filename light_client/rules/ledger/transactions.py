@@ -329,6 +329,11 @@ def kind_of(raw: bytes) -> int:
     return raw[1] if len(raw) > 1 else 0
 
 
+def signer_of(raw: bytes) -> bytes:
+    """The public key in a transaction that is known to be well-formed, without decoding it."""
+    return raw[-_SIGNATURE_ITEM_BYTES - PUBLIC_KEY_BYTES : -_SIGNATURE_ITEM_BYTES]
+
+
 def granted_addresses(raw: bytes, *, max_bytes: int) -> tuple[Address, ...]:
     """The addresses in a batch of grants that a quorum has accepted, at a third of the cost of reading all of it."""
     wire = decode(raw, max_bytes=max_bytes)

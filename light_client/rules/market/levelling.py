@@ -1,14 +1,14 @@
 """Levelled service: in a uniform market, who buys is a rule and not the solver's taste.
 
-Given what is sold and what buyers with several intervals take, the other buyers of an interval are served in equal shares of
-their demand across feeders, as far as the limits allow: ``y_f = clamp(rho * D_f, l_f, h_f)`` with one ``rho`` per interval. Both
-objectives depend on sales only, so certificates stay valid whatever this rule decides.
+Given what is sold and what buyers with several intervals take, the other buyers of an interval are served in
+equal shares of their demand across feeders, as far as the limits allow: ``y_f = clamp(rho * D_f, l_f, h_f)``
+with one ``rho`` per interval. Both objectives depend on sales only, so certificates stay valid whatever this
+rule decides.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.market.offer import ClassKey
@@ -145,28 +145,28 @@ class _Level:
 def _rising_feeders(demands: list[Demand], needed: int, low_sum: int) -> _Level | None:
     """Which feeders are at their upper bound and which strictly share at the level that serves ``needed``.
 
-    Walks the levels ``low/demand`` and ``high/demand`` upwards; None when everything is served to the upper bounds.
+    Walks the levels ``low/demand`` and ``high/demand`` upwards; None when everything is served to the upper bounds. Levels
+    are ordered by ``floor(bound * 2^k / demand)``: different fractions of such demands differ by more than ``2^-k``.
     """
-    events = []
-    for entry in demands:
-        if entry.high > entry.low:
-            events.append((Fraction(entry.low, entry.demand), 0, entry))
-            events.append((Fraction(entry.high, entry.demand), 1, entry))
-    events.sort(key=lambda event: (event[0], event[1], event[2].feeder))
+    moving = [entry for entry in demands if entry.high > entry.low]
+    bits = 2 * max((entry.demand for entry in moving), default=0).bit_length()
+    events = [((entry.low << bits) // entry.demand, 0, entry.feeder, entry.low, entry) for entry in moving]
+    events += [((entry.high << bits) // entry.demand, 1, entry.feeder, entry.high, entry) for entry in moving]
+    events.sort(key=lambda event: event[:3])
     full: set[int] = set()
     between: dict[int, Demand] = {}
     fixed = low_sum
     slope = 0
-    for level_at, kind, entry in events:
-        if fixed * level_at.denominator + slope * level_at.numerator >= needed * level_at.denominator:
+    for _, kind, feeder, bound, entry in events:
+        if (needed - fixed) * entry.demand <= slope * bound:
             return _Level(frozenset(full), frozenset(between))
         if kind == 0:
-            between[entry.feeder] = entry
-            fixed -= entry.low
+            between[feeder] = entry
+            fixed -= bound
             slope += entry.demand
         else:
-            del between[entry.feeder]
-            full.add(entry.feeder)
-            fixed += entry.high
+            del between[feeder]
+            full.add(feeder)
+            fixed += bound
             slope -= entry.demand
     return None

@@ -81,8 +81,16 @@ def problem_of(
     for offer in offers:
         if offer.ranges[-1][1] >= first_interval:
             shares.setdefault(offer.class_at(first_interval), []).append((offer.offer_id, offer.remaining_j))
-    ordered = {key: tuple(sorted(shares[key])) for key in sorted(shares)}
-    totals = {key: sum(energy for _, energy in entries) for key, entries in ordered.items()}
+    ordered: dict[ClassKey, tuple[tuple[OfferId, int], ...]] = {}
+    totals: dict[ClassKey, int] = {}
+    for key in sorted(shares):
+        entries = shares[key]
+        if len(entries) > 1:
+            entries.sort()
+            totals[key] = sum([energy_j for _, energy_j in entries])
+        else:
+            totals[key] = entries[0][1]
+        ordered[key] = tuple(entries)
     return Problem(
         first_interval=first_interval,
         params=params,

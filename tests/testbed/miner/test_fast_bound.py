@@ -35,8 +35,10 @@ def _certificate(problem: Problem, random: Random, size: int, *, faulty: bool) -
         return {t: {f: random.randint(low, size) for f in chosen if random.random() < 0.5} for t in times}
 
     return Certificate(
-        weights=tuple(random.randint(-size, size) for _ in range(random.randint(0, 2)))
-        + (random.randint(1, max(1, size)),),
+        weights=(
+            *(random.randint(-size, size) for _ in range(random.randint(0, 2))),
+            random.randint(1, max(1, size)),
+        ),
         schedules={t: steps() for t in times if not faulty or random.random() < 0.9},
         net=sparse(feeders, -size),
         production=sparse(limited, 0),

@@ -19,12 +19,12 @@ from light_client.rules.units import ADDRESS_BYTES, Address, FeederId, OfferId, 
 from testbed.scenarios.columns import OfferColumns
 from testbed.scenarios.scaling import scale
 from testbed.scenarios.transax import microgrid
-from testbed.solver import clear as clear_module
-from testbed.solver.arrays import market_of, market_of_table
+from testbed.solver.arrays import Ints, market_of, market_of_table
 from testbed.solver.clear import clear
 from testbed.solver.errors import TooLargeError, UnknownFeederError, UnsupportedObjectiveError
 from testbed.solver.rolling import clear_at_once, clear_day, open_offers
 from testbed.solver.solve import Outcome, solve
+from testbed.solver.task import Cleared, Duals, Task
 from tests.oracles.pairwise import PairMarket, optimum
 from tests.oracles.translate import problem_from
 from tests.property.markets import markets, random_market
@@ -55,7 +55,7 @@ def test_random_markets_are_cleared_as_well_as_pair_by_pair(seed: int, uniform: 
 
 
 def _one(
-    number: int, side: Side, feeder: int, energy_j: int, price: int = PRICE, first: int = 0, last: int = 0
+    number: int, side: Side, feeder: int, energy_j: int, *, price: int = PRICE, first: int = 0, last: int = 0
 ) -> OpenOffer:
     return OpenOffer(
         offer_id=OfferId(number),
@@ -114,10 +114,19 @@ def test_local_supply_displaced_by_imports_frees_dear_supply_elsewhere() -> None
     assert proven.values[0] == 2
 
 
+def test_welfare_is_certified_where_there_is_one_price() -> None:
+    params = MarketParams(interval_s=1, objectives=OBJECTIVE_ORDERS[1], uniform_price_uc_per_kwh=PRICE)
+    offers = (_one(1, Side.SELL, 1, 5), _one(2, Side.BUY, 2, 9), _one(3, Side.SELL, 2, 7, last=3))
+    solved = solve(_problem(*offers, params=params))
+    assert solved.outcome is Outcome.OPTIMAL
+    assert solved.proven is not None
+    assert solved.proven.values == (9, -((128 * 0) * 5 + (128 * 3) * 4), 0)
+
+
 def test_other_objectives_sizes_and_feeders_are_refused_by_name() -> None:
     welfare = MarketParams(interval_s=1, objectives=OBJECTIVE_ORDERS[1])
     with pytest.raises(UnsupportedObjectiveError):
-        solve(_problem(_one(1, Side.SELL, 1, 5), _one(2, Side.BUY, 1, 5), params=welfare))
+        solve(_problem(_one(1, Side.SELL, 1, 5, price=4), _one(2, Side.BUY, 1, 5), params=welfare))
     with pytest.raises(UnknownFeederError):
         solve(_problem(_one(1, Side.SELL, 9, 5), _one(2, Side.BUY, 1, 5)))
     with pytest.raises(TooLargeError):
@@ -126,17 +135,14 @@ def test_other_objectives_sizes_and_feeders_are_refused_by_name() -> None:
 
 def test_an_answer_short_of_the_optimum_is_called_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broken flow solver, which leaves a joule on the table, is found out by the certificate it ends up with."""
-    sound = clear_module._judged
+    sound = Task.judged
 
-    def lazy(*args: object) -> clear_module.Cleared:
-        market, reduced, sold, bought, *rest = args
-        assert isinstance(sold, np.ndarray)
-        assert isinstance(bought, np.ndarray)
+    def lazy(task: Task, sold: Ints, bought: Ints, duals: Duals) -> Cleared:
         sold[np.argmax(sold)] -= 1
         bought[np.argmax(bought)] -= 1
-        return sound(market, reduced, sold, bought, *rest)  # type: ignore[arg-type]
+        return sound(task, sold, bought, duals)
 
-    monkeypatch.setattr(clear_module, "_judged", lazy)
+    monkeypatch.setattr(Task, "judged", lazy)
     solved = solve(
         _problem(_one(1, Side.SELL, 1, 5), _one(2, Side.BUY, 1, 5), params=MarketParams(interval_s=1))
     )
@@ -202,7 +208,7 @@ def test_columns_from_a_table_equal_columns_from_a_problem(seed: int) -> None:
         post_interval=np.zeros(count, np.int64),
     )
     offers = [
-        _one(number, Side(side), feeder, energy, price, low, high)
+        _one(number, Side(side), feeder, energy, price=price, first=low, last=high)
         for number, (side, feeder, energy, price, low, high) in enumerate(
             zip(
                 table.side.tolist(),
@@ -221,12 +227,18 @@ def test_columns_from_a_table_equal_columns_from_a_problem(seed: int) -> None:
     params = MarketParams(interval_s=1)
     problem = problem_of(offers, first_interval=2, params=params, grid=grid)
     expected = market_of(problem)
-    found, membership, _ = market_of_table(table, first_interval=2, params=params, grid=grid)
+    found, members = market_of_table(table, first_interval=2, params=params, grid=grid)
     for one, other in ((found.sells, expected.sells), (found.buys, expected.buys)):
         for name in ("feeder", "price", "energy", "last", "entry_class", "entry_t"):
             assert getattr(one, name).tolist() == getattr(other, name).tolist()
     assert found.two_sided.tolist() == expected.two_sided.tolist()
-    assert (membership.class_of < 0).tolist() == (table.last_interval < 2).tolist()
+    for side, part in zip(Side, members, strict=True):
+        keys = [key for key in problem.classes if key.side == side]
+        groups = np.split(part.rows, part.bounds[1:-1]) if keys else []
+        assert [group.tolist() for group in groups] == [
+            [number for number, _ in problem.shares[key]] for key in keys
+        ]
+        assert part.first.tolist() == [key.ranges[0][0] - 2 for key in keys]
 
 
 def test_the_verdict_is_that_of_the_rules() -> None:
