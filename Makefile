@@ -12,10 +12,10 @@ CODE  := firmware_app light_client meter_io testbed tests hatch_build.py
 DEPLOY := $(wildcard deploy)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check format lock setup clean
+.PHONY: help demo test campaign-market bench check format lock setup clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  make test ARGS="tests/light_client -k merkle"   a part of the tests'
 
 demo: $(READY) ## trade one day of a whole neighbourhood; the report lands in out/demo
@@ -29,6 +29,9 @@ ifeq ($(ARGS),)
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
+
+campaign-market: $(READY) ## random markets by the thousand against the brute-force oracle
+	$(BIN)/python -m tests.oracles.campaign $(ARGS)
 
 bench: $(READY) ## measure what the design promises: proving, checking, consensus
 	$(BIN)/gridlight-testbed bench $(ARGS)

@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("gridlight", deadline=None)  # a busy machine is slow, not wrong
+settings.load_profile("gridlight")
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 

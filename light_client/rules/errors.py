@@ -29,9 +29,9 @@ UNSAID: Final = _Unsaid.UNSAID
 
 
 class _Picture(Repr):
-    """A repr that stays short, and never fails on the long integers that Python refuses to print, however deep they sit."""
+    """A repr that stays short and never fails on integers too long for Python to print, however deep they sit."""
 
-    def repr_int(self, x: int, level: int) -> str:
+    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002 (its place in the base class)
         """Return the decimal form of an integer, or only its length."""
         return repr(x) if x.bit_length() <= _SHOWN_BITS else f"an integer of {x.bit_length()} bits"
 

@@ -1,7 +1,8 @@
 """Units and identities of the rules: whole numbers only, the unit in every name.
 
-Energy in joules (``_j``), power in watts (``_w``), prices in micro-currency per kilowatt-hour (``_uc_per_kwh``), money in
-micro-currency (``_uc``), protocol time in UTC milliseconds (``_ms``); an *interval* is ``UTC seconds // interval_s``.
+Energy in joules (``_j``), power in watts (``_w``), prices in micro-currency per kilowatt-hour
+(``_uc_per_kwh``), money in micro-currency (``_uc``), protocol time in UTC milliseconds (``_ms``); an
+*interval* is ``UTC seconds // interval_s``.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ SIGNATURE_BYTES = 64
 JOULES_PER_WH = 3_600
 JOULES_PER_KWH = 3_600_000
 LOT_J = JOULES_PER_WH
-"""Energies and limits are multiples of 1 Wh: 3600 = 2^4 * 3^2 * 5^2 survives the halvings of rolling clearing exactly."""
+"""Energies and limits are multiples of 1 Wh: 3600 = 2^4 * 3^2 * 5^2 survives the halvings of rolling clearing
+exactly."""
 
 MAX_ENERGY_J = 1 << 40
 """Most energy of one offer or asset: about 305 MWh, so that sums over 2^20 offers stay below 2^60."""

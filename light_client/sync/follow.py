@@ -34,6 +34,7 @@ class BlockFollower:
         self._poll_ms = poll_ms
         self._asked = False
         self._announced = 0
+        self._announced_when_asked = 0
         self._subscribed_ms = 0
         self.switches = 0
         """How often a server was left."""
@@ -55,13 +56,16 @@ class BlockFollower:
         return self._ask(height, now_ms)
 
     def came(self, received: int, newest: int, height: int, now_ms: int) -> list[Effect]:
-        """Blocks came in, asked for or not: ``received`` new ones, the last at ``newest``; the caller now has ``height``."""
+        """Blocks came in, asked for or not: ``received`` new ones, the last at ``newest``; the caller now has ``height``.
+
+        A server that has nothing to show for a height that was announced before it was asked is left, since asking it
+        again would never end.
+        """
         self._announced = max(self._announced, newest)
         was_asked, self._asked = self._asked, False
+        if was_asked and not received and self._announced_when_asked > height:
+            return self.refused(height, now_ms)
         if self._announced > height or received >= self._limit:
-            if was_asked and not received:
-                self._asked = True  # the server has nothing better: let the timer turn to the next one
-                return []
             return self._ask(height, now_ms)
         effects: list[Effect] = [SetTimer(name=TIMER, at_ms=now_ms + self._poll_ms)]
         if now_ms >= self._subscribed_ms + self._poll_ms:  # a busy chain moves the timer on and on
@@ -93,6 +97,7 @@ class BlockFollower:
 
     def _ask(self, height: int, now_ms: int) -> list[Effect]:
         self._asked = True
+        self._announced_when_asked = self._announced
         request = GetBlocks(from_height=height + 1, limit=self._limit)
         return [
             Send(peer=self.server, message=encode_message(request)),

@@ -1,14 +1,20 @@
 """`gridlight-testbed run SCENARIO`: a whole trading day in virtual time, with a report."""
 
+from __future__ import annotations
+
 import argparse
 import gc
 import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from firmware_app.command_line import Commands, add_command
 from firmware_app.console import CommandError, Console, Exit
+
+if TYPE_CHECKING:
+    from testbed.scenarios.files import ScenarioFile
 
 
 def add_parser(commands: Commands) -> None:
@@ -22,33 +28,84 @@ def add_parser(commands: Commands) -> None:
             "gridlight-testbed run homes102 --out out/demo   # 102 homes, report.html and summary.json",
             "gridlight-testbed run village --seed 7 --json",
             "gridlight-testbed run my-grid.toml",
+            "gridlight-testbed run village --campaign 200    # 200 days in which things go wrong",
         ),
     )
     parser.add_argument("scenario", metavar="SCENARIO", help="name of a shipped scenario, or a .toml file")
     parser.add_argument("--seed", type=int, help="instead of the scenario's own seed")
+    parser.add_argument(
+        "--campaign", type=int, metavar="N", help="run N seeds from --seed on, each with mishaps of its own"
+    )
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="days run at once (default: 2)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write report.html and summary.json")
 
 
 def run(args: argparse.Namespace) -> int:
+    """Run one day and report on it, or a campaign of days."""
+    from testbed.scenarios import catalogue
+    from testbed.scenarios.errors import ScenarioError
+
+    gc.set_threshold(200_000, 50, 1_000)  # a day keeps millions of objects that are never garbage
+    try:
+        file = catalogue.find(args.scenario)
+        if args.campaign is not None:
+            return _campaign(args, file)
+        return _day(args, file)
+    except ScenarioError as error:
+        raise CommandError(str(error), code=Exit.USAGE) from None
+
+
+def _campaign(args: argparse.Namespace, file: ScenarioFile) -> int:
+    """Run many seeds; every failing one is named and can be replayed."""
+    from testbed.simulation.campaign import Verdict, run_campaign
+
+    if args.campaign < 1 or args.workers < 1:
+        raise CommandError("--campaign and --workers take a positive number", code=Exit.USAGE)
+    console: Console = args.console
+    first = file.seed if args.seed is None else args.seed
+    seeds = range(first, first + args.campaign)
+    failing: list[Verdict] = []
+    with console.progress(f"{file.name} campaign", total=len(seeds), unit="days") as progress:
+
+        def count(verdict: Verdict) -> None:
+            if not verdict.passed:
+                failing.append(verdict)
+                console.warn(f"seed {verdict.seed}: {'; '.join((*verdict.safety, *verdict.liveness))}")
+            progress.advance(1, f"{len(failing)} failed")
+
+        verdicts = run_campaign(file, seeds, workers=args.workers, progress=count)
+    document = {
+        "scenario": file.name,
+        "runs": len(verdicts),
+        "safety_violations": sum(len(verdict.safety) for verdict in verdicts),
+        "liveness_failures": sum(len(verdict.liveness) for verdict in verdicts),
+        "crashes": sum(verdict.crashes for verdict in verdicts),
+        "finals": sum(verdict.finals for verdict in verdicts),
+        "failing_seeds": [verdict.seed for verdict in failing],
+    }
+    lines = [
+        f"{len(verdicts)} days, {document['crashes']} crashes, {document['finals']} final intervals",
+        f"safety violations {document['safety_violations']}, liveness failures {document['liveness_failures']}",
+        *(f"again: gridlight-testbed run {args.scenario} --campaign 1 --seed {v.seed}" for v in failing),
+    ]
+    console.result("gridlight.campaign/1", document, lines)
+    return Exit.FAILED if failing else Exit.OK
+
+
+def _day(args: argparse.Namespace, file: ScenarioFile) -> int:
     """Run the day, write the report, say how it went."""
     from testbed.report.html import write_report
     from testbed.report.summary import write_summary
     from testbed.report.terminal import terminal_summary
     from testbed.scenarios import catalogue
-    from testbed.scenarios.errors import ScenarioError
     from testbed.simulation.day import cast_of, run_day
     from testbed.simulation.offline import offline_optimum
     from testbed.simulation.recheck import recheck
     from testbed.simulation.report import trading_day
 
     console: Console = args.console
-    gc.set_threshold(200_000, 50, 1_000)  # a day keeps millions of objects that are never garbage
-    try:
-        file = catalogue.find(args.scenario)
-        seed = file.seed if args.seed is None else args.seed
-        scenario = catalogue.build(file, seed=seed)
-    except ScenarioError as error:
-        raise CommandError(str(error), code=Exit.USAGE) from None
+    seed = file.seed if args.seed is None else args.seed
+    scenario = catalogue.build(file, seed=seed)
     cast = cast_of(file, scenario, seed)
     total = (cast.end_ms - cast.start_ms) // (scenario.interval_s * 1_000)
     title = f"{len(scenario.homes)} homes, {len(scenario.feeders)} feeders, {cast.miners} miners, {cast.solvers} solvers"

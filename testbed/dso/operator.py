@@ -86,6 +86,9 @@ class Operator:
     ) -> None:
         if public_key_of(secret) != genesis.dso_key:
             raise LocalError("the DSO's secret does not belong to the key in the genesis")
+        unknown = registry.feeders - genesis.grid.ext_j.keys()
+        if unknown:  # one grant that no block can take would hold up every batch
+            raise LocalError("meters are registered on feeders that are not in the grid", got=sorted(unknown))
         self.name = name
         self.registry = registry
         self._secret = secret
@@ -111,7 +114,7 @@ class Operator:
                 int.from_bytes(key[PUBLIC_KEY_BYTES:], "big"),
             )
             assets = [asset_from_wire(row) for row in record] if isinstance(record, tuple) else []
-            self.registry.withdraw(self.registry.registration(identity_key), assets)
+            self.registry.restore(identity_key, assets)
             self._waiting.update((asset.address, asset) for asset in assets)
             reply = WithdrawReply(request_id=request_id, accepted=True, reason="")
             self._answered[identity_key, request_id] = reply

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 
 from light_client.rules.ledger.records import Amounts
 from light_client.rules.ledger.transactions import Asset
-from light_client.rules.units import Address, energy_of_power
+from light_client.rules.units import Address, Side, energy_of_power
+
+MAX_SPAN = 4_096
+"""Most intervals that one asset may name: the longest horizon of any market, and a bound on the registry's work."""
 
 
 class WithdrawalRefusedError(Exception):
@@ -46,7 +49,7 @@ class ProsumerAccount:
     """Money deposited less money granted for closed addresses: negative for a net buyer."""
     sold_j: int = 0
     bought_j: int = 0
-    allowed: dict[tuple[int, int], int] = field(default_factory=dict)
+    allowed: dict[tuple[Side, int], int] = field(default_factory=dict)
     """(side, interval) -> energy already granted for it, J."""
 
 
@@ -58,6 +61,11 @@ class Registry:
         self._by_key = {entry.identity_key: entry for entry in registrations}
         self.accounts = {entry.meter_id: ProsumerAccount() for entry in self._by_key.values()}
         self._owner: dict[Address, tuple[Registration, int]] = {}
+
+    @property
+    def feeders(self) -> frozenset[int]:
+        """Feeders that meters are registered on."""
+        return frozenset(entry.feeder for entry in self._by_key.values())
 
     def registration(self, identity_key: bytes) -> Registration:
         """The meter with this identity key.
@@ -82,7 +90,7 @@ class Registry:
         money_uc = sum(asset.money_uc for asset in wanted)
         if account.out_uc + money_uc > meter.credit_uc:
             left = meter.credit_uc - account.out_uc
-            raise WithdrawalRefusedError(f"credit: {money_uc} uc asked, {left} uc left")
+            raise WithdrawalRefusedError(f"more money than the {left} uc of credit left")
         allowed = dict(account.allowed)
         seen: set[Address] = set()
         for asset in wanted:
@@ -92,35 +100,57 @@ class Registry:
                 raise WithdrawalRefusedError(
                     f"feeder {asset.feeder} is not this meter's feeder {meter.feeder}"
                 )
+            if asset.last_interval - asset.first_interval >= MAX_SPAN:
+                raise WithdrawalRefusedError(f"an asset names more than {MAX_SPAN} intervals")
             seen.add(asset.address)
-            self._reserve(allowed, 0, asset, asset.production_j, meter.production_w)
-            self._reserve(allowed, 1, asset, asset.consumption_j, meter.consumption_w)
+            for side, energy_j, power_w in _sides(asset, meter):
+                left = self._fit(allowed, side, asset, energy_j, power_w)
+                if left:
+                    what = "feed in" if side == Side.SELL else "draw"
+                    raise WithdrawalRefusedError(f"the connection cannot {what} {left} J of it")
         account.allowed = allowed
-        account.out_uc += money_uc
-        for asset in wanted:
+        self._book(meter, wanted)
+
+    def restore(self, identity_key: bytes, assets: Iterable[Asset]) -> None:
+        """Book a withdrawal that was made before a restart, without judging it again.
+
+        It was within the limits when it was made; deposits in between, which made room for it, are credited only as the
+        ledger is followed once more. A meter that has left the register since then keeps its books.
+        """
+        meter = self._by_key.get(identity_key)
+        if meter is None:
+            return
+        account = self.accounts[meter.meter_id]
+        booked = tuple(assets)
+        for asset in booked:
+            for side, energy_j, power_w in _sides(asset, meter):
+                self._fit(account.allowed, side, asset, energy_j, power_w)
+        self._book(meter, booked)
+
+    def _book(self, meter: Registration, assets: tuple[Asset, ...]) -> None:
+        self.accounts[meter.meter_id].out_uc += sum(asset.money_uc for asset in assets)
+        for asset in assets:
             self._owner[asset.address] = (meter, asset.money_uc)
 
-    def _reserve(
+    def _fit(
         self,
-        allowed: dict[tuple[int, int], int],
-        side: int,
+        allowed: dict[tuple[Side, int], int],
+        side: Side,
         asset: Asset,
         energy_j: int,
         power_w: int,
-    ) -> None:
-        """Fit the energy under the connection's power, latest intervals first; it must fit completely."""
+    ) -> int:
+        """Fit energy under the connection's power, latest intervals first; returns what does not fit, J."""
         limit = energy_of_power(power_w, self._interval_s)
         left = energy_j
         for interval in range(asset.last_interval, asset.first_interval - 1, -1):
             if not left:
-                return
+                break
             part = min(left, limit - allowed.get((side, interval), 0))
             if part > 0:
                 allowed[side, interval] = allowed.get((side, interval), 0) + part
                 left -= part
-        if left:
-            what = "feed in" if side == 0 else "draw"
-            raise WithdrawalRefusedError(f"the connection cannot {what} {left} J more in the named intervals")
+        return left
 
     def deposit(self, address: Address, amounts: Amounts) -> int | None:
         """Credit what an address handed back; returns the meter's id, or None for an address of nobody."""
@@ -134,3 +164,11 @@ class Registry:
         account.sold_j += amounts.sold_j
         account.bought_j += amounts.bought_j
         return meter.meter_id
+
+
+def _sides(asset: Asset, meter: Registration) -> tuple[tuple[Side, int, int], ...]:
+    """(side, energy asked for in J, power of the connection in W)."""
+    return (
+        (Side.SELL, asset.production_j, meter.production_w),
+        (Side.BUY, asset.consumption_j, meter.consumption_w),
+    )

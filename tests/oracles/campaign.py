@@ -26,9 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         tally = campaign(chosen.seed, chosen.markets, chosen.corruptions)
     except DisagreementError as difference:
-        print(difference, file=sys.stderr)
+        sys.stderr.write(f"{difference}\n")
         return 1
-    print("\n".join(tally.lines()))
+    sys.stdout.write("\n".join([*tally.lines(), ""]))
     return 0
 
 

@@ -1,7 +1,8 @@
 """An independent solver and prover: the aggregated programme by HiGHS, its duals rounded to whole-number certificates.
 
-Written against the theorem of the clearing notes, not against the product's code. It serves tests in two ways: its answers
-are honest solutions to be accepted, and its `bound` is a second opinion on what a certificate proves.
+Written against the theorem of the clearing notes, not against the product's code. It serves tests in two
+ways: its answers are honest solutions to be accepted, and its `bound` is a second opinion on what a
+certificate proves.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_matrix, vstack
 
-from tests.oracles.pairwise import Flow, PairMarket
+from tests.oracles.pairwise import Flow, PairMarket, PairOffer
 
 SCALES = (1, 2, 3, 4, 6, 12, 60)
 """Scales tried for a certificate, smallest first."""
@@ -90,16 +91,22 @@ class _Programme:
         for t in self.times:
             for feeder in market.external:
                 self._feeder_rows(feeder, t)
-            prices = sorted({market.sells[s].price for s, u in self.x if u == t})
-            for price, above in zip(prices, [*prices[1:], None], strict=True):
-                sold = {i for i, (s, u) in enumerate(self.x) if u == t and market.sells[s].price <= price}
-                bought = {
-                    i
-                    for i, (b, u) in enumerate(self.y)
-                    if u == t and (above is None or market.buys[b].price < above)
-                }
-                self._add(("level", t, price), sold, bought, (-1, 1), 0)
-            self._add(("sold out", t), sold, bought, (1, -1), 0)
+            self._level_rows(t)
+
+    def _level_rows(self, t: int) -> None:
+        """Purchases below the next seller's price are at most the sales up to this one; in the end all is bought."""
+        market = self.market
+        prices = sorted({market.sells[s].price for s, u in self.x if u == t})
+        for price, above in zip(prices, [*prices[1:], None], strict=True):
+            sold = {i for i, (s, u) in enumerate(self.x) if u == t and market.sells[s].price <= price}
+            bought = {
+                i
+                for i, (b, u) in enumerate(self.y)
+                if u == t and (above is None or market.buys[b].price < above)
+            }
+            self._add(("level", t, price), sold, bought, (-1, 1), 0)
+            if above is None:
+                self._add(("sold out", t), sold, bought, (1, -1), 0)
 
     def _feeder_rows(self, feeder: int, t: int) -> None:
         market = self.market
@@ -139,7 +146,7 @@ def answer(market: PairMarket, *, objectives: int = 2) -> Answer:
             sold=(),
             bought=(),
             values=(0,) * objectives,
-            proofs=(_empty_proof(1), _empty_proof(2))[:objectives],
+            proofs=tuple(_empty_proof(stage) for stage in range(1, objectives + 1)),
         )
     matrix = programme.matrix()
     goals = programme.objectives(objectives)
@@ -240,42 +247,40 @@ def _multipliers(programme: _Programme, duals: list[int], weights: tuple[int, ..
 def bound(market: PairMarket, proof: Proof) -> int:
     """The right-hand side of the weak-duality theorem, term by term as it is written."""
     both = {t for s in market.sells for t in s.intervals} & {t for b in market.buys for t in b.intervals}
-    energy, expiry, welfare = (*proof.weights, 0, 0)[:3]
-
-    def schedule(t: int, price: int) -> int | None:
-        reached = [v for p, v in zip(*proof.schedules[t], strict=True) if p <= price]
-        return reached[-1] if reached else None
-
-    def multiplier(part: Sparse, t: int, feeder: int) -> int:
-        return part.get(t, {}).get(feeder, 0)
-
-    total = 0
-    for offer in market.sells:
-        gains = [0]
-        for t in both.intersection(offer.intervals):
-            w = schedule(t, offer.price)
-            if w is None:
-                raise ValueError(f"the schedule of interval {t} starts above a seller")
-            weight = (
-                energy - expiry * (market.expiry_weight * offer.intervals[-1] + t) - welfare * offer.price
-            )
-            gains.append(
-                weight
-                - w
-                - multiplier(proof.net, t, offer.feeder)
-                - multiplier(proof.production, t, offer.feeder)
-            )
-        total += offer.energy * max(gains)
-    for offer in market.buys:
-        gains = [0]
-        for t in both.intersection(offer.intervals):
-            w = schedule(t, offer.price)
-            if w is not None:
-                g, c = multiplier(proof.net, t, offer.feeder), multiplier(proof.consumption, t, offer.feeder)
-                gains.append(welfare * offer.price + w + g - c)
-        total += offer.energy * max(gains)
-    total += sum(market.external[f] * abs(v) for feeders in proof.net.values() for f, v in feeders.items())
+    sellers = sum(s.energy * max([0, *_seller_gains(market, proof, s, both)]) for s in market.sells)
+    buyers = sum(b.energy * max([0, *_buyer_gains(proof, b, both)]) for b in market.buys)
+    limits = sum(market.external[f] * abs(v) for feeders in proof.net.values() for f, v in feeders.items())
     for part in (proof.production, proof.consumption):
         for feeders in part.values():
-            total += sum((market.internal[f] or 0) * v for f, v in feeders.items())
-    return total
+            limits += sum((market.internal[f] or 0) * v for f, v in feeders.items())
+    return sellers + buyers + limits
+
+
+def _seller_gains(market: PairMarket, proof: Proof, offer: PairOffer, both: set[int]) -> list[int]:
+    energy, expiry, welfare = (*proof.weights, 0, 0)[:3]
+    gains = []
+    for t in both.intersection(offer.intervals):
+        w = _schedule(proof, t, offer.price)
+        if w is None:
+            raise ValueError(f"the schedule of interval {t} starts above a seller")
+        weight = energy - expiry * (market.expiry_weight * offer.intervals[-1] + t) - welfare * offer.price
+        g, a = (part.get(t, {}).get(offer.feeder, 0) for part in (proof.net, proof.production))
+        gains.append(weight - w - g - a)
+    return gains
+
+
+def _buyer_gains(proof: Proof, offer: PairOffer, both: set[int]) -> list[int]:
+    *_, welfare = (*proof.weights, 0, 0)[:3]
+    gains = []
+    for t in both.intersection(offer.intervals):
+        w = _schedule(proof, t, offer.price)
+        if w is not None:
+            g, c = (part.get(t, {}).get(offer.feeder, 0) for part in (proof.net, proof.consumption))
+            gains.append(welfare * offer.price + w + g - c)
+    return gains
+
+
+def _schedule(proof: Proof, t: int, price: int) -> int | None:
+    """The step that a price has reached; None stands for minus infinity."""
+    reached = [v for p, v in zip(*proof.schedules[t], strict=True) if p <= price]
+    return reached[-1] if reached else None

@@ -1,7 +1,7 @@
 """Corrupted solutions: what a lazy, greedy or broken solver could put on the wire.
 
-Every corruption is a function of a random source and the honest wire form; it may return anything. Some keep the plan feasible
-on purpose (less trade, later energy first), since those only a proof of optimality can refuse.
+Every corruption is a function of a random source and the honest wire form; it may return anything. Some keep the plan
+feasible on purpose (less trade, later energy first), since those only a proof of optimality can refuse.
 """
 
 from __future__ import annotations
@@ -280,7 +280,7 @@ def disturb_certificates(random: Random, wire: Wire, other: Wire) -> Wire:
 def replace_part(random: Random, wire: Wire, _: Wire) -> Wire:
     """Junk at a random place of the structure."""
     if not isinstance(wire, tuple) or not wire or random.random() < 0.15:
-        return random.choice(JUNK)  # type: ignore[no-any-return]
+        return random.choice(JUNK)
     index = random.randrange(len(wire))
     return put(wire, index, replace_part(random, wire[index], wire))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from math import floor
 
 
@@ -13,7 +14,7 @@ def pro_rata(weights: Sequence[int], total: int) -> list[int]:
     line = [
         Fraction(total * sum(weights[:i]), whole) if whole else Fraction(0) for i in range(len(weights) + 1)
     ]
-    return [floor(right) - floor(left) for left, right in zip(line, line[1:], strict=False)]
+    return [floor(right) - floor(left) for left, right in pairwise(line)]
 
 
 def water_level(demands: Sequence[tuple[int, int, int]], needed: int) -> list[Fraction]:

@@ -1,8 +1,8 @@
 """A brute-force market: the published pairwise programme, one variable per seller, buyer and interval.
 
-Shares no code and no type with the product, so that both can only agree by being right. Every quantity is a whole number of
-joules; an interval is any whole number. Source: equations (1)-(10) of "The Role of Blockchains in Multi-Stakeholder
-Transactive Energy Systems".
+Shares no code and no type with the product, so that both can only agree by being right. Every quantity is a
+whole number of joules; an interval is any whole number. Source: equations (1)-(10) of "The Role of
+Blockchains in Multi-Stakeholder Transactive Energy Systems".
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
+from math import gcd
 
 import numpy as np
 from scipy.optimize import linprog
@@ -89,8 +90,8 @@ def constraints(market: PairMarket, pairs: Sequence[tuple[int, int, int]]) -> li
         rows.append(({i: -value for i, value in net.items()}, market.external[feeder]))  # (6)
         limit = market.internal[feeder]
         if limit is not None:
-            rows.append(({i: 1 for i in bought}, limit))  # (7)
-            rows.append(({i: 1 for i in sold}, limit))  # (8)
+            rows.append((dict.fromkeys(bought, 1), limit))  # (7)
+            rows.append((dict.fromkeys(sold, 1), limit))  # (8)
     return rows
 
 
@@ -105,23 +106,28 @@ def stage_objectives(market: PairMarket, pairs: Sequence[tuple[int, int, int]]) 
 
 
 def optimum(market: PairMarket) -> Optimum:
-    """The staged optimum by HiGHS, its vertices snapped to fractions and checked against every row."""
+    """The staged optimum by HiGHS, its vertices snapped to fractions and checked against every row.
+
+    Solved in lots, the greatest common divisor of energies and limits: small numbers, so that tolerances do not bite.
+    """
     pairs = pairs_of(market)
     if not pairs:
         return Optimum(relaxed=Fraction(0), energy=0, expiry_cost=0, welfare=0)
     rows = constraints(market, pairs)
+    lot = gcd(*(limit for _, limit in rows)) or 1
+    rows = [(row, limit // lot) for row, limit in rows]
     objectives = stage_objectives(market, pairs)
     shift = min(t for _, _, t in pairs) * (market.expiry_weight + 1)
     objectives[1] = [value + shift for value in objectives[1]]  # smaller numbers, the same order
-    relaxed = _value(objectives[0], _vertex(objectives[0], rows, []))
+    relaxed = lot * _value(objectives[0], _vertex(objectives[0], rows, []))
     energy = relaxed.numerator // relaxed.denominator
-    fixed = [(objectives[0], energy)]
-    cost = -_value(objectives[1], _vertex(objectives[1], rows, fixed))
+    fixed = [(objectives[0], Fraction(energy, lot))]
+    cost = -lot * _value(objectives[1], _vertex(objectives[1], rows, fixed))
     expiry_cost = -(-cost.numerator // cost.denominator)
     welfare = None
     if relaxed.denominator == cost.denominator == 1:
-        fixed.append((objectives[1], -expiry_cost))
-        best = _value(objectives[2], _vertex(objectives[2], rows, fixed))
+        fixed.append((objectives[1], -Fraction(expiry_cost, lot)))
+        best = lot * _value(objectives[2], _vertex(objectives[2], rows, fixed))
         welfare = best.numerator // best.denominator
     return Optimum(relaxed=relaxed, energy=energy, expiry_cost=expiry_cost + shift * energy, welfare=welfare)
 
@@ -133,7 +139,7 @@ def exact_optimum(market: PairMarket) -> Optimum:
     objectives = stage_objectives(market, pairs)
     (relaxed,) = maximise([objectives[0]], rows, len(pairs))
     energy = relaxed.numerator // relaxed.denominator
-    capped = [*rows, ({i: 1 for i in range(len(pairs))}, energy)]
+    capped = [*rows, (dict.fromkeys(range(len(pairs)), 1), energy)]
     _, less_cost, best = maximise(objectives, capped, len(pairs))
     whole = relaxed.denominator == less_cost.denominator == 1
     return Optimum(
@@ -170,7 +176,7 @@ def whole_optimum(market: PairMarket) -> tuple[int, int]:
 
 
 def _vertex(
-    objective: Sequence[int], rows: Sequence[Row], fixed: Sequence[tuple[Sequence[int], int]]
+    objective: Sequence[int], rows: Sequence[Row], fixed: Sequence[tuple[Sequence[int], Fraction]]
 ) -> list[Fraction]:
     entries = [(r, i, value) for r, (row, _) in enumerate(rows) for i, value in row.items()]
     r, i, value = np.array(entries).T
@@ -179,12 +185,13 @@ def _vertex(
         A_ub=coo_matrix((value, (r, i)), shape=(len(rows), len(objective))).tocsr(),
         b_ub=[limit for _, limit in rows],
         A_eq=np.array([coefficients for coefficients, _ in fixed]) if fixed else None,
-        b_eq=[target for _, target in fixed] if fixed else None,
+        b_eq=[float(target) for _, target in fixed] if fixed else None,
         method="highs-ds",
     )
     if answer.status != 0:
         raise ArithmeticError(f"HiGHS found no optimum: {answer.message}")
-    vertex = [Fraction(float(value)).limit_denominator(60) for value in answer.x]
+    finest = 60 * max([target.denominator for _, target in fixed], default=1)
+    vertex = [Fraction(float(value)).limit_denominator(finest) for value in answer.x]
     for row, limit in rows:
         if sum(coefficient * vertex[j] for j, coefficient in row.items()) > limit:
             raise ArithmeticError("the vertex of HiGHS is not a small fraction: snapping broke a constraint")
@@ -275,15 +282,15 @@ def _augmenting_path(
     reached = set()
     while paths:
         path = paths.pop(0)
-        for buyer in bought:
+        for buyer, wanted in bought.items():
             if buyer in reached or market.sells[path[-1]].price > market.buys[buyer].price:
                 continue
             reached.add(buyer)
-            if sum(q for (_, b), q in pairing.items() if b == buyer) < bought[buyer]:
+            if sum(q for (_, b), q in pairing.items() if b == buyer) < wanted:
                 return [*path, buyer]
             paths += [
                 [*path, buyer, other]
                 for other in sold
-                if pairing.get((other, buyer), 0) and other not in path
+                if pairing.get((other, buyer), 0) and other not in path[::2]
             ]
     return None

@@ -11,8 +11,8 @@ def maximise(
 ) -> list[Fraction]:
     """Best values of ``objectives``, most important first, over ``x >= 0`` and rows ``sum c * x <= limit``.
 
-    Every limit is at least 0, so the origin is a first vertex. Bland's rule ends in any ordered field, and vectors compared
-    lexicographically are one (numbers plus infinitesimals).
+    Every limit is at least 0, so the origin is a first vertex. Bland's rule ends in any ordered field, and
+    vectors compared lexicographically are one (numbers plus infinitesimals).
     """
     width = variables + len(rows) + 1
     tableau = []

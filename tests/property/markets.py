@@ -1,7 +1,9 @@
-"""Random small markets that bite: binding limits (also 0), gaps, ties, several offers per class, odd remaining energies.
+"""Random small markets that bite: binding limits (also 0), gaps, ties, several offers per class, odd
+remaining energies.
 
-Two sources of the same shapes: `random_market`, fast and replayed from one number, and `markets`, a hypothesis strategy that
-shrinks. Both speak the oracle's types; `tests.oracles.translate` turns them into problems of the product.
+Two sources of the same shapes: `random_market`, fast and replayed from one number, and `markets`, a
+hypothesis strategy that shrinks. Both speak the oracle's types; `tests.oracles.translate` turns them into
+problems of the product.
 """
 
 from __future__ import annotations
@@ -18,8 +20,19 @@ EXPIRY_WEIGHT = 128
 FIRST_INTERVALS = (0, 7, 1_960_000)
 
 
-def random_market(seed: int, *, uniform: bool | None = None, unit: int | None = None) -> PairMarket:
-    """A market derived from ``seed`` alone; ``unit`` is the energy that all energies and limits are multiples of."""
+def random_market(
+    seed: int, *, uniform: bool | None = None, unit: int | None = None, worn: bool | None = None
+) -> PairMarket:
+    """A market derived from ``seed`` alone.
+
+    Args:
+        seed: of everything that is not given.
+        uniform: whether all offers have one price.
+        unit: what all energies and limits are multiples of, J.
+        worn: whether offers have lost an odd part of their energy to earlier trades; never where ``unit`` is given.
+    """
+    wear = Random(f"worn {seed}")
+    worn = unit is None and wear.random() < 0.2 if worn is None else worn
     random = Random(seed)
     uniform = random.random() < 0.4 if uniform is None else uniform
     unit = random.choice((1, 12, 12, 12, 3_600)) if unit is None else unit
@@ -28,15 +41,21 @@ def random_market(seed: int, *, uniform: bool | None = None, unit: int | None = 
     feeders = sorted(random.sample(range(12), random.randint(1, 4)))
     sellers_in = random.sample(feeders, random.randint(1, len(feeders)))  # the other feeders only import
     prices = (UNIFORM_PRICE,) if uniform else tuple(random.sample(range(9), random.randint(2, 6)))
+    sells = _offers(random, random.randint(1, 7), sellers_in, prices, window, unit)
+    buys = _offers(random, random.randint(1, 9), feeders, prices, window, unit)
     return PairMarket(
-        sells=_offers(random, random.randint(1, 7), sellers_in, prices, window, unit),
-        buys=_offers(random, random.randint(1, 9), feeders, prices, window, unit),
+        sells=_partly_traded(wear, sells) if worn else sells,
+        buys=_partly_traded(wear, buys) if worn else buys,
         external={feeder: _limit(random, 0.15) * unit for feeder in feeders},
         internal={
             feeder: None if random.random() < 0.5 else _limit(random, 0.1) * unit for feeder in feeders
         },
         expiry_weight=EXPIRY_WEIGHT,
     )
+
+
+def _partly_traded(random: Random, offers: tuple[PairOffer, ...]) -> tuple[PairOffer, ...]:
+    return tuple(replace(offer, energy=random.randint(1, offer.energy)) for offer in offers)
 
 
 def _limit(random: Random, blocked: float) -> int:

@@ -20,13 +20,17 @@ from light_client.rules.ledger.transactions import (
     GrantAssets,
     PostOffer,
     SignedTransaction,
-    SubmitSolution,
     check_signature,
 )
 from light_client.rules.market.admission import check_admissible
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.market.settlement import most_owed_uc
 from light_client.rules.units import Address, OfferId, Side
+
+MAX_GRANTED = 1 << 60
+"""Most energy of a side (J), and most money (micro-currency), that is ever granted on one chain."""
+MAX_OPEN_OFFERS = 64
+"""Most open offers of one address: posting costs nothing, so a few grants must not fill every ledger and replica."""
 
 
 def apply_transaction(
@@ -38,7 +42,7 @@ def apply_transaction(
     """Check one transaction completely, then apply it; a refused one leaves the draft as it was.
 
     Raises:
-        RuleViolation: LED-03 to LED-15, MKT-07 to MKT-09.
+        RuleViolation: LED-03 to LED-17, MKT-07 to MKT-09.
     """
     check_signature(signed, draft.base.chain_id, verify_signature)
     match signed.transaction:
@@ -48,7 +52,7 @@ def apply_transaction(
             _post(draft, post, events)
         case DepositAssets() as deposit:
             _deposit(draft, signed.address, deposit, events)
-        case SubmitSolution():
+        case _:
             raise RuleViolation(
                 "LED-22",
                 "a solution stands among the transactions",
@@ -87,7 +91,7 @@ def _grant(draft: Draft, signed: SignedTransaction, grant: GrantAssets, events: 
                 got=asset.feeder,
                 expected="a feeder of the grid",
             )
-    granted = draft.meta.granted
+    granted = _granted_with(draft.meta.granted, grant)
     for asset in grant.assets:
         draft.accounts[asset.address] = Account(
             feeder=asset.feeder,
@@ -96,12 +100,6 @@ def _grant(draft: Draft, signed: SignedTransaction, grant: GrantAssets, events: 
             production_j=asset.production_j,
             consumption_j=asset.consumption_j,
             money_uc=asset.money_uc,
-        )
-        granted = replace(
-            granted,
-            production_j=granted.production_j + asset.production_j,
-            consumption_j=granted.consumption_j + asset.consumption_j,
-            money_uc=granted.money_uc + asset.money_uc,
         )
         if asset.production_j or asset.consumption_j:
             events.append(
@@ -116,9 +114,27 @@ def _grant(draft: Draft, signed: SignedTransaction, grant: GrantAssets, events: 
     draft.meta = replace(draft.meta, granted=granted, next_grant=grant.sequence + 1)
 
 
+def _granted_with(before: Amounts, grant: GrantAssets) -> Amounts:
+    """LED-16: what was ever granted, this batch included, stays a number that all later sums can be encoded with."""
+    after = replace(
+        before,
+        production_j=before.production_j + sum(asset.production_j for asset in grant.assets),
+        consumption_j=before.consumption_j + sum(asset.consumption_j for asset in grant.assets),
+        money_uc=before.money_uc + sum(asset.money_uc for asset in grant.assets),
+    )
+    most = max(after.production_j, after.consumption_j, after.money_uc)
+    if most > MAX_GRANTED:
+        raise RuleViolation("LED-16", "everything ever granted", got=most, expected=f"at most {MAX_GRANTED}")
+    return after
+
+
 def first_open_interval(draft: Draft) -> int:
-    """The first interval that new offers may name: the one being cleared takes none."""
-    return draft.meta.next_interval + (draft.meta.gate_offer is not None)
+    """The first interval that new offers may name: neither the one being cleared nor any whose gate time has passed.
+
+    The two differ where a stalled chain catches up: without the second, one could offer for an interval that is over.
+    """
+    waiting = draft.meta.next_interval + (draft.meta.gate_offer is not None)
+    return max(waiting, draft.genesis.first_open_interval(draft.time_ms))
 
 
 def _post(draft: Draft, post: PostOffer, events: list[Event]) -> None:
@@ -130,6 +146,13 @@ def _post(draft: Draft, post: PostOffer, events: list[Event]) -> None:
             "sequence number of an address",
             got=post.sequence,
             expected=account.next_sequence,
+        )
+    if account.open_offers >= MAX_OPEN_OFFERS:
+        raise RuleViolation(
+            "LED-17",
+            "open offers of an address",
+            got=account.open_offers + 1,
+            expected=f"at most {MAX_OPEN_OFFERS}",
         )
     if offer.feeder != account.feeder:
         raise RuleViolation("LED-10", "feeder of an offer", got=offer.feeder, expected=account.feeder)

@@ -64,7 +64,7 @@ class Header:
     history_root: bytes
     """RFC 9162 root over the hashes of all earlier headers."""
     tx_root: bytes
-    """RFC 9162 root over the transactions."""
+    """RFC 9162 root over the body: leaf 0 the solution's bytes (empty if none), then the transactions."""
     state_root: bytes
     """Root of the authenticated map after this block."""
     solution_root: bytes
@@ -206,9 +206,9 @@ class Block:
     body: Body
 
 
-def tx_root_of(transactions: tuple[bytes, ...]) -> bytes:
-    """RFC 9162 root over transactions."""
-    return merkle.root(transactions)
+def tx_root_of(body: Body) -> bytes:
+    """RFC 9162 root over a whole body, so that a server cannot pass off a wrong solution as the quorum's."""
+    return merkle.root((body.solution, *body.transactions))
 
 
 def trade_leaf(trade: Trade) -> bytes:
@@ -227,7 +227,7 @@ def solution_root_of(solution: bytes, trades: tuple[Trade, ...], how: Cleared) -
 
 
 def body_matches(header: Header, body: Body) -> None:
-    """LED-32: the transactions are the ones that the header commits to."""
-    root = tx_root_of(body.transactions)
+    """LED-32: solution and transactions are the ones that the header commits to."""
+    root = tx_root_of(body)
     if root != header.tx_root:
-        raise RuleViolation("LED-32", "root of the transactions", got=root, expected=header.tx_root)
+        raise RuleViolation("LED-32", "root of the body", got=root, expected=header.tx_root)

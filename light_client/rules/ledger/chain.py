@@ -146,7 +146,7 @@ def make_block(
         time_ms=time_ms,
         previous_hash=tip.header_hash,
         history_root=tip.history.root,
-        tx_root=tx_root_of(body.transactions),
+        tx_root=tx_root_of(body),
         state_root=outcome.state_root,
         solution_root=outcome.solution_root,
         committee_hash=committee_hash,

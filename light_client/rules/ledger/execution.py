@@ -83,7 +83,8 @@ def execute(
 
 
 def close_gate(draft: Draft, time_ms: int) -> None:
-    """From its gate time on, an interval takes no more offers."""
+    """Begin a block of this time: from its gate time on, an interval takes no more offers."""
+    draft.time_ms = time_ms
     meta = draft.meta
     if meta.gate_offer is None and time_ms >= draft.genesis.gate_ms(meta.next_interval):
         draft.meta = replace(meta, gate_offer=meta.next_offer)

@@ -11,9 +11,10 @@ from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Committee, committee_from_wire
 from light_client.rules.market.grid import Feeder, Grid
 from light_client.rules.market.params import MarketParams, Objective
-from light_client.rules.units import PUBLIC_KEY_BYTES, FeederId
+from light_client.rules.units import MAX_INTERVAL, PUBLIC_KEY_BYTES, FeederId
 
 PROTOCOL_VERSION = 1
+MAX_NAME_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +68,13 @@ class Genesis:
     chain: ChainParams = field(default_factory=ChainParams)
 
     def __post_init__(self) -> None:
-        if type(self.name) is not str or not 1 <= len(self.name) <= 64:
+        name = self.name
+        if type(name) is not str or not name.isprintable() or not 1 <= len(name.encode()) <= MAX_NAME_BYTES:
             raise RuleViolation(
                 "LED-01",
                 "name of the chain",
-                got=self.name,
-                expected="1..64 characters",
+                got=name,
+                expected=f"printable, 1..{MAX_NAME_BYTES} bytes",
             )
         if type(self.dso_key) is not bytes or len(self.dso_key) != PUBLIC_KEY_BYTES:
             raise RuleViolation(
@@ -81,12 +83,13 @@ class Genesis:
                 got=self.dso_key,
                 expected=f"{PUBLIC_KEY_BYTES} bytes",
             )
-        for name, value in (
-            ("genesis_time_ms", self.genesis_time_ms),
-            ("first_interval", self.first_interval),
+        for what, value, end in (
+            ("genesis_time_ms", self.genesis_time_ms, 1 << 62),
+            ("first_interval", self.first_interval, MAX_INTERVAL),
         ):
-            if type(value) is not int or not 0 <= value < 1 << 62:
-                raise RuleViolation("LED-01", name, got=value, expected="a time since 1970")
+            if type(value) is not int or not 0 <= value < end:
+                raise RuleViolation("LED-01", what, got=value, expected=f"0..{end - 1}")
+        _ = self.grid  # making it checks the feeders: ascending, distinct, neither none nor too many
 
     @property
     def grid(self) -> Grid:
@@ -96,6 +99,10 @@ class Genesis:
     def gate_ms(self, interval: int) -> int:
         """When the offers for ``interval`` close: ``t_clear`` intervals' worth before its end, at the end of an interval."""
         return (interval - self.market.t_clear + 1) * self.market.interval_s * 1_000
+
+    def first_open_interval(self, time_ms: int) -> int:
+        """The first interval whose gate is still ahead at ``time_ms``."""
+        return time_ms // (self.market.interval_s * 1_000) + self.market.t_clear
 
     def to_wire(self) -> tuple[Any, ...]:
         """Canonical form."""

@@ -6,6 +6,7 @@ from light_client.rules.market.certificate import Certificate, Sparse, Steps, bo
 from light_client.rules.market.objective import traded_energy
 from light_client.rules.market.plan import Plan
 from light_client.rules.market.problem import Problem
+from light_client.rules.units import Side
 
 _FREE: Steps = ((0,), (0,))
 """The schedule of an interval that no certificate speaks of: everything is worth its own energy."""
@@ -14,8 +15,10 @@ _FREE: Steps = ((0,), (0,))
 def kept_gap(problem: Problem, plan: Plan, certificate: Certificate | None) -> int:
     """How much more energy, J, any plan could trade than the kept one, proven by the last certificate.
 
-    The certificate is stretched over the problem: intervals it does not know get the free schedule, and schedules that begin
-    above price 0 are continued down to it. Any whole numbers make a sound bound, so the result is one, if a loose one.
+    The certificate is stretched over the problem: intervals it does not know get the free schedule, and schedules that
+    begin above price 0 are continued down to it. Any whole numbers make a sound bound, so the result is one, if a loose
+    one. What is offered on either side is a bound too: it keeps the numbers that a solver chose for other times out of
+    the header.
     """
     weights: tuple[int, ...] = (1,) if certificate is None else certificate.weights
     schedules = {
@@ -29,7 +32,13 @@ def kept_gap(problem: Problem, plan: Plan, certificate: Certificate | None) -> i
         production=_from(problem, certificate.production) if certificate else {},
         consumption=_from(problem, certificate.consumption) if certificate else {},
     )
-    return bound(problem, stretched) // weights[-1] - traded_energy(plan)
+    proven = bound(problem, stretched) // weights[-1]
+    return min(proven, *(_offered(problem, side) for side in Side)) - traded_energy(plan)
+
+
+def _offered(problem: Problem, side: Side) -> int:
+    """All energy offered on one side, J."""
+    return sum(energy_j for key, energy_j in problem.classes.items() if key.side == side)
 
 
 def _stretch(steps: Steps) -> Steps:

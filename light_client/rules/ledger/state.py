@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from light_client.rules.encoding import encode
-from light_client.rules.errors import RuleViolation
+from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import (
     CANDIDATE_KEY,
@@ -70,9 +70,13 @@ class LedgerState:
         return Draft(self)
 
     def adopt(self, draft: Draft) -> None:
-        """Make a draft of this state the state."""
-        if draft.base is not self or draft.tree is None:
-            raise ValueError("a draft of another state, or one that was never sealed, cannot be adopted")
+        """Make a draft of this state the state.
+
+        Raises:
+            LocalError: the draft is of another state, or of this one before it last changed, or was never sealed.
+        """
+        if draft.base is not self or draft.base_tree is not self.tree or draft.tree is None:
+            raise LocalError("only a sealed draft of this very state can be adopted")
         self.accounts.update(draft.accounts)
         for offer_id, offer in draft.offers.items():
             if offer is None:
@@ -89,11 +93,14 @@ class Draft:
 
     def __init__(self, base: LedgerState) -> None:
         self.base = base
+        self.base_tree = base.tree
         self.genesis = base.genesis
         self.accounts: dict[Address, Account] = {}
         self.offers: dict[OfferId, OpenOffer | None] = {}
         self.meta = base.meta
         self.candidate = base.candidate
+        self.time_ms = 0
+        """Time of the block in the making, UTC ms; set where a block begins (``execution.close_gate``)."""
         self.tree: tuple[Node] | None = None
 
     def account(self, address: Address) -> Account | None:
@@ -151,10 +158,7 @@ class Draft:
             for address, account in self.accounts.items()
         }
         for offer_id, offer in self.offers.items():
-            if offer is not None:
-                changes[offer_key(offer_id)] = value_hash_of(encode_offer(offer))
-            elif offer_id in self.base.offers:
-                changes[offer_key(offer_id)] = None
+            changes[offer_key(offer_id)] = None if offer is None else value_hash_of(encode_offer(offer))
         if self.meta != self.base.meta:
             changes[META_KEY] = value_hash_of(encode(self.meta.to_wire()))
         if self.candidate is not self.base.candidate:

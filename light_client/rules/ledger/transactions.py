@@ -106,6 +106,19 @@ class GrantAssets:
     sequence: int
     assets: tuple[Asset, ...]
 
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.assets) <= MAX_GRANTS:
+            raise RuleViolation(
+                "LED-06", "number of grants in a batch", got=len(self.assets), expected=f"1..{MAX_GRANTS}"
+            )
+        previous = b""
+        for asset in self.assets:
+            if asset.address <= previous:
+                raise RuleViolation(
+                    "LED-06", "addresses of a batch are not ascending", got=asset.address, expected=previous
+                )
+            previous = asset.address
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostOffer:
@@ -188,19 +201,9 @@ def _grant_to_fields(tx: GrantAssets) -> tuple[Any, ...]:
 
 def _grant_from_fields(fields: tuple[Any, ...]) -> GrantAssets:
     _, sequence, rows = fields
-    if type(rows) is not tuple or not 1 <= len(rows) <= MAX_GRANTS:
-        raise RuleViolation("LED-06", "number of grants in a batch", got=rows, expected=f"1..{MAX_GRANTS}")
-    assets = []
-    previous = b""
-    for row in rows:
-        asset = asset_from_wire(row)
-        if asset.address <= previous:
-            raise RuleViolation(
-                "LED-06", "addresses of a batch are not ascending", got=asset.address, expected=previous
-            )
-        previous = asset.address
-        assets.append(asset)
-    return GrantAssets(sequence=sequence, assets=tuple(assets))
+    if type(rows) is not tuple or len(rows) > MAX_GRANTS:
+        raise RuleViolation("LED-06", "grants of a batch", got=rows, expected=f"at most {MAX_GRANTS}")
+    return GrantAssets(sequence=sequence, assets=tuple(asset_from_wire(row) for row in rows))
 
 
 def _offer_to_fields(tx: PostOffer) -> tuple[Any, ...]:
@@ -257,7 +260,7 @@ def fields_of(transaction: Transaction) -> tuple[Any, ...]:
             return _offer_to_fields(transaction)
         case SubmitSolution():
             return (int(Kind.SUBMIT_SOLUTION), transaction.solution.to_wire())
-        case DepositAssets():
+        case _:
             return (int(Kind.DEPOSIT_ASSETS), transaction.sequence)
 
 

@@ -1,7 +1,7 @@
 """Admission: what an offer must satisfy, besides being valid by itself, to enter the market at one moment.
 
-Without these rules one offer could make everyone's problem endless (2^31 intervals), unprovable (a feeder without limits) or
-contradictory (a second price in a uniform market).
+Without these rules one offer could make everyone's problem endless (2^31 intervals), unprovable (a feeder
+without limits) or contradictory (a second price in a uniform market).
 """
 
 from __future__ import annotations

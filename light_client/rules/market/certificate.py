@@ -1,20 +1,23 @@
 """Certificates: whole-number dual prices from which anyone derives a bound that no feasible plan exceeds.
 
-Theorem (weak duality). Let a weighted objective give ``v[s,t]`` per joule sold and ``h[b,t]`` per joule bought. For ANY
-non-decreasing step functions ``w[t](price)`` and integers ``g[f,t]``, ``a[f,t] >= 0``, ``c[f,t] >= 0`` every feasible plan has
+Theorem (weak duality). Let a weighted objective give ``v[s,t]`` per joule sold and ``h[b,t]`` per joule bought. For
+ANY non-decreasing step functions ``w[t](price)`` and integers ``g[f,t]``, ``a[f,t] >= 0``, ``c[f,t] >= 0`` every
+feasible plan has
 
     value <= sum_s E_s * max(0, max_t (v[s,t] - w[t](R_s) - g[f,t] - a[f,t]))
            + sum_b E_b * max(0, max_t (h[b,t] + w[t](R_b) + g[f,t] - c[f,t]))
            + sum_{f,t} (C_ext[f] * |g[f,t]| + C_int[f] * (a[f,t] + c[f,t]))
 
-over two-sided intervals t: matching makes ``sum x*w(R_s) <= sum y*w(R_b)``, the limits bound the g, a, c terms, and (3)(4)
-bound each offer by its best interval. So a forged certificate can only loosen the bound, and rounding one is safe.
+over two-sided intervals t: matching makes ``sum x*w(R_s) <= sum y*w(R_b)``, the limits bound the g, a, c terms, and
+(3)(4) bound each offer by its best interval. So a forged certificate can only loosen the bound, and rounding one is
+safe.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from light_client.rules.errors import RuleViolation
@@ -143,7 +146,7 @@ def steps_are_monotone(prices: tuple[int, ...], values: tuple[int, ...]) -> None
             got=(len(prices), len(values)),
             expected="as many as values",
         )
-    for left, right in zip(prices, prices[1:], strict=False):
+    for left, right in pairwise(prices):
         if left >= right:
             raise RuleViolation(
                 "MKT-21",
@@ -151,7 +154,7 @@ def steps_are_monotone(prices: tuple[int, ...], values: tuple[int, ...]) -> None
                 got=right,
                 expected=f"above {left}",
             )
-    for left, right in zip(values, values[1:], strict=False):
+    for left, right in pairwise(values):
         if left > right:
             raise RuleViolation(
                 "MKT-21",

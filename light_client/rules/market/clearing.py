@@ -1,7 +1,8 @@
 """Clearing: judge a solution, and turn the plan of an interval into final trades.
 
-The order of judgement: complete the plan, check feasibility, value it, compare each value with its proven bound. Whoever wrote
-the certificates, a plan that passes is optimal (up to the gap that the genesis allows, 0 by default).
+The order of judgement: complete the plan, check feasibility, value it, compare each value with its proven
+bound. Whoever wrote the certificates, a plan that passes is optimal (up to the gap that the genesis allows, 0
+by default).
 """
 
 from __future__ import annotations
@@ -20,9 +21,8 @@ from light_client.rules.market.levelling import complete, stated
 from light_client.rules.market.objective import objective_values
 from light_client.rules.market.plan import Plan, plan_from_wire
 from light_client.rules.market.problem import Problem
-from light_client.rules.market.settlement import Fill, amounts, group_values
+from light_client.rules.market.settlement import Fill, amounts, group_values, prices_are_within_reservations
 from light_client.rules.market.shares import prefix_shares
-from light_client.rules.units import Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +153,9 @@ def final_trades(problem: Problem, plan: Plan) -> tuple[Trade, ...]:
     """The trades of the problem's first interval under a complete, feasible plan; ascending by offer number.
 
     Class totals are split pro rata on remaining energy, then priced by groups. Offers that trade nothing are left out.
+
+    Raises:
+        RuleViolation: MKT-19 when money would break a price limit, which no feasible plan leads to.
     """
     t = problem.first_interval
     sides: tuple[list[Fill], list[Fill]] = ([], [])
@@ -167,6 +170,8 @@ def final_trades(problem: Problem, plan: Plan) -> tuple[Trade, ...]:
                 fills.append(Fill(offer_id, key.side, key.price_uc_per_kwh, energy_j))
     sold, bought = sides
     seller_value, buyer_value = group_values(sold, bought)
+    prices_are_within_reservations(sold, seller_value, selling=True)
+    prices_are_within_reservations(bought, buyer_value, selling=False)
     money = amounts(sold, seller_value) | amounts(bought, buyer_value)
     trades = [
         Trade(fill.offer_id, fill.side, t, fill.energy_j, money[fill.offer_id]) for fill in (*sold, *bought)
@@ -177,9 +182,10 @@ def final_trades(problem: Problem, plan: Plan) -> tuple[Trade, ...]:
 def kept_plan(problem: Problem, plan: Plan) -> Plan:
     """What a feasible plan for an earlier interval still says about ``problem``, should no solver do better.
 
-    Whatever was final is dropped and classes are cut. In a uniform market buyers left with one interval leave the plan, since
-    their purchases now follow from it. ``complete`` finds them, and the result is feasible: what is left of the old purchases
-    is one way to serve them, and new offers only add choice. It is not proven optimal any more.
+    Whatever was final is dropped and classes are cut. In a uniform market buyers left with one interval leave
+    the plan, since their purchases now follow from it. ``complete`` finds them, and the result is feasible:
+    what is left of the old purchases is one way to serve them, and new offers only add choice. It is not
+    proven optimal any more.
 
     Args:
         problem: the problem to clear next; all trades before its first interval are subtracted from its offers.
@@ -196,8 +202,3 @@ def needs_no_solution(problem: Problem) -> bool:
 def empty_plan(first_interval: int) -> Plan:
     """The plan that trades nothing."""
     return Plan(first_interval=first_interval, flows={})
-
-
-def is_sale(trade: Trade) -> bool:
-    """Whether the trade is a seller's."""
-    return trade.side == Side.SELL

@@ -1,8 +1,9 @@
 """Levelled service: in a uniform market, who buys is a rule and not the solver's taste.
 
-Given what is sold and what buyers with several intervals take, the other buyers of an interval are served in equal shares of
-their demand across feeders, as far as the limits allow: ``y_f = clamp(rho * D_f, l_f, h_f)`` with one ``rho`` per interval. Both
-objectives depend on sales only, so certificates stay valid whatever this rule decides.
+Given what is sold and what buyers with several intervals take, the other buyers of an interval are served in
+equal shares of their demand across feeders, as far as the limits allow: ``y_f = clamp(rho * D_f, l_f, h_f)``
+with one ``rho`` per interval. Both objectives depend on sales only, so certificates stay valid whatever this
+rule decides.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Who pays whom: price groups at midpoints, equals pay equal, payments equal receipts to the last unit.
 
-In one interval, price groups (all energy of one side at one price) are paired ascending by two pointers; a pair trades at the
-midpoint of its two prices; each group collects its midpoints and every member gets the group's average unit price. So the
-price depends on side and price alone, never on an offer's number, and lies between the reservation prices (equation (9)).
+In one interval, price groups (all energy of one side at one price) are paired ascending by two pointers; a
+pair trades at the midpoint of its two prices; each group collects its midpoints and every member gets the
+group's average unit price. So the price depends on side and price alone, never on an offer's number, and lies
+between the reservation prices (equation (9)).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from light_client.rules.errors import RuleViolation
 from light_client.rules.market.intervals import Ranges, count
 from light_client.rules.units import JOULES_PER_KWH, payment_ceiling_uc
 
@@ -83,15 +85,23 @@ def amounts(fills: Sequence[Fill], value_of: dict[int, int]) -> dict[int, int]:
 def most_owed_uc(energy_j: int, price_uc_per_kwh: int, ranges: Ranges) -> int:
     """The most that a buyer can ever owe for an offer, micro-currency.
 
-    Each interval rounds up by less than one unit by itself, so a second interval can cost one unit more than the ceiling of
-    the whole: without it, an offer that trades in several intervals could end with a debt.
+    Each interval rounds up by less than one unit by itself, so a second interval can cost one unit more than
+    the ceiling of the whole: without it, an offer that trades in several intervals could end with a debt.
     """
     return payment_ceiling_uc(energy_j, price_uc_per_kwh) + count(ranges) - 1
 
 
-def prices_are_within_reservations(value_of: dict[int, int], fills: Sequence[Fill], *, selling: bool) -> bool:
-    """MKT-19, equation (9): each group's unit price is at least a seller's, at most a buyer's reservation price."""
-    energy_of = _groups(fills)
-    if selling:
-        return all(value >= 2 * price * energy_of[price] for price, value in value_of.items())
-    return all(value <= 2 * price * energy_of[price] for price, value in value_of.items())
+def prices_are_within_reservations(fills: Sequence[Fill], value_of: dict[int, int], *, selling: bool) -> None:
+    """MKT-19, equation (9): a group's unit price is at least a seller's, at most a buyer's reservation price.
+
+    It follows from MKT-18; asking again makes a mistake in the pairing harmless.
+    """
+    for price, energy_j in _groups(fills).items():
+        limit = 2 * price * energy_j
+        if value_of[price] < limit if selling else value_of[price] > limit:
+            raise RuleViolation(
+                "MKT-19",
+                f"the group at {price} uc/kWh trades beyond its price",
+                got=value_of[price],
+                expected=limit,
+            )

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 def prefix_shares(weights: Sequence[int], total: int) -> list[int]:
     """Split ``total`` in proportion to ``weights`` by prefix floors.
 
-    With prefix sums ``P`` and ``R = P[-1]``, member i gets ``floor(P_i * total / R) - floor(P_{i-1} * total / R)``. The shares
-    add up to ``total``; for ``total <= R`` each is between 0 and its weight (a difference of floors is at most the ceiling
-    of ``weight * total / R``), and less than one unit away from the exact proportion.
+    With prefix sums ``P`` and ``R = P[-1]``, member i gets ``floor(P_i * total / R) - floor(P_{i-1} * total / R)``.
+    The shares add up to ``total``; for ``total <= R`` each is between 0 and its weight (a difference of floors is at
+    most the ceiling of ``weight * total / R``), and less than one unit away from the exact proportion.
 
     Args:
         weights: not negative, in the order that the rule fixes (offer number, or feeder number).

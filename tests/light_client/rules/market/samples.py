@@ -15,6 +15,8 @@ from tests.oracles.pairwise import PairMarket, PairOffer
 from tests.oracles.translate import class_market, params_of, problem_from, solution_of
 
 SELL, BUY = 0, 1
+FEW = 40
+"""Examples of a property that solves a linear program for each: the campaign tries thousands."""
 Spec = tuple[int, int, int, tuple[int, ...]]
 """``(feeder, price, energy, intervals)``."""
 

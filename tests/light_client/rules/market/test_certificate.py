@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.market.certificate import MAX_MULTIPLIER, Certificate, bound, certificate_from_wire
 from light_client.rules.market.objective import objective_values
 from light_client.rules.units import MAX_PRICE_UC_PER_KWH
-from tests.light_client.rules.market.samples import certificate, problem, proven
+from tests.light_client.rules.market.samples import FEW, certificate, problem, proven
 from tests.oracles import certifier
 from tests.oracles.pairwise import PairMarket, optimum
 from tests.oracles.translate import class_market, params_of, problem_from
@@ -209,7 +209,7 @@ def certificates(draw: st.DrawFn, subject: PairMarket, weights: int) -> Certific
 
     limited = [feeder for feeder, limit in subject.internal.items() if limit is not None]
     return certificate(
-        tuple(draw(st.integers(-600, 600)) for _ in range(weights - 1)) + (draw(st.integers(1, 3)),),
+        (*(draw(st.integers(-600, 600)) for _ in range(weights - 1)), draw(st.integers(1, 3))),
         schedules,
         net=sparse(list(subject.external), small),
         production=sparse(limited, st.integers(0, 3)),
@@ -217,6 +217,7 @@ def certificates(draw: st.DrawFn, subject: PairMarket, weights: int) -> Certific
     )
 
 
+@settings(max_examples=FEW)
 @given(markets(most_offers=4), st.integers(1, 3), st.data())
 def test_no_certificate_whatever_proves_less_than_the_optimum(
     drawn: PairMarket, stage: int, data: st.DataObject
@@ -238,6 +239,7 @@ def test_no_certificate_whatever_proves_less_than_the_optimum(
     assert top == certifier.bound(class_market(subject), proof) == certifier.bound(drawn, proof)
 
 
+@settings(max_examples=FEW)
 @given(markets())
 def test_honest_certificates_prove_every_stage(drawn: PairMarket) -> None:
     subject = problem_from(drawn, params_of(drawn, uniform=False, welfare=True))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from light_client.rules.errors import RuleViolation
@@ -16,7 +16,6 @@ from light_client.rules.market.clearing import (
     check_solution,
     empty_plan,
     final_trades,
-    is_sale,
     kept_plan,
     needs_no_solution,
     proven_bounds,
@@ -26,11 +25,19 @@ from light_client.rules.market.feasibility import check_feasible
 from light_client.rules.market.levelling import complete
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.market.problem import Problem, problem_of
-from tests.light_client.rules.market.samples import BUY, SELL, certificate, key, plan, problem, proven
+from light_client.rules.units import OfferId
+from tests.light_client.rules.market.samples import BUY, FEW, SELL, certificate, key, plan, problem, proven
 from tests.oracles.certifier import NoWholeAnswer
 from tests.oracles.fairness import pro_rata
 from tests.oracles.pairwise import PairMarket, optimum, violations
-from tests.oracles.translate import class_flows, class_market, open_offers, params_of, problem_from
+from tests.oracles.translate import (
+    class_flows,
+    class_market,
+    first_interval_of,
+    open_offers,
+    params_of,
+    problem_from,
+)
 from tests.property.markets import markets
 
 SUBJECT = problem(
@@ -45,6 +52,7 @@ def test_an_honest_solution_is_accepted_with_all_gaps_zero() -> None:
     assert judged.gaps == (0, 0)
 
 
+@settings(max_examples=FEW)
 @given(markets(), st.booleans())
 def test_the_wire_carries_an_honest_solution_unchanged(drawn: PairMarket, welfare: bool) -> None:
     subject = problem_from(drawn, params_of(drawn, welfare=welfare))
@@ -161,10 +169,10 @@ def test_final_trades_of_the_first_interval_only() -> None:
         Trade(2, SELL, 0, 1_200_000, 67),
         Trade(3, BUY, 0, 3_600_000, 200),
     )
-    assert [is_sale(trade) for trade in trades] == [True, True, False]
     assert final_trades(subject, plan({bought: {1: 9}})) == ()
 
 
+@settings(max_examples=FEW)
 @given(markets())
 def test_final_trades_share_classes_pro_rata_and_conserve(drawn: PairMarket) -> None:
     subject = problem_from(drawn)
@@ -173,14 +181,21 @@ def test_final_trades_share_classes_pro_rata_and_conserve(drawn: PairMarket) -> 
     except NoWholeAnswer:
         return
     trades = {trade.offer_id: trade for trade in final_trades(subject, whole)}
-    assert sum(t.energy_j if is_sale(t) else -t.energy_j for t in trades.values()) == 0
-    assert sum(t.amount_uc if is_sale(t) else -t.amount_uc for t in trades.values()) == 0
+    assert sum(t.energy_j if t.side == SELL else -t.energy_j for t in trades.values()) == 0
+    assert sum(t.amount_uc if t.side == SELL else -t.amount_uc for t in trades.values()) == 0
     for cls, members in subject.shares.items():
         total = dict(whole.flows.get(cls, ())).get(subject.first_interval, 0)
         split = pro_rata([energy for _, energy in members], total)
         got = [trades[number].energy_j if number in trades else 0 for number, _ in members]
         assert got == split
     assert list(trades) == sorted(trades)
+
+
+def test_trades_of_an_infeasible_plan_are_refused_where_money_would_break_a_limit() -> None:
+    subject = problem([(1, 9, 10, (0,))], [(1, 5, 10, (0,))], external={1: 0})
+    with pytest.raises(RuleViolation) as caught:
+        final_trades(subject, plan({key(SELL, 1, 9, 0): {0: 10}, key(BUY, 1, 5, 0): {0: 10}}))
+    assert caught.value.rule == "MKT-19"
 
 
 def rolled(offers: list[OpenOffer], subject: Problem, trades: tuple[Trade, ...]) -> list[OpenOffer]:
@@ -195,43 +210,50 @@ def rolled(offers: list[OpenOffer], subject: Problem, trades: tuple[Trade, ...])
     return left
 
 
+def newcomers(later: PairMarket, subject: Problem) -> list[OpenOffer]:
+    """Offers of another market on feeders of this one, from the second interval of ``subject`` on."""
+    shift = subject.first_interval + 1 - first_interval_of(later)
+    price = subject.params.uniform_price_uc_per_kwh
+    return [
+        replace(
+            offer,
+            offer_id=OfferId(offer.offer_id + 1_000),
+            price_uc_per_kwh=offer.price_uc_per_kwh if price is None else price,
+            ranges=tuple((first + shift, last + shift) for first, last in offer.ranges),
+        )
+        for offer in open_offers(later)
+        if offer.feeder in subject.grid.ext_j
+    ]
+
+
+@settings(max_examples=FEW)
 @given(markets(), markets(), st.booleans())
 def test_a_kept_plan_stays_feasible_whatever_is_posted(
     drawn: PairMarket, later: PairMarket, posted: bool
 ) -> None:
-    """Clear interval by interval with the first plan only; new offers of other markets join on the way."""
-    offers = open_offers(drawn)
-    subject = problem_from(drawn)
+    """Clear interval by interval with the first plan only; new offers of another market join after the first."""
+    offers, subject = open_offers(drawn), problem_from(drawn)
     try:
         kept = proven(subject).plan
     except NoWholeAnswer:
         return
-    price = subject.params.uniform_price_uc_per_kwh
-    while subject.two_sided:
+    joining = newcomers(later, subject) if posted else []
+    for first in range(subject.first_interval + 1, subject.first_interval + 9):
         whole = complete(subject, kept)
         check_feasible(subject, whole)
         assert violations(class_market(subject), *class_flows(subject, whole)) == []
-        offers = rolled(offers, subject, final_trades(subject, whole))
-        if posted:
-            posted = False
-            known = [offer for offer in open_offers(later) if offer.feeder in subject.grid.ext_j]
-            offers += [
-                replace(
-                    offer, offer_id=offer.offer_id + 1_000, price_uc_per_kwh=price or offer.price_uc_per_kwh
-                )
-                for offer in known
-                if offer.ranges[-1][1] > subject.first_interval
-            ]
-        subject = problem_of(
-            offers, first_interval=subject.first_interval + 1, params=subject.params, grid=subject.grid
-        )
+        offers = [*rolled(offers, subject, final_trades(subject, whole)), *joining]
+        joining = []
+        subject = problem_of(offers, first_interval=first, params=subject.params, grid=subject.grid)
         kept = kept_plan(subject, whole)
         assert kept == kept_plan(subject, kept), "a plan that is kept twice is the same"
+    assert not offers
 
 
+@settings(max_examples=FEW)
 @given(markets())
 def test_without_new_offers_the_rest_of_a_proven_plan_is_optimal(drawn: PairMarket) -> None:
-    """The energy certificate that proved the whole proves what is left of it, once its first interval is final."""
+    """Once the first interval of an optimal plan is final, what is left of it trades as much as any plan could."""
     offers, subject = open_offers(drawn), problem_from(drawn)
     try:
         solution = proven(subject)
@@ -250,7 +272,9 @@ def test_without_new_offers_the_rest_of_a_proven_plan_is_optimal(drawn: PairMark
 
 
 def test_a_uniform_plan_is_kept_when_a_buyer_is_left_with_one_interval() -> None:
-    """Its purchases were stated before and follow from the rule now: they must leave the plan, or it could not clear."""
+    """Its purchases were stated before and follow from the rule now: they must leave the plan, or it could
+    not clear.
+    """
     subject = problem([(1, 5, 9, (1,))], [(1, 5, 9, (0, 1)), (1, 5, 3, (1,))], external={1: 0}, uniform=True)
     first = plan({key(SELL, 1, 5, 1): {1: 9}, key(BUY, 1, 5, 0, 1): {1: 9}})
     check_feasible(subject, complete(subject, first))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.market.feasibility import check_feasible
 from light_client.rules.market.levelling import Demand, complete, demands_at, level, stated
 from light_client.rules.market.plan import Plan
-from tests.light_client.rules.market.samples import BUY, SELL, key, plan, problem, proven
+from tests.light_client.rules.market.samples import BUY, FEW, SELL, key, plan, problem, proven
 from tests.oracles.fairness import is_max_min_fair, water_level
 from tests.oracles.pairwise import PairMarket
 from tests.oracles.translate import problem_from
@@ -162,6 +162,7 @@ def test_sales_that_nobody_may_buy_break_mkt_27(flows: dict[tuple[int, int], dic
     assert caught.value.rule == "MKT-27"
 
 
+@settings(max_examples=FEW)
 @given(markets(uniform=True))
 def test_whatever_optimal_sales_are_stated_purchases_are_found_and_feasible(drawn: PairMarket) -> None:
     subject = problem_from(drawn)

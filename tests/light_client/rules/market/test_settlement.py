@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from light_client.rules.errors import RuleViolation
 from light_client.rules.market.settlement import (
     HALF_UNITS_PER_UC,
     Fill,
@@ -77,8 +79,8 @@ def test_money_is_conserved_equal_for_equals_and_within_limits(
     seller_value, buyer_value = group_values(sold, bought)
     received, paid = amounts(sold, seller_value), amounts(bought, buyer_value)
     assert sum(received.values()) == sum(paid.values()) == sum(seller_value.values()) // HALF_UNITS_PER_UC
-    assert prices_are_within_reservations(seller_value, sold, selling=True)
-    assert prices_are_within_reservations(buyer_value, bought, selling=False)
+    prices_are_within_reservations(sold, seller_value, selling=True)
+    prices_are_within_reservations(bought, buyer_value, selling=False)
     for side, values, money in ((sold, seller_value, received), (bought, buyer_value, paid)):
         for fill in side:
             group = sum(other.energy_j for other in side if other.price_uc_per_kwh == fill.price_uc_per_kwh)
@@ -89,12 +91,16 @@ def test_money_is_conserved_equal_for_equals_and_within_limits(
             assert money[fill.offer_id] >= 0
 
 
-def test_a_price_outside_a_reservation_breaks_mkt_19() -> None:
-    sold, bought = [Fill(1, 0, 100, 10)], [Fill(2, 1, 200, 10)]
-    assert prices_are_within_reservations({100: 2_000}, sold, selling=True)
-    assert not prices_are_within_reservations({100: 1_999}, sold, selling=True)
-    assert prices_are_within_reservations({200: 4_000}, bought, selling=False)
-    assert not prices_are_within_reservations({200: 4_001}, bought, selling=False)
+@pytest.mark.parametrize(
+    ("fill", "least", "most"), [(Fill(1, 0, 100, 10), 2_000, 9_999), (Fill(2, 1, 200, 10), 0, 4_000)]
+)
+def test_a_price_outside_a_reservation_breaks_mkt_19(fill: Fill, least: int, most: int) -> None:
+    price, selling = fill.price_uc_per_kwh, fill.side == 0
+    for value in (least, most):
+        prices_are_within_reservations([fill], {price: value}, selling=selling)
+    with pytest.raises(RuleViolation) as caught:
+        prices_are_within_reservations([fill], {price: least - 1 if selling else most + 1}, selling=selling)
+    assert caught.value.rule == "MKT-19"
 
 
 @given(st.lists(st.integers(1, 2_000_000), min_size=1, max_size=6), st.integers(0, 10_000_000))

@@ -1,0 +1,280 @@
+"""docs/protocol.md against the code: the same rules in both, and worked bytes that the code makes and reads."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from light_client.messages.codec import TYPES, decode_message, encode_message
+from light_client.messages.consensus import Vote
+from light_client.rules import merkle
+from light_client.rules.crypto import address_of, public_key_of, sign, tagged_hash
+from light_client.rules.encoding import decode, encode
+from light_client.rules.ledger.block import (
+    Body,
+    Clearing,
+    Header,
+    body_from_bytes,
+    header_from_wire,
+    solution_root_of,
+    trade_leaf,
+    tx_root_of,
+)
+from light_client.rules.ledger.committee import Committee, Member, VoteKind, vote_message
+from light_client.rules.ledger.events import Cleared
+from light_client.rules.ledger.genesis import ChainParams, Genesis, genesis_from_wire
+from light_client.rules.ledger.records import (
+    Account,
+    account_from_bytes,
+    account_key,
+    encode_account,
+    encode_offer,
+    offer_from_bytes,
+)
+from light_client.rules.ledger.transactions import (
+    Asset,
+    DepositAssets,
+    GrantAssets,
+    PostOffer,
+    SubmitSolution,
+    Transaction,
+    decode_transaction,
+    sign_transaction,
+)
+from light_client.rules.market.certificate import Certificate
+from light_client.rules.market.clearing import Solution, Trade
+from light_client.rules.market.grid import Feeder
+from light_client.rules.market.offer import ClassKey, Offer, OpenOffer
+from light_client.rules.market.params import MarketParams
+from light_client.rules.market.plan import Plan
+from light_client.rules.statetree import make_entry, value_hash_of
+from light_client.rules.units import Address, FeederId, OfferId, Side
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TEXT = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")
+FAMILIES = "CNS|CRY|ENC|LC|LED|MKT|MSG"
+RULE = re.compile(rf"\b(?:{FAMILIES})-\d\d\b")
+LITERAL = re.compile(r"""["']([A-Z]{2,4}-\d\d)["']""")
+ROW = re.compile(rf"^\| ((?:{FAMILIES})-\d\d) \|", re.MULTILINE)
+VECTOR = re.compile(r"^```text vector=([a-z-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SOURCES = [
+    path
+    for folder in ("light_client", "firmware_app", "testbed")
+    for path in sorted((REPOSITORY / folder).rglob("*.py"))
+]
+
+
+def rules_in_code() -> dict[str, list[str]]:
+    """Return rule id -> files that name it."""
+    found: dict[str, list[str]] = {}
+    for path in SOURCES:
+        for rule in set(RULE.findall(path.read_text(encoding="utf-8"))):
+            found.setdefault(rule, []).append(str(path.relative_to(REPOSITORY)))
+    return found
+
+
+def test_every_rule_of_the_code_is_documented() -> None:
+    documented = set(ROW.findall(TEXT))
+    assert {rule: files for rule, files in rules_in_code().items() if rule not in documented} == {}
+
+
+def test_every_documented_rule_is_in_the_code_and_documented_once() -> None:
+    rows = ROW.findall(TEXT)
+    assert sorted(set(rows) - rules_in_code().keys()) == []
+    assert sorted(rule for rule in set(rows) if rows.count(rule) > 1) == []
+
+
+def test_no_rule_hides_in_a_family_of_its_own() -> None:
+    raised = {
+        rule
+        for path in SOURCES
+        if path.is_relative_to(REPOSITORY / "light_client")
+        for rule in LITERAL.findall(path.read_text(encoding="utf-8"))
+    }
+    assert {rule for rule in raised if not RULE.fullmatch(rule)} == set()
+
+
+def test_the_table_of_messages_is_that_of_the_codec() -> None:
+    rows = re.findall(r"^\| (\d+) \| ([A-Za-z]+) \|", TEXT, re.MULTILINE)
+    assert {(int(number), name) for number, name in rows} == {
+        (number, row.cls.__name__) for number, row in TYPES.items()
+    }
+
+
+def test_every_tag_of_the_code_is_listed() -> None:
+    tag = re.compile(r"gridlight/[a-z/-]+/1")
+    used = {found for path in SOURCES for found in tag.findall(path.read_text(encoding="utf-8"))}
+    listed = set(tag.findall(TEXT))
+    assert used == listed
+
+
+# -- worked bytes --------------------------------------------------------------------------------------------------
+
+
+def _secret(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+GENESIS = Genesis(
+    name="test-worked",
+    genesis_time_ms=1_800_000_000_000,
+    first_interval=2_000_001,
+    market=MarketParams(interval_s=900),
+    feeders=(
+        Feeder(feeder=FeederId(1), c_ext_w=20_000),
+        Feeder(feeder=FeederId(2), c_ext_w=20_000, c_int_w=25_000),
+    ),
+    dso_key=public_key_of(_secret(1)),
+    committee=Committee(members=tuple(Member(public_key=public_key_of(_secret(n))) for n in range(11, 15))),
+    chain=ChainParams(),
+)
+CHAIN_ID = GENESIS.chain_id()
+SELLER = Address(address_of(public_key_of(_secret(3))))
+FIRST = GENESIS.first_interval
+
+
+def _signed(transaction: Transaction, secret: int) -> bytes:
+    return sign_transaction(transaction, CHAIN_ID, _secret(secret)).raw
+
+
+GRANT = GrantAssets(
+    sequence=0,
+    assets=(
+        Asset(
+            address=SELLER,
+            feeder=FeederId(1),
+            first_interval=FIRST,
+            last_interval=FIRST + 3,
+            production_j=3_600_000,
+            consumption_j=0,
+            money_uc=0,
+        ),
+    ),
+)
+OFFER = Offer(
+    side=Side.SELL,
+    feeder=FeederId(1),
+    energy_j=3_600_000,
+    ranges=((FIRST, FIRST + 1), (FIRST + 3, FIRST + 3)),
+    price_uc_per_kwh=100_000,
+    address=SELLER,
+)
+
+
+def _flat(*weights: int) -> Certificate:
+    return Certificate(
+        weights=weights, schedules={FIRST: ((0,), (0,))}, net={}, production={}, consumption={}
+    )
+
+
+SOLUTION = Solution(
+    plan=Plan(
+        first_interval=FIRST,
+        flows={
+            ClassKey(Side.SELL, 1, 100_000, ((FIRST, FIRST),)): ((FIRST, 3_600_000),),
+            ClassKey(Side.BUY, 2, 200_000, ((FIRST, FIRST),)): ((FIRST, 3_600_000),),
+        },
+    ),
+    certificates=(_flat(1), _flat(1 << 29, 1)),
+)
+TRADE = Trade(1, Side.SELL, FIRST, 3_600_000, 150_000)
+TRANSACTIONS: dict[str, Transaction] = {
+    "grant": GRANT,
+    "offer": PostOffer(sequence=0, offer=OFFER),
+    "solution": SubmitSolution(solution=SOLUTION),
+    "deposit": DepositAssets(sequence=1),
+}
+BODY = Body(solution=b"", transactions=(_signed(GRANT, 1),))
+HEADER = Header(
+    chain_id=CHAIN_ID,
+    height=1,
+    round_=0,
+    time_ms=1_800_000_001_000,
+    previous_hash=bytes(32),
+    history_root=merkle.EMPTY_ROOT,
+    tx_root=tx_root_of(BODY),
+    state_root=bytes.fromhex("11" * 32),
+    solution_root=solution_root_of(b"", (), Cleared.NOTHING),
+    committee_hash=GENESIS.committee.hash(),
+    next_committee_hash=GENESIS.committee.hash(),
+    clearing=Clearing(how=Cleared.NOTHING, interval=0, traded_j=0, gap_j=0),
+)
+VOTE_BYTES = vote_message(VoteKind.PRECOMMIT, CHAIN_ID, 1, 0, HEADER.hash())
+VOTE = Vote(
+    kind=VoteKind.PRECOMMIT,
+    height=1,
+    round_=0,
+    header_hash=HEADER.hash(),
+    seat=1,
+    signature=sign(_secret(12), VOTE_BYTES),
+)
+ACCOUNT = Account(
+    feeder=1,
+    first_interval=FIRST,
+    last_interval=FIRST + 3,
+    production_j=3_600_000,
+    consumption_j=0,
+    money_uc=0,
+)
+OPEN = OpenOffer(
+    offer_id=OfferId(1),
+    address=SELLER,
+    side=Side.SELL,
+    feeder=FeederId(1),
+    price_uc_per_kwh=100_000,
+    ranges=OFFER.ranges,
+    remaining_j=3_600_000,
+    escrow_uc=0,
+)
+
+VECTORS: dict[str, bytes] = {
+    "tagged-hash": tagged_hash("gridlight/tx/1", b"abc"),
+    "genesis": encode(GENESIS.to_wire()),
+    "chain-id": CHAIN_ID,
+    "address": SELLER,
+    "committee-hash": GENESIS.committee.hash(),
+    "grant": _signed(GRANT, 1),
+    "offer": _signed(TRANSACTIONS["offer"], 3),
+    "solution": _signed(TRANSACTIONS["solution"], 2),
+    "deposit": _signed(TRANSACTIONS["deposit"], 3),
+    "body": BODY.encode(),
+    "tx-root": tx_root_of(BODY),
+    "header": encode(HEADER.to_wire()),
+    "header-hash": HEADER.hash(),
+    "vote-bytes": VOTE_BYTES,
+    "vote-message": encode_message(VOTE),
+    "account": encode_account(ACCOUNT),
+    "account-key": account_key(SELLER),
+    "account-entry": make_entry(account_key(SELLER), value_hash_of(encode_account(ACCOUNT))).hash,
+    "open-offer": encode_offer(OPEN),
+    "trade-leaf": trade_leaf(TRADE),
+}
+"""What the page shows, made from the values that its words state."""
+
+
+def shown() -> dict[str, str]:
+    """Return the vectors of the page, spaces and line ends removed."""
+    return {name: "".join(text.split()) for name, text in VECTOR.findall(TEXT)}
+
+
+def test_the_page_shows_every_vector_and_no_other() -> None:
+    assert shown().keys() == VECTORS.keys()
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_the_worked_bytes_are_those_of_the_code(name: str) -> None:
+    assert shown()[name] == VECTORS[name].hex()
+
+
+def test_the_worked_bytes_can_be_read() -> None:
+    page = {name: bytes.fromhex(text) for name, text in shown().items()}
+    assert genesis_from_wire(decode(page["genesis"], max_bytes=1 << 12)) == GENESIS
+    assert header_from_wire(decode(page["header"], max_bytes=1 << 10)) == HEADER
+    assert body_from_bytes(page["body"], GENESIS.chain) == BODY
+    for name, transaction in TRANSACTIONS.items():
+        assert decode_transaction(page[name], max_bytes=1 << 12).transaction == transaction
+    assert account_from_bytes(page["account"]) == ACCOUNT
+    assert offer_from_bytes(page["open-offer"]) == OPEN
+    assert decode_message(page["vote-message"]) == VOTE

@@ -1,0 +1,92 @@
+"""Following a chain: requests one at a time, another server when one fails, and no endless talk with a liar."""
+
+from __future__ import annotations
+
+import pytest
+
+from light_client.messages.chain import GetBlocks, Subscribe
+from light_client.messages.codec import decode_message
+from light_client.rules.errors import LocalError
+from light_client.session.actor import Effect, Send, SetTimer
+from light_client.sync.follow import TIMER, BlockFollower
+
+
+def sent(effects: list[Effect]) -> list[tuple[str, object]]:
+    """Return whom something was sent, and what."""
+    return [(effect.peer, decode_message(effect.message)) for effect in effects if isinstance(effect, Send)]
+
+
+def timer(effects: list[Effect]) -> int | None:
+    """Return when the follower wants to be woken."""
+    times = [effect.at_ms for effect in effects if isinstance(effect, SetTimer)]
+    assert all(effect.name == TIMER for effect in effects if isinstance(effect, SetTimer))
+    return times[-1] if times else None
+
+
+def asks(peer: str, height: int, limit: int = 64) -> tuple[str, GetBlocks]:
+    """Return a request for blocks."""
+    return peer, GetBlocks(from_height=height, limit=limit)
+
+
+def test_it_subscribes_and_catches_up_at_the_start() -> None:
+    follower = BlockFollower(("a", "b"), poll_ms=60_000)
+    effects = follower.start(7, 1_000)
+    assert sent(effects) == [("a", Subscribe(from_height=7)), asks("a", 8)]
+    assert timer(effects) == 4_000
+
+
+def test_one_request_at_a_time() -> None:
+    follower = BlockFollower(("a",), poll_ms=60_000)
+    follower.start(0, 0)
+    assert follower.announced(5, 0, 10) == []
+    assert sent(follower.answered(3, 3, 20)) == [asks("a", 4)], "more was announced than came"
+    assert timer(follower.answered(2, 5, 30)) == 60_030
+    assert follower.announced(5, 5, 40) == []
+    assert sent(follower.announced(6, 5, 50)) == [asks("a", 6)]
+
+
+def test_a_full_answer_asks_for_more() -> None:
+    follower = BlockFollower(("a",), limit=4)
+    follower.start(0, 0)
+    assert sent(follower.answered(4, 4, 1)) == [asks("a", 5, 4)]
+    assert sent(follower.answered(1, 5, 2)) == []
+
+
+def test_a_silent_server_is_left() -> None:
+    follower = BlockFollower(("a", "b"), retry_ms=500)
+    follower.start(0, 0)
+    effects = follower.woken(0, 500)
+    assert sent(effects) == [("b", Subscribe(from_height=0)), asks("b", 1)]
+    assert (follower.server, follower.switches) == ("b", 1)
+    follower.woken(0, 1_000)
+    assert follower.server == "a", "round and round"
+
+
+def test_a_quiet_chain_is_no_reason_to_leave() -> None:
+    follower = BlockFollower(("a", "b"), poll_ms=60_000)
+    follower.start(0, 0)
+    follower.answered(0, 0, 1)
+    assert sent(follower.woken(0, 60_001)) == [("a", Subscribe(from_height=0)), asks("a", 1)]
+    assert follower.switches == 0
+
+
+def test_a_server_whose_blocks_are_refused_is_left() -> None:
+    follower = BlockFollower(("a", "b"), poll_ms=60_000)
+    follower.start(3, 0)
+    assert sent(follower.refused(3, 10)) == [("b", Subscribe(from_height=3)), asks("b", 4)]
+
+
+def test_a_server_that_announces_what_it_does_not_have_is_left() -> None:
+    """Announced height a billion, nothing to show for it: asking again at once would never end."""
+    follower = BlockFollower(("a", "b"), poll_ms=60_000)
+    follower.start(0, 0)
+    follower.announced(10**9, 0, 1)
+    assert sent(follower.answered(0, 0, 2)) == [asks("a", 1)], "it may have come up after the question"
+    effects = follower.answered(0, 0, 3)
+    assert sent(effects) == [("b", Subscribe(from_height=0)), asks("b", 1)]
+    assert timer(follower.answered(0, 0, 4)) == 60_004, "the second server shows that there is nothing more"
+
+
+def test_a_follower_needs_somebody_to_follow() -> None:
+    with pytest.raises(LocalError):
+        BlockFollower(())
