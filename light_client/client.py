@@ -13,6 +13,7 @@ from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.audit import Followed, MarketReplica
 from light_client.rules.ledger.block import Header, body_from_bytes
 from light_client.rules.ledger.genesis import Genesis
+from light_client.rules.ledger.transactions import ReadTransaction, decode_transaction
 from light_client.rules.light import (
     LightParams,
     TradeProof,
@@ -48,11 +49,17 @@ class Checked:
 class LightClient:
     """Trusted header, market replica and the account of what was checked."""
 
-    def __init__(self, genesis: Genesis, params: LightParams | None = None) -> None:
+    def __init__(
+        self,
+        genesis: Genesis,
+        params: LightParams | None = None,
+        read: ReadTransaction = decode_transaction,
+    ) -> None:
+        """Begin at the genesis; ``read`` reads the transactions of bodies, see ``MarketReplica``."""
         self.genesis = genesis
         self.params = params or LightParams()
         self.trusted: TrustedState = trust_genesis(genesis)
-        self.replica = MarketReplica(genesis)
+        self.replica = MarketReplica(genesis, read)
         self.checked = Checked()
 
     def take_header(self, update: Update, now_ms: int) -> Verdict:

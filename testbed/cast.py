@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from light_client.rules.crypto import CURVE_ORDER, public_key_of, sign
 from light_client.rules.ledger.committee import Committee, Member
 from light_client.rules.ledger.genesis import ChainParams, Genesis
+from light_client.rules.ledger.transactions import ReadTransaction, decode_transaction
 from light_client.rules.market.params import MarketParams
 from light_client.rules.units import Side
 from light_client.session.actor import PeerName, Storage
@@ -53,6 +54,8 @@ class Cast:
     meter_params: MeterParams = field(default_factory=MeterParams)
     operator_params: OperatorParams = field(default_factory=OperatorParams)
     solver_params: SolverParams = field(default_factory=SolverParams)
+    read: ReadTransaction = decode_transaction
+    """How the meters read transactions of blocks."""
 
     def secret(self, role: str, number: int = 0) -> bytes:
         """A test key of this scenario: worthless elsewhere."""
@@ -164,6 +167,7 @@ class Cast:
             storage=storage,
             chance=self.chance("meter", home_id),
             params=self.meter_params,
+            read=self.read,
         )
 
     def offered_j(self, side: Side) -> int:

@@ -23,6 +23,7 @@ from light_client.rules.ledger.audit import Followed
 from light_client.rules.ledger.block import Header
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import account_from_bytes, account_key
+from light_client.rules.ledger.transactions import ReadTransaction, decode_transaction
 from light_client.rules.light import Update
 from light_client.rules.statetree import verify_state
 from light_client.rules.units import OfferId
@@ -82,9 +83,10 @@ class EmulatedMeter:
         storage: Storage,
         chance: Random,
         params: MeterParams | None = None,
+        read: ReadTransaction = decode_transaction,
     ) -> None:
         self.name = name
-        self.client = LightClient(genesis)
+        self.client = LightClient(genesis, read=read)
         self.balances = 0
         """Balances of own addresses verified against a state root."""
         self._genesis = genesis

@@ -22,7 +22,13 @@ from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import Candidate
 from light_client.rules.ledger.settle import ended_offers
-from light_client.rules.ledger.transactions import Kind, PostOffer, decode_transaction, kind_of
+from light_client.rules.ledger.transactions import (
+    Kind,
+    PostOffer,
+    ReadTransaction,
+    decode_transaction,
+    kind_of,
+)
 from light_client.rules.market.clearing import empty_plan
 from light_client.rules.market.offer import Offer, OpenOffer
 from light_client.rules.market.problem import Problem, problem_of
@@ -44,9 +50,15 @@ class Followed:
 class MarketReplica:
     """Open offers, gate and candidate plan of one chain, as of ``height``."""
 
-    def __init__(self, genesis: Genesis) -> None:
+    def __init__(self, genesis: Genesis, read: ReadTransaction = decode_transaction) -> None:
+        """Begin at the genesis.
+
+        Args:
+            read: how transactions are read; what they mean is judged here in any case.
+        """
         self.genesis = genesis
         self.chain_id = genesis.chain_id()
+        self._read = read
         self.grid = genesis.grid
         self.height = 0
         self.next_interval = genesis.first_interval
@@ -99,7 +111,7 @@ class MarketReplica:
             post.offer
             for raw in body.transactions
             if kind_of(raw) == Kind.POST_OFFER
-            and isinstance(post := decode_transaction(raw, max_bytes=limit).transaction, PostOffer)
+            and isinstance(post := self._read(raw, max_bytes=limit).transaction, PostOffer)
         ]
 
     def _judge(self, header: Header, body: Body, problem: Problem | None) -> ClearedInterval | None:
@@ -115,6 +127,7 @@ class MarketReplica:
                 how,
                 body.solution,
                 verify,
+                self._read,
             )
         clearing = NO_CLEARING if done is None else done.clearing
         if clearing != header.clearing:

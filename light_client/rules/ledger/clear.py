@@ -14,6 +14,7 @@ from light_client.rules.ledger.records import Candidate
 from light_client.rules.ledger.transactions import (
     SubmitSolution,
     check_signature,
+    ReadTransaction,
     decode_transaction,
 )
 from light_client.rules.market.certificate import Certificate
@@ -95,6 +96,7 @@ def clear(
     how: Cleared,
     solution: bytes,
     verify_signature: Verify,
+    read: ReadTransaction = decode_transaction,
 ) -> ClearedInterval:
     """Make the first interval of ``problem`` final in the stated way, which ``clearing_is_due`` has allowed.
 
@@ -106,7 +108,7 @@ def clear(
     certificate: Certificate | None = None
     match how:
         case Cleared.PROVEN:
-            submitted, solver = read_solution(genesis, chain_id, solution, verify_signature)
+            submitted, solver = read_solution(genesis, chain_id, solution, verify_signature, read)
             proven = check_solution(problem, submitted)
             stated, plan, gap_j = submitted.plan, proven.plan, proven.gaps[0]
             certificate = submitted.certificates[0]
@@ -130,14 +132,18 @@ def clear(
 
 
 def read_solution(
-    genesis: Genesis, chain_id: bytes, raw: bytes, verify_signature: Verify
+    genesis: Genesis,
+    chain_id: bytes,
+    raw: bytes,
+    verify_signature: Verify,
+    read: ReadTransaction = decode_transaction,
 ) -> tuple[Solution, Address]:
     """Decode a signed solution and check its signature; returns it with the solver's address.
 
     Raises:
         RuleViolation: ENC-xx, LED-02, LED-03, LED-22, MKT-10, MKT-20 to MKT-22.
     """
-    signed = decode_transaction(raw, max_bytes=genesis.chain.max_block_bytes)
+    signed = read(raw, max_bytes=genesis.chain.max_block_bytes)
     submitted = signed.transaction
     if not isinstance(submitted, SubmitSolution):
         raise RuleViolation(

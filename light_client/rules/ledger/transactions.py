@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
 from light_client.rules.crypto import address_of, public_key_of, sign, tagged_hash
 from light_client.rules.encoding import decode, encode
@@ -284,7 +284,7 @@ def assemble(
     return SignedTransaction(transaction=transaction, public_key=public_key, signature=signature, raw=raw)
 
 
-def decode_transaction(raw: bytes, *, max_bytes: int) -> SignedTransaction:
+def decode_transaction(raw: bytes, /, *, max_bytes: int) -> SignedTransaction:
     """Read a transaction: sizes first, then shape, then each field; the signature is checked by ``check_signature``.
 
     Raises:
@@ -310,6 +310,13 @@ def decode_transaction(raw: bytes, *, max_bytes: int) -> SignedTransaction:
         raise RuleViolation("LED-02", "sequence number", got=fields[1], expected=f"0..{MAX_SEQUENCE - 1}")
     transaction = _transaction_of(fields, public_key)
     return SignedTransaction(transaction=transaction, public_key=public_key, signature=signature, raw=raw)
+
+
+class ReadTransaction(Protocol):
+    """Reads a transaction as ``decode_transaction`` does; one that remembers what it read serves as well."""
+
+    def __call__(self, raw: bytes, /, *, max_bytes: int) -> SignedTransaction:
+        """See ``decode_transaction``."""
 
 
 def _transaction_of(fields: tuple[Any, ...], public_key: bytes) -> Transaction:
