@@ -104,7 +104,7 @@ GOOD = certificate_of(CHAIN.chain_id, THIRD, (0, 1, 2))
 ROUND_TWO = replace(THIRD, round_=2)
 THREE = Committee(members=CHAIN.genesis.committee.members[:3])
 SMALL = replace(SECOND, committee=THREE)
-OF_SMALL = replace(THIRD, committee_hash=THREE.hash)
+OF_SMALL = replace(THIRD, committee_hash=THREE.hash())
 EXPIRY = SECOND.time_ms + PARAMS.trusting_period_ms
 
 UPDATES: dict[str, tuple[str, Case]] = {

@@ -97,9 +97,7 @@ class BlockFollower:
         """The timer has run out: no answer, or nothing heard for long."""
         if self._asked:
             self._switch()
-            return self.start(height, now_ms)
-        again = SetTimer(name=TIMER, at_ms=now_ms + self._poll_ms)
-        return [self._subscribe(height, now_ms), again]  # the server answers if it has more
+        return self.start(height, now_ms)
 
     def _switch(self) -> None:
         self._current = (self._current + 1) % len(self._servers)

@@ -11,7 +11,7 @@ from testbed.bench.cases import Base, case_of, town
 from testbed.bench.measure import Timing, measure
 
 COPIES = (1, 4, 10, 40)
-INTERVAL_REPEATS = 31
+INTERVAL_REPEATS = 101
 DAY_REPEATS = {1: 11, 4: 5, 10: 5, 40: 3}
 
 

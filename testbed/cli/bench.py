@@ -93,9 +93,8 @@ def _base(args: argparse.Namespace) -> "Base":
 
     if args.transax is not None:
         return published_day(args.transax)
-    shared = os.environ.get("GRIDLIGHT_SHARED")
-    folder = Path(shared) / "data" / "transax" / "withBattery" if shared else None
-    return published_day(folder) if folder is not None and folder.is_dir() else shipped_day(args.scenario)
+    folder = Path(os.environ.get("GRIDLIGHT_SHARED") or "../shared") / "data" / "transax" / "withBattery"
+    return published_day(folder) if folder.is_dir() else shipped_day(args.scenario)
 
 
 def _line(timing: "Timing") -> str:

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from testbed.solver.arrays import Ints, Market
-from testbed.solver.bounds import Table, bound_of
+from testbed.solver.bounds import SAFE, Table, bound_of
 from testbed.solver.certify import table_of
 from testbed.solver.circulation import Prices
 from testbed.solver.reduction import Arcs, Reduced, hand_back
-from testbed.solver.runs import positions
 
 FIRST_MU = 1 << 16
 SCALES = (1, 2, 4)
@@ -105,10 +104,8 @@ class Task:
             table_of(market, reduced, duals.first, (duals.first_scale,), least),
             table_of(market, reduced, duals.second, (weight, scale), best_weight),
         )
-        traded = positions(sold)
         energy = int(sold.sum())
-        costs = zip(sold[traded].tolist(), reduced.sells.kappa[traded].tolist(), strict=True)
-        cost = sum(joules * kappa for joules, kappa in costs) + energy * rate * market.base
+        cost = _product(sold, reduced.sells.kappa) + energy * rate * market.base
         bounds = [bound_of(market, table) for table in tables]
         self.stats.nodes, self.stats.mu = len(reduced.node_t), duals.mu
         return Cleared(
@@ -119,3 +116,10 @@ class Task:
             bounds=(bounds[0] // duals.first_scale, (bounds[1] - weight * energy) // scale),
             stats=self.stats,
         )
+
+
+def _product(joules: Ints, cost: Ints) -> int:
+    """``sum joules * cost``, in Python's integers where 64 bits might not do."""
+    if int(joules.sum()) * int(cost.max(initial=0)) < SAFE:
+        return int(joules @ cost)
+    return sum(one * other for one, other in zip(joules.tolist(), cost.tolist(), strict=True))

@@ -197,8 +197,8 @@ HEADER = Header(
     tx_root=tx_root_of(BODY),
     state_root=bytes.fromhex("11" * 32),
     solution_root=solution_root_of(b"", (), Cleared.NOTHING),
-    committee_hash=GENESIS.committee.hash,
-    next_committee_hash=GENESIS.committee.hash,
+    committee_hash=GENESIS.committee.hash(),
+    next_committee_hash=GENESIS.committee.hash(),
     clearing=Clearing(how=Cleared.NOTHING, interval=0, traded_j=0, gap_j=0),
 )
 VOTE_BYTES = vote_message(VoteKind.PRECOMMIT, CHAIN_ID, 1, 0, HEADER.hash())
@@ -234,7 +234,7 @@ VECTORS: dict[str, bytes] = {
     "genesis": encode(GENESIS.to_wire()),
     "chain-id": CHAIN_ID,
     "address": SELLER,
-    "committee-hash": GENESIS.committee.hash,
+    "committee-hash": GENESIS.committee.hash(),
     "grant": _signed(GRANT, 1),
     "offer": _signed(TRANSACTIONS["offer"], 3),
     "solution": _signed(TRANSACTIONS["solution"], 2),

@@ -80,9 +80,10 @@ def test_a_quiet_chain_is_no_reason_to_leave() -> None:
     follower.start(0, 0)
     follower.came(0, 0, 0, 1)
     effects = follower.woken(0, 60_001)
-    assert sent(effects) == [subscribes("a", 0)], "the server answers if it has more"
-    assert timer(effects) == 120_001
+    assert sent(effects) == [subscribes("a", 0), asks("a", 1)]
     assert follower.switches == 0
+    follower.woken(0, 63_001)
+    assert follower.server == "b", "asked after the quiet, it did not answer"
 
 
 def test_a_busy_chain_does_not_let_the_subscription_lapse() -> None:

@@ -81,7 +81,7 @@ def test_growth_and_targets_are_derived_from_the_timings(village: Base) -> None:
 def test_the_command_prints_a_document(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("GRIDLIGHT_SHARED", raising=False)
+    monkeypatch.setenv("GRIDLIGHT_SHARED", "nowhere")
     monkeypatch.setattr("testbed.bench.suite.COPIES", (1, 2))
     monkeypatch.setattr("testbed.bench.suite.INTERVAL_REPEATS", 1)
     assert cli.main(["bench", "--quick", "--json", "--quiet"]) == Exit.OK

@@ -196,12 +196,12 @@ def test_a_committee_reads_back_and_its_hash_covers_order_and_weight() -> None:
     largest = weighted(*(MAX_WEIGHT,) * MAX_COMMITTEE)
     assert committee_from_wire(largest.to_wire()) == largest
     hashes = {
-        weighted(1, 2).hash,
-        weighted(2, 1).hash,
-        Committee(members=weighted(1, 2).members[::-1]).hash,
+        weighted(1, 2).hash(),
+        weighted(2, 1).hash(),
+        Committee(members=weighted(1, 2).members[::-1]).hash(),
     }
     assert len(hashes) == 3
-    assert weighted(1, 2).hash == crypto.tagged_hash(
+    assert weighted(1, 2).hash() == crypto.tagged_hash(
         "gridlight/committee/1", encode(weighted(1, 2).to_wire())
     )
 
