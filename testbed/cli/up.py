@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from firmware_app.command_line import Commands, add_command
-from firmware_app.console import CommandError, Console, Exit, Paint, Progress
+from firmware_app.console import CommandError, Console, Exit, Progress
 
 if TYPE_CHECKING:
     from testbed.live.staging import Staging
@@ -194,7 +194,7 @@ class _Display:
     def begun(self, running: Running) -> None:
         """Print the banner and begin to count intervals."""
         self._end()
-        for line in banner(running, self._console):
+        for line in banner(running):
             self._console.note(line)
         name = running.deployment.cast.scenario.name
         self._progress = self._console.progress(name, total=self._intervals, unit="intervals").__enter__()
@@ -204,9 +204,8 @@ class _Display:
         """Show how far the grid is."""
         now = datetime.fromtimestamp(running.clock.now_ms() / 1_000, UTC)
         text = (
-            f"{now:%H:%M}  height {view.height}  {view.traded_j / 3.6e6:.1f} kWh traded  "
-            f"{view.checked('trades')} trades verified by {len(view.meters)} meters  "
-            f"{view.refusals.total()} refused"
+            f"{now:%H:%M}  height {view.height}  {view.traded_j / 3.6e6:.1f} kWh  "
+            f"{view.checked('trades')} trades verified  {view.refusals.total()} refused"
         )
         if restarts := sum(running.supervisor.restarts.values()):
             text += f"  {restarts} restarts"
@@ -218,7 +217,7 @@ class _Display:
             self._shown = done
 
 
-def banner(running: Running, console: Console) -> list[str]:
+def banner(running: Running) -> list[str]:
     """What is running and where."""
     deployment, clock = running.deployment, running.clock
     cast = deployment.cast
@@ -229,9 +228,7 @@ def banner(running: Running, console: Console) -> list[str]:
     clients = [node for node in deployment.nodes if not set(node.actors) & set(deployment.servers)]
     return [
         "",
-        console.paint(
-            f"{scenario.name}: {len(scenario.homes)} homes on {len(scenario.feeders)} feeders", Paint.BOLD
-        ),
+        f"{scenario.name}: {len(scenario.homes)} homes on {len(scenario.feeders)} feeders",
         "",
         f"Chain     {cast.genesis.name}",
         f"Genesis   {' '.join(fingerprint[at : at + 4] for at in range(0, 32, 4))}",

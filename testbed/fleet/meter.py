@@ -284,7 +284,9 @@ class EmulatedMeter:
             self._unproven[interval] = set(ids)
             request = GetTrades(interval=interval, offers=ids)
             effects.append(Send(peer=self._follower.server, message=encode_message(request)))
-        if followed.cleared is not None and self._orders.close_ended(self.client.replica.offers):
+        if followed.cleared is not None and self._orders.close_ended(
+            self.client.replica.offers, header.height
+        ):
             delay_ms = self._chance.randrange(1, self._genesis.market.interval_s * 1_000)
             effects.append(SetTimer(name="settle", at_ms=now_ms + delay_ms))
         return effects
@@ -334,6 +336,8 @@ class EmulatedMeter:
         order = self._orders.of_address(message.address)
         if header is None or order is None or order.stage not in (Stage.CLOSED, Stage.MISSED):
             return []
+        if message.height < order.ended_height:
+            return []  # asked before the offer turned up after all: nobody's fault
         verify_state(
             header.state_root,
             account_key(order.key.address),

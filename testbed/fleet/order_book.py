@@ -68,12 +68,13 @@ class OrderBook:
                 own.append((order, trade))
         return own
 
-    def close_ended(self, open_offers: dict[OfferId, OpenOffer]) -> list[Order]:
-        """Close the orders whose offers the market no longer holds; returns them."""
+    def close_ended(self, open_offers: dict[OfferId, OpenOffer], height: int) -> list[Order]:
+        """Close the orders whose offers the market no longer holds at a height; returns them."""
         ended = [(offer_id, order) for offer_id, order in self._open.items() if offer_id not in open_offers]
         for offer_id, order in ended:
             del self._open[offer_id]
             order.advance(Stage.CLOSED)
+            order.ended_height = height
         return [order for _, order in ended]
 
     def _grant(self, addresses: Iterable[Address]) -> None:

@@ -67,6 +67,8 @@ class Order:
     """When it was first sent."""
     granted: bool = False
     """Whether a block granted its assets."""
+    ended_height: int = 0
+    """Block after which the market no longer held its offer; 0 before, and if it never did."""
     trades: list[Trade] = field(default_factory=list)
 
     def advance(self, stage: Stage) -> None:

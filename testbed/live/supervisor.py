@@ -66,7 +66,7 @@ class Supervisor:
 
     @property
     def ready(self) -> int:
-        """How many processes have built everything."""
+        """How many processes have built everything, and are up."""
         return sum(child.ready.is_set() for child in self._children.values())
 
     def start(self) -> None:
@@ -114,8 +114,12 @@ class Supervisor:
         while True:
             began_s = loop.time()
             child.process = await _spawn(child.node)
-            await self._introduce(child, child.process)
-            code = await child.process.wait()
+            introduction = asyncio.create_task(self._introduce(child, child.process))
+            try:
+                code = await child.process.wait()
+            finally:
+                introduction.cancel()
+            child.ready.clear()
             if code == _WRONG_NODE_FILE:
                 raise SupervisorError(f"{child.node.name} cannot run: {last_line(child.node.log)}")
             child.restarts += 1

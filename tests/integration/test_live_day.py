@@ -21,6 +21,8 @@ from testbed.miner.store import BlockStore
 from testbed.scenarios import catalogue
 from testbed.simulation.recheck import recheck
 
+pytestmark = pytest.mark.slow
+
 _INTERVALS = 12
 _KILLED = "miner-2"
 _AFTER_FINALS = 4
