@@ -62,6 +62,8 @@ class MeterParams:
 
     resend_ms: int = 20_000
     """How long an answer is waited for before something is sent again, ms."""
+    confirm_ms: int = 600_000
+    """How long an offer that a miner has taken may wait for a block before it is sent again, ms."""
     quiet_ms: int = 5_000
     """Before the end of its interval of posting by which an offer must be out, ms."""
     follow: FollowParams = field(default_factory=FollowParams)
@@ -107,6 +109,7 @@ class EmulatedMeter:
         ]
         self._orders = OrderBook(orders, genesis.chain.max_tx_bytes)
         self._requests: dict[int, bytes] | None = None
+        self._unconfirmed: dict[bytes, Order] = {}
         self._unproven: dict[int, set[OfferId]] = {}
 
     def _moment(self, plan: PlannedOffer) -> int:
@@ -160,7 +163,9 @@ class EmulatedMeter:
                 return self._take_proofs(message)
             case AccountMessage():
                 return self._take_balance(message, now_ms)
-            case TxResult(accepted=False):
+            case TxResult(accepted=True):
+                return self._taken(message.tx_id, now_ms)
+            case TxResult():
                 return [Report(name="tx-refused", value=message.rule)]
         return []
 
@@ -224,15 +229,20 @@ class EmulatedMeter:
                 order.advance(Stage.POSTED)
                 order.sent_at_ms = now_ms
             if order.stage is Stage.POSTED:
-                raw = order.signed_offer(self._chain_id).raw
-                effects.append(
-                    Send(
-                        peer=self._follower.server,
-                        message=encode_message(SubmitTx(raw=raw)),
-                    )
-                )
+                signed = order.signed_offer(self._chain_id)
+                self._unconfirmed[signed.tx_id()] = order
+                message = encode_message(SubmitTx(raw=signed.raw))
+                effects.append(Send(peer=self._follower.server, message=message))
             order.post_at_ms = now_ms + self._params.resend_ms
         return effects + self._post_timer(now_ms)
+
+    def _taken(self, tx_id: bytes, now_ms: int) -> list[Effect]:
+        """A miner has taken an offer: the next block will show it, so there is no hurry to send it again."""
+        order = self._unconfirmed.pop(tx_id, None)
+        if order is None or order.stage is not Stage.POSTED:
+            return []
+        order.post_at_ms = now_ms + self._params.confirm_ms
+        return self._post_timer(now_ms)
 
     def _post_timer(self, now_ms: int) -> list[Effect]:
         waiting = [order.post_at_ms for order in self._orders.at(*_TO_POST)]

@@ -44,7 +44,7 @@ class OrderBook:
         Returns:
             Own trades that became final, with their orders.
         """
-        for raw in followed.transactions:
+        for raw in followed.others:
             match kind_of(raw):
                 case Kind.GRANT_ASSETS:
                     self._grant(granted_addresses(raw, max_bytes=self._max_tx_bytes))

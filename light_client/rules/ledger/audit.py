@@ -43,8 +43,8 @@ class Followed:
     """The interval that became final, or None."""
     posted: tuple[OpenOffer, ...]
     """Offers that the block accepted, with the numbers that the ledger gives them."""
-    transactions: tuple[bytes, ...]
-    """Everything in the body, raw: that it is valid is the quorum's word, but for offers and clearing."""
+    others: tuple[bytes, ...]
+    """All other transactions, raw: that they are valid is the quorum's word."""
 
 
 class MarketReplica:
@@ -93,7 +93,7 @@ class MarketReplica:
                 expected=self.height + 1,
             )
         body_matches(header, body)
-        offers = self._offers_in(body)
+        offers, others = self._read_body(body)
         problem = self.closed
         if problem is None and header.time_ms >= self.genesis.gate_ms(self.next_interval):
             problem = self.problem()
@@ -103,16 +103,20 @@ class MarketReplica:
             self._finalise(problem, done)
         posted = tuple(self._take(offer) for offer in offers)
         self.height = header.height
-        return Followed(cleared=done, posted=posted, transactions=body.transactions)
+        return Followed(cleared=done, posted=posted, others=others)
 
-    def _offers_in(self, body: Body) -> list[Offer]:
+    def _read_body(self, body: Body) -> tuple[list[Offer], tuple[bytes, ...]]:
+        """The offers of a body, and everything else in it, raw."""
         limit = self.genesis.chain.max_tx_bytes
-        return [
-            post.offer
-            for raw in body.transactions
-            if kind_of(raw) == Kind.POST_OFFER
-            and isinstance(post := self._read(raw, max_bytes=limit).transaction, PostOffer)
-        ]
+        offers: list[Offer] = []
+        others: list[bytes] = []
+        for raw in body.transactions:
+            post = self._read(raw, max_bytes=limit).transaction if kind_of(raw) == Kind.POST_OFFER else None
+            if isinstance(post, PostOffer):
+                offers.append(post.offer)
+            else:
+                others.append(raw)
+        return offers, tuple(others)
 
     def _judge(self, header: Header, body: Body, problem: Problem | None) -> ClearedInterval | None:
         how = header.clearing.how

@@ -213,7 +213,7 @@ def tx_root_of(body: Body) -> bytes:
 
 def trade_leaf(trade: Trade) -> bytes:
     """Bytes of a final trade as a leaf of the solution root."""
-    return encode(tuple(int(value) for value in trade))
+    return encode(trade)
 
 
 def solution_leaves(solution: bytes, trades: tuple[Trade, ...]) -> list[bytes]:

@@ -79,8 +79,15 @@ def problem_of(
     """
     shares: dict[ClassKey, list[tuple[OfferId, int]]] = {}
     for offer in offers:
-        if offer.ranges[-1][1] >= first_interval:
-            shares.setdefault(offer.class_at(first_interval), []).append((offer.offer_id, offer.remaining_j))
+        key = offer.key
+        if key.ranges[0][0] < first_interval:
+            if key.ranges[-1][1] < first_interval:
+                continue
+            key = offer.class_at(first_interval)
+        if key in shares:
+            shares[key].append((offer.offer_id, offer.remaining_j))
+        else:
+            shares[key] = [(offer.offer_id, offer.remaining_j)]
     ordered: dict[ClassKey, tuple[tuple[OfferId, int], ...]] = {}
     totals: dict[ClassKey, int] = {}
     for key in sorted(shares):
