@@ -22,7 +22,7 @@ class FollowParams:
 
     retry_ms: int = 3_000
     """How long an answer may take before the next server is asked, ms."""
-    poll_ms: int = 240_000
+    poll_ms: int = 500_000
     """After how long without an announcement to ask, and to renew the subscription, ms."""
 
     def follower(self, servers: tuple[PeerName, ...]) -> BlockFollower:
@@ -39,7 +39,7 @@ class BlockFollower:
         *,
         limit: int = 64,
         retry_ms: int = 3_000,
-        poll_ms: int = 240_000,
+        poll_ms: int = 500_000,
     ):
         if not servers:
             raise LocalError("a follower needs a server", got=0, expected="at least one")

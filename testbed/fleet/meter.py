@@ -323,20 +323,16 @@ class EmulatedMeter:
     def _settle(self, now_ms: int) -> list[Effect]:
         """Ask for the balances of ended orders; ask again for what was not answered."""
         ended = [order for order in self._orders.at(Stage.CLOSED, Stage.MISSED) if order.granted]
-        server = self._follower.server
+        server, height = self._follower.server, self.client.replica.height
         effects: list[Effect] = [
-            Send(
-                peer=server,
-                message=encode_message(
-                    GetAccount(address=order.key.address, height=self.client.replica.height)
-                ),
-            )
+            Send(peer=server, message=encode_message(GetAccount(address=order.key.address, height=height)))
             for order in ended
+            if order.ask_again_ms <= now_ms
         ]
         for interval, ids in self._unproven.items():
             request = GetTrades(interval=interval, offers=tuple(sorted(ids)))
             effects.append(Send(peer=server, message=encode_message(request)))
-        if effects:
+        if ended or effects:
             effects.append(SetTimer(name="settle", at_ms=now_ms + 3 * self._params.resend_ms))
         return effects
 
@@ -368,6 +364,7 @@ class EmulatedMeter:
                 expected=expected,
             )
         self.balances += 1
+        order.ask_again_ms = now_ms + self._params.confirm_ms
         raw = order.signed_deposit(self._chain_id).raw
         return [Send(peer=self._follower.server, message=encode_message(SubmitTx(raw=raw)))]
 

@@ -65,6 +65,8 @@ class Order:
     offer_id: OfferId | None = None
     sent_at_ms: int | None = None
     """When it was first sent."""
+    ask_again_ms: int = 0
+    """When its balance is to be asked for again, UTC ms: after a deposit, not before a block had time to take it."""
     granted: bool = False
     """Whether a block granted its assets."""
     ended_height: int = 0

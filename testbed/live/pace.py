@@ -44,7 +44,7 @@ def pace(speed: int, interval_s: int) -> Pace:
 
     follow = FollowParams(
         retry_ms=at_least(3_000, 400),
-        poll_ms=min(at_least(240_000, 1_000), SUBSCRIPTION_MS // 2),
+        poll_ms=min(at_least(500_000, 1_000), SUBSCRIPTION_MS * 5 // 6),
     )
     return Pace(
         chain=ChainParams(solve_deadline_ms=min(at_least(60_000, 1_000), interval_ms * 3 // 4)),

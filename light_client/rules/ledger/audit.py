@@ -6,7 +6,7 @@ quorum's business; whether a clearing is feasible and optimal is not taken from 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from light_client.rules.crypto import verify
 from light_client.rules.errors import RuleViolation
@@ -155,8 +155,8 @@ class MarketReplica:
         remaining_j: dict[int, int] = {}
         for trade in done.trades:
             offer = self.offers[OfferId(trade.offer_id)]
-            remaining_j[trade.offer_id] = offer.remaining_j - trade.energy_j
-            self.offers[offer.offer_id] = replace(offer, remaining_j=remaining_j[trade.offer_id])
+            left = remaining_j[trade.offer_id] = offer.remaining_j - trade.energy_j
+            self.offers[offer.offer_id] = offer.left_with(left)
         for offer_id in ended_offers(problem, done.trades, remaining_j):
             del self.offers[offer_id]
         self.next_interval = done.clearing.interval + 1

@@ -12,9 +12,9 @@ from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.kept import kept_gap
 from light_client.rules.ledger.records import Candidate
 from light_client.rules.ledger.transactions import (
+    ReadTransaction,
     SubmitSolution,
     check_signature,
-    ReadTransaction,
     decode_transaction,
 )
 from light_client.rules.market.certificate import Certificate

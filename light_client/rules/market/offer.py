@@ -119,6 +119,19 @@ class OpenOffer:
             return key
         return key._replace(ranges=cut_before(key.ranges, first_interval))
 
+    def left_with(self, remaining_j: int) -> OpenOffer:
+        """The same offer with less energy left; its escrow is untouched."""
+        return OpenOffer(
+            offer_id=self.offer_id,
+            address=self.address,
+            side=self.side,
+            feeder=self.feeder,
+            price_uc_per_kwh=self.price_uc_per_kwh,
+            ranges=self.ranges,
+            remaining_j=remaining_j,
+            escrow_uc=self.escrow_uc,
+        )
+
     def after_trade(self, interval: int, energy_j: int, paid_uc: int) -> OpenOffer:
         """What is left after trading ``energy_j`` in ``interval`` for ``paid_uc`` (0 for sellers)."""
         return replace(
