@@ -49,8 +49,8 @@ class Cast:
     miners: int = 4
     solvers: int = 1
     chain: ChainParams = ChainParams()
-    miner_params: MinerParams = MinerParams(batch_ms=300_000)
-    """By default a block collects offers for five minutes; gates and clearings never wait for it."""
+    miner_params: MinerParams = MinerParams(batch_ms=420_000)
+    """By default a block collects offers for seven minutes; gates and clearings never wait for it."""
     meter_params: MeterParams = field(default_factory=MeterParams)
     operator_params: OperatorParams = field(default_factory=OperatorParams)
     solver_params: SolverParams = field(default_factory=SolverParams)
