@@ -1,8 +1,8 @@
 """The light client of one meter: which headers it trusts, what it checked of them, and how far.
 
-Three levels, each of which the status names: *headers* (quorum of the known committee), *own trades* (inclusion, against one's own
-offers), *whole solutions* (the clearing re-judged from the offers, by certificate). Nothing here opens a socket; messages are
-handed in by the actor that owns the client.
+Three levels, each of which the status names: *headers* (quorum of the known committee), *own trades* (inclusion,
+against one's own offers), *whole solutions* (the clearing re-judged from the offers, by certificate). Nothing here
+opens a socket; messages are handed in by the actor that owns the client.
 """
 
 from __future__ import annotations

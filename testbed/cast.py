@@ -1,7 +1,7 @@
 """Who takes part in a scenario: keys, genesis, and a factory for each actor; the same for both drivers.
 
-All secrets are derived from the scenario's seed, so that a run can be replayed. They protect nothing: the chain's name begins with
-``test-``, which no production genesis may use.
+All secrets are derived from the scenario's seed, so that a run can be replayed. They protect nothing: the chain's
+name begins with ``test-``, which no production genesis may use.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Cast:
     market: MarketParams
     miners: int = 4
     solvers: int = 1
-    chain: ChainParams = ChainParams()
-    miner_params: MinerParams = MinerParams(batch_ms=420_000)
+    chain: ChainParams = field(default_factory=ChainParams)
+    miner_params: MinerParams = field(default_factory=lambda: MinerParams(batch_ms=420_000))
     """By default a block collects offers for seven minutes; gates and clearings never wait for it."""
     meter_params: MeterParams = field(default_factory=MeterParams)
     operator_params: OperatorParams = field(default_factory=OperatorParams)
@@ -127,7 +127,15 @@ class Cast:
         ]
         registry = Registry(registrations, self.scenario.interval_s)
         secret = self.secret("dso")
-        return Operator(DSO, self.genesis, secret, registry, self.miner_names, storage, self.operator_params)
+        return Operator(
+            DSO,
+            self.genesis,
+            secret=secret,
+            registry=registry,
+            miners=self.miner_names,
+            storage=storage,
+            params=self.operator_params,
+        )
 
     def miner(self, name: PeerName, storage: Storage) -> Miner:
         """A member of the committee."""
@@ -144,7 +152,7 @@ class Cast:
 
     def solver(self, name: PeerName, _storage: Storage) -> SolverService:
         """A solver: it keeps nothing, since everything it knows is on the ledger."""
-        from testbed.solver.service import SolverService  # noqa: PLC0415 - loads numpy and scipy, which nobody else needs
+        from testbed.solver.service import SolverService  # noqa: PLC0415 - loads numpy and scipy
 
         number = self.solver_names.index(name)
         secret = self.secret("solver", number)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.block import Block, Header, body_from_bytes
 from light_client.rules.ledger.chain import genesis_tip, judge_block
-from light_client.rules.ledger.committee import QuorumCertificate, Verify, check_quorum
+from light_client.rules.ledger.committee import QuorumCertificate, Verify
 from light_client.rules.ledger.execution import Outcome
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.state import LedgerState
+from light_client.rules.light import Update, header_is_certified
 
 
 class LedgerFollower:
@@ -26,15 +26,8 @@ class LedgerFollower:
         Raises:
             RuleViolation: the first broken rule; the copy is unchanged then.
         """
-        header_hash = header.hash()
-        if certificate.header_hash != header_hash or certificate.height != header.height:
-            raise RuleViolation(
-                "LC-05",
-                "header of the certificate",
-                got=certificate.header_hash,
-                expected=header_hash,
-            )
-        check_quorum(self.genesis.committee, self.state.chain_id, certificate, self._verify)
+        update = Update(header=header, certificate=certificate)
+        header_is_certified(self.genesis.committee, self.state.chain_id, update, self._verify)
         block = Block(header=header, body=body_from_bytes(body, self.genesis.chain))
         outcome = judge_block(self.state, self.tip, self.genesis.committee, block, self._verify)
         self.state.adopt(outcome.draft)

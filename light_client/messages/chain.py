@@ -13,7 +13,6 @@ from light_client.messages.shape import (
     check_list,
     check_number,
     fields_of,
-    flag,
 )
 from light_client.rules.ledger.block import Header, header_from_wire
 from light_client.rules.ledger.committee import (

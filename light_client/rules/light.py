@@ -1,7 +1,8 @@
 """Light verification: what a meter accepts of a chain that it does not store.
 
-A trusted state holds the newest verified header and the committee that signs the next one. An update brings a later header with
-its quorum certificate and, unless it is the very next one, a proof that the trusted header is part of its history.
+A trusted state holds the newest verified header and the committee that signs the next one. An update brings a
+later header with its quorum certificate and, unless it is the very next one, a proof that the trusted header is
+part of its history.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from light_client.rules.ledger.chain import time_is_not_ahead
 from light_client.rules.ledger.committee import (
     Committee,
     QuorumCertificate,
+    Verify,
     check_quorum,
 )
 from light_client.rules.ledger.genesis import Genesis
@@ -124,7 +126,10 @@ def committee_is_the_known_one(trusted: TrustedState, update: Update) -> None:
 
 
 def certificate_is_for_the_header(update: Update) -> None:
-    """LC-05: the certificate speaks of this header: its hash and height; it was signed in the header's round or later."""
+    """LC-05: the certificate speaks of this header: its hash and height.
+
+    It was signed in the header's round or later.
+    """
     header, certificate = update.header, update.certificate
     if certificate.header_hash != header.hash() or certificate.height != header.height:
         raise RuleViolation(
@@ -140,6 +145,14 @@ def certificate_is_for_the_header(update: Update) -> None:
             got=certificate.round_,
             expected=f"{header.round_} or later",
         )
+
+
+def header_is_certified(
+    committee: Committee, chain_id: bytes, update: Update, verify_signature: Verify = verify
+) -> None:
+    """LC-05 and CNS-03 to CNS-05: a quorum of ``committee`` signed this very header."""
+    certificate_is_for_the_header(update)
+    check_quorum(committee, chain_id, update.certificate, verify_signature)
 
 
 def header_continues_history(trusted: TrustedState, update: Update) -> None:
@@ -186,8 +199,8 @@ def verify_update(
         now_ms: the meter's clock, UTC ms; the caller has made sure that it is set.
 
     Returns:
-        The verdict, and the new trusted state (the old one unless accepted). A header from the near future is undecided:
-        the same one may be accepted once the clock has caught up.
+        The verdict, and the new trusted state (the old one unless accepted). A header from the near future is
+        undecided: the same one may be accepted once the clock has caught up.
     """
     try:
         header_is_of_this_chain(trusted, update)
@@ -227,8 +240,8 @@ def verify_trade(header: Header, offer_id: int, offer: Offer, trade: Trade, proo
     """Check one's own final trade: it is in the block, and within one's own offer.
 
     Raises:
-        RuleViolation: LC-10 not under the solution root; LC-11 of another offer or side; LC-12 outside the offer's intervals;
-            LC-13 more energy than offered; LC-14 a price beyond the reservation price by 1 uc or more.
+        RuleViolation: LC-10 not under the solution root; LC-11 of another offer or side; LC-12 outside the offer's
+            intervals; LC-13 more energy than offered; LC-14 a price beyond the reservation price by 1 uc or more.
     """
     included = merkle.verify_inclusion(
         trade_leaf(trade), proof.leaf, proof.size, proof.siblings, header.solution_root

@@ -1,8 +1,8 @@
 """The authenticated map: one root for the whole ledger state, and a short proof for any single entry.
 
-A binary tree over 32-byte keys. A subtree that holds one entry *is* that entry, so the tree has one shape for one content and a
-depth of about log2 of the number of entries. Nodes are never changed: an update makes new nodes along its paths only, so a
-proposed block's root costs no copy, and older roots stay usable.
+A binary tree over 32-byte keys. A subtree that holds one entry *is* that entry, so the tree has one shape for one
+content and a depth of about log2 of the number of entries. Nodes are never changed: an update makes new nodes
+along its paths only, so a proposed block's root costs no copy, and older roots stay usable.
 
 Hashes: entry ``H("…/entry", key, value_hash)``, branch ``H("…/branch", left, right)``, empty 32 zero bytes.
 """

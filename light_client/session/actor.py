@@ -1,8 +1,8 @@
 """The contract between an actor and its driver.
 
-An actor (meter, DSO, solver, miner) is a state machine: it is handed events with the time, and answers with effects. It never opens a
-socket, reads a clock or sleeps. Two drivers run the same actors: the live one (asyncio, ZeroMQ, SQLite, real clock) and the
-simulated one (in-memory network, virtual clock, one seed).
+An actor (meter, DSO, solver, miner) is a state machine: it is handed events with the time, and answers with
+effects. It never opens a socket, reads a clock or sleeps. Two drivers run the same actors: the live one (asyncio,
+ZeroMQ, SQLite, real clock) and the simulated one (in-memory network, virtual clock, one seed).
 
 What a driver promises:
 
@@ -98,8 +98,10 @@ class Actor(Protocol):
 
 
 class Storage(Protocol):
-    """What an actor may read of its durable values, at any time; it writes by ``Write`` effects only, and sees those of earlier
-    calls."""
+    """What an actor may read of its durable values, at any time.
+
+    It writes by ``Write`` effects only, and sees those of earlier calls.
+    """
 
     def get(self, table: str, key: bytes) -> bytes | None:
         """The value of a key, or None."""

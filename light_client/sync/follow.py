@@ -1,7 +1,8 @@
 """Following a chain block by block from one of several servers: a planner without I/O.
 
-Servers announce new heights; the planner asks for the blocks that are missing, one request at a time, and turns to the next server
-when one does not answer in time or sends what the caller refuses. Announcements are hints: whatever matters is in the blocks.
+Servers announce new heights; the planner asks for the blocks that are missing, one request at a time, and turns to
+the next server when one does not answer in time or sends what the caller refuses. Announcements are hints:
+whatever matters is in the blocks.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class BlockFollower:
         limit: int = 64,
         retry_ms: int = 3_000,
         poll_ms: int = 500_000,
-    ):
+    ) -> None:
         if not servers:
             raise LocalError("a follower needs a server", got=0, expected="at least one")
         self._servers = servers
@@ -72,7 +73,8 @@ class BlockFollower:
         return self._ask(height, now_ms)
 
     def came(self, received: int, newest: int, height: int, now_ms: int) -> list[Effect]:
-        """Blocks came in, asked for or not: ``received`` new ones, the last at ``newest``; the caller now has ``height``.
+        """Blocks came in, asked for or not: ``received`` new ones, the last at ``newest``; the caller now has
+        ``height``.
 
         A server that has nothing to show for a height that was announced before it was asked is left, since asking it
         again would never end.

@@ -1,11 +1,11 @@
 """The wallet: one seed, and a fresh key for every offer.
 
-Derivation is hardened only: each secret is a keyed hash of the seed and an index, so no public key leads to another and there is
-nothing like an extended public key to leak. The next index is made durable before a key is used, so that a power cut can waste
-addresses but never reuse one.
+Derivation is hardened only: each secret is a keyed hash of the seed and an index, so no public key leads to
+another and there is nothing like an extended public key to leak. The next index is made durable before a key is
+used, so that a power cut can waste addresses but never reuse one.
 
-Source: the reasons for hardened-only derivation are those of BIP 32, section "Security"; the derivation itself is our own:
-``HMAC-SHA256(seed, "gridlight/wallet/1" || chain id || index || attempt)``.
+Source: the reasons for hardened-only derivation are those of BIP 32, section "Security"; the derivation itself is
+our own: ``HMAC-SHA256(seed, "gridlight/wallet/1" || chain id || index || attempt)``.
 """
 
 from __future__ import annotations

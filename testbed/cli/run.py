@@ -108,11 +108,12 @@ def _day(args: argparse.Namespace, file: ScenarioFile) -> int:
     scenario = catalogue.build(file, seed=seed)
     cast = cast_of(file, scenario, seed)
     total = (cast.end_ms - cast.start_ms) // (scenario.interval_s * 1_000)
-    title = f"{len(scenario.homes)} homes, {len(scenario.feeders)} feeders, {cast.miners} miners, {cast.solvers} solvers"
+    homes, feeders = len(scenario.homes), len(scenario.feeders)
+    title = f"{homes} homes, {feeders} feeders, {cast.miners} miners, {cast.solvers} solvers"
     with console.progress(scenario.name, total=total, unit="intervals") as progress:
         day = run_day(
             cast,
-            progress=lambda passed, record: progress.advance(
+            progress=lambda _, record: progress.advance(
                 1, f"{record.finals.total()} final, {len(record.blocks)} blocks"
             ),
         )

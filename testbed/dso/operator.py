@@ -79,6 +79,7 @@ class Operator:
         self,
         name: PeerName,
         genesis: Genesis,
+        *,
         secret: bytes,
         registry: Registry,
         miners: tuple[PeerName, ...],

@@ -1,7 +1,7 @@
 """The registry: which meters exist, what their connection and their credit allow, what they have withdrawn.
 
-Withdrawing moves an allowance from a prosumer's account with the DSO to fresh addresses on the ledger; depositing moves what is
-left back. The registry is the only place where a meter and its addresses stand side by side.
+Withdrawing moves an allowance from a prosumer's account with the DSO to fresh addresses on the ledger; depositing
+moves what is left back. The registry is the only place where a meter and its addresses stand side by side.
 
 Source: sections 6.1 and 6.4 of the transactive-energy paper.
 """
@@ -82,8 +82,8 @@ class Registry:
         """Take the assets out of the prosumer's allowance, all or none.
 
         Raises:
-            WithdrawalRefusedError: an address used before, a foreign feeder, more energy than the connection can carry in the
-                named intervals, or more money than the credit.
+            WithdrawalRefusedError: an address used before, a foreign feeder, more energy than the connection can
+                carry in the named intervals, or more money than the credit.
         """
         account = self.accounts[meter.meter_id]
         wanted = tuple(assets)

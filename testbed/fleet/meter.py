@@ -151,23 +151,23 @@ class EmulatedMeter:
         return self._settle(now_ms)
 
     def _received(self, peer: PeerName, raw: bytes, now_ms: int) -> list[Effect]:
-        message = decode_message(raw)
-        match message:
+        effects: list[Effect] = []
+        match message := decode_message(raw):
             case NewBlock():
-                return self._follower.announced(message.header.height, self.client.replica.height, now_ms)
+                effects = self._follower.announced(message.header.height, self.client.replica.height, now_ms)
             case Blocks():
-                return self._follow(message, now_ms)
+                effects = self._follow(message, now_ms)
             case WithdrawReply() if peer == self._operator:
-                return self._withdrawn(message)
+                effects = self._withdrawn(message)
             case TradesMessage():
-                return self._take_proofs(message)
+                effects = self._take_proofs(message)
             case AccountMessage():
-                return self._take_balance(message, now_ms)
+                effects = self._take_balance(message, now_ms)
             case TxResult(accepted=True):
-                return self._taken(message.tx_id, now_ms)
+                effects = self._taken(message.tx_id, now_ms)
             case TxResult():
-                return [Report(name="tx-refused", value=message.rule)]
-        return []
+                effects = [Report(name="tx-refused", value=message.rule)]
+        return effects
 
     def _withdraw(self, now_ms: int) -> list[Effect]:
         """Ask the DSO for the assets of the day's orders: one batch of addresses, asked again until it answers.

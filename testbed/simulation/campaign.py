@@ -1,8 +1,8 @@
 """Campaigns: many seeded days of a small grid with things going wrong, each judged by what must never happen.
 
-Safety: honest miners hold one chain; energy and money are conserved; no meter halts or refuses what a quorum signed; a fresh
-verifier accepts every block. Liveness: once the faults are over, every interval of the day becomes final. A failing seed is all that
-is needed to see the failure again.
+Safety: honest miners hold one chain; energy and money are conserved; no meter halts or refuses what a quorum
+signed; a fresh verifier accepts every block. Liveness: once the faults are over, every interval of the day becomes
+final. A failing seed is all that is needed to see the failure again.
 """
 
 from __future__ import annotations

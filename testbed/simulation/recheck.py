@@ -1,4 +1,7 @@
-"""A last, independent look at a finished day: a fresh light client follows the whole chain, and its checks are timed."""
+"""A last, independent look at a finished day.
+
+A fresh light client follows the whole chain, and its checks are timed.
+"""
 
 from __future__ import annotations
 

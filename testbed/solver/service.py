@@ -8,13 +8,12 @@ from __future__ import annotations
 from light_client.messages.chain import Blocks, NewBlock
 from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.submission import SubmitTx, TxResult
-from light_client.rules.crypto import verify
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.audit import MarketReplica
 from light_client.rules.ledger.block import body_from_bytes
-from light_client.rules.ledger.committee import check_quorum
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import SubmitSolution, sign_transaction
+from light_client.rules.light import Update, header_is_certified
 from light_client.rules.market.clearing import needs_no_solution
 from light_client.session.actor import (
     Effect,
@@ -86,17 +85,12 @@ class SolverService:
     def _follow(self, blocks: Blocks, now_ms: int) -> list[Effect]:
         received = 0
         for certified in blocks.blocks:
-            header, certificate = certified.header, certified.certificate
+            header = certified.header
             if header.height != self.replica.height + 1:
                 continue
             try:
-                check_quorum(self._genesis.committee, self.replica.chain_id, certificate, verify)
-                if certificate.header_hash != header.hash() or certificate.height != header.height:
-                    raise RuleViolation(
-                        "LC-05",
-                        "header of the certificate",
-                        got=certificate.header_hash,
-                    )
+                update = Update(header=header, certificate=certified.certificate)
+                header_is_certified(self._genesis.committee, self.replica.chain_id, update)
                 self.replica.follow(header, body_from_bytes(certified.body, self._genesis.chain))
             except RuleViolation as broken:
                 refusal = Report(name="block-refused", value=broken.rule)

@@ -1,7 +1,7 @@
 """The replica: the open offers, rebuilt from block bodies, against which anyone re-judges every clearing.
 
-A light meter follows offers and clearings only. Accounts, balances and signatures of other people's transactions are the
-quorum's business; whether a clearing is feasible and optimal is not taken from anybody.
+A light meter follows offers and clearings only. Accounts, balances and signatures of other people's transactions
+are the quorum's business; whether a clearing is feasible and optimal is not taken from anybody.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ class MarketReplica:
         """Take in the next block, whose header a quorum is known to have signed; judge what it clears.
 
         Raises:
-            RuleViolation: LED-32 a body that is not the header's; LED-33 a clearing or solution root that does not follow
-                from the offers; LED-21, LED-22, MKT-11 to MKT-29 a clearing that no honest voter accepts. The replica is
-                unchanged then.
+            RuleViolation: LED-32 a body that is not the header's; LED-33 a clearing or solution root that does not
+                follow from the offers; LED-21, LED-22, MKT-11 to MKT-29 a clearing that no honest voter accepts.
+                The replica is unchanged then.
         """
         if header.height != self.height + 1:
             raise RuleViolation(
@@ -127,11 +127,11 @@ class MarketReplica:
                 self.genesis,
                 self.chain_id,
                 problem,
-                self.candidate,
-                how,
-                body.solution,
-                verify,
-                self._read,
+                candidate=self.candidate,
+                how=how,
+                solution=body.solution,
+                verify_signature=verify,
+                read=self._read,
             )
         clearing = NO_CLEARING if done is None else done.clearing
         if clearing != header.clearing:

@@ -92,6 +92,7 @@ def clear(
     genesis: Genesis,
     chain_id: bytes,
     problem: Problem,
+    *,
     candidate: Candidate,
     how: Cleared,
     solution: bytes,

@@ -103,10 +103,10 @@ def _clear(
         draft.genesis,
         draft.base.chain_id,
         problem,
-        draft.candidate,
-        how,
-        solution,
-        verify_signature,
+        candidate=draft.candidate,
+        how=how,
+        solution=solution,
+        verify_signature=verify_signature,
     )
     for trade in done.trades:
         settle(draft, trade)

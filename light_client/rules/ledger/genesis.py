@@ -97,7 +97,10 @@ class Genesis:
         return Grid(feeders=self.feeders, interval_s=self.market.interval_s)
 
     def gate_ms(self, interval: int) -> int:
-        """When the offers for ``interval`` close: ``t_clear`` intervals' worth before its end, at the end of an interval."""
+        """When the offers for ``interval`` close.
+
+        ``t_clear`` intervals' worth before its end, at the end of an interval.
+        """
         return (interval - self.market.t_clear + 1) * self.market.interval_s * 1_000
 
     def first_open_interval(self, time_ms: int) -> int:

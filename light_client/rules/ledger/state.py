@@ -1,7 +1,7 @@
 """The ledger state, and drafts of the next one.
 
-A draft lies over a state and holds only what a block touches; a proposed block is executed on a draft, judged by its root, and
-either adopted or forgotten. The state itself changes in ``adopt`` alone.
+A draft lies over a state and holds only what a block touches; a proposed block is executed on a draft, judged by
+its root, and either adopted or forgotten. The state itself changes in ``adopt`` alone.
 """
 
 from __future__ import annotations
@@ -188,8 +188,8 @@ def locked(offer: OpenOffer) -> Amounts:
 def check_block_conserves(draft: Draft) -> None:
     """LED-20: what the touched records gained equals what came in less what went out, for energy and for money.
 
-    Source: the workflow of section 6.4 of the transactive-energy paper; checked after every block, over the touched records
-    only, so that its cost does not grow with the ledger. ``check_state_conserves`` adds up everything.
+    Source: the workflow of section 6.4 of the transactive-energy paper; checked after every block, over the
+    touched records only, so that its cost does not grow with the ledger. ``check_state_conserves`` adds up everything.
     """
     base = draft.base
     gained = [0, 0, 0, 0, 0]

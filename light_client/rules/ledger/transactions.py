@@ -1,7 +1,7 @@
 """Transactions: what a party signs, their canonical bytes, and what makes one valid by itself.
 
-On the wire a transaction is ``(kind, fields..., public_key, signature)``. The signature covers a tagged hash of the chain id and of all
-bytes before it, exactly as they were sent: nothing is encoded anew to check it.
+On the wire a transaction is ``(kind, fields..., public_key, signature)``. The signature covers a tagged hash of
+the chain id and of all bytes before it, exactly as they were sent: nothing is encoded anew to check it.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ def _offer_from_fields(fields: tuple[Any, ...], address: Address) -> PostOffer:
     _, sequence, side, feeder, energy_j, price, flat = fields
     if type(side) is not int or side not in (0, 1):
         raise RuleViolation("MKT-03", "side of an offer", got=side, expected="0 or 1")
-    if type(flat) is not tuple or len(flat) % 2 or any([type(value) is not int for value in flat]):
+    if type(flat) is not tuple or len(flat) % 2 or any(type(value) is not int for value in flat):
         expected = "pairs of whole numbers"
         raise RuleViolation("MKT-04", "interval ranges of an offer", got=flat, expected=expected)
     if len(flat) == 2:  # the usual offer: half the time of the general form

@@ -145,8 +145,9 @@ class _Level:
 def _rising_feeders(demands: list[Demand], needed: int, low_sum: int) -> _Level | None:
     """Which feeders are at their upper bound and which strictly share at the level that serves ``needed``.
 
-    Walks the levels ``low/demand`` and ``high/demand`` upwards; None when everything is served to the upper bounds. Levels
-    are ordered by ``floor(bound * 2^k / demand)``: different fractions of such demands differ by more than ``2^-k``.
+    Walks the levels ``low/demand`` and ``high/demand`` upwards; None when everything is served to the upper
+    bounds. Levels are ordered by ``floor(bound * 2^k / demand)``: different fractions of such demands differ by
+    more than ``2^-k``.
     """
     moving = [entry for entry in demands if entry.high > entry.low]
     bits = 2 * max((entry.demand for entry in moving), default=0).bit_length()

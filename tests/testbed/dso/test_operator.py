@@ -71,7 +71,13 @@ class World:
         """Build the actor on what is durable, as after a crash."""
         registry = Registry([METER], 900)
         self.operator = Operator(
-            "dso", self.chain.genesis, DSO_SECRET, registry, MINERS, self.storage, self.params
+            "dso",
+            self.chain.genesis,
+            secret=DSO_SECRET,
+            registry=registry,
+            miners=MINERS,
+            storage=self.storage,
+            params=self.params,
         )
         self.operator.handle(Started(), self.chain.tip.time_ms)
         return self.operator
@@ -306,13 +312,18 @@ def test_blocks_are_asked_for_and_judged(world: World) -> None:
     assert sent(world.operator.handle(TimerFired(name="follow"), 10**9)) != []
 
 
+def build_operator(chain: Chain, key: bytes, registry: Registry) -> Operator:
+    """Return an operator with this key and registry."""
+    return Operator("dso", chain.genesis, secret=key, registry=registry, miners=MINERS, storage=Memory())
+
+
 def test_an_operator_without_its_key_or_with_a_foreign_feeder_does_not_start() -> None:
     chain = Chain()
     with pytest.raises(LocalError):
-        Operator("dso", chain.genesis, secret(5), Registry([METER], 900), MINERS, Memory())
+        build_operator(chain, secret(5), Registry([METER], 900))
     lost = Registry([replace(METER, feeder=9)], 900)
     with pytest.raises(LocalError):
-        Operator("dso", chain.genesis, DSO_SECRET, lost, MINERS, Memory())
+        build_operator(chain, DSO_SECRET, lost)
 
 
 def test_what_does_not_concern_the_dso_is_passed_over(world: World) -> None:
