@@ -338,7 +338,13 @@ class Miner:
         """When the next block falls due, as far as is known here; a gate or a deadline always lies ahead."""
         due_ms = 0 if self._solutions.best else self.ledger.clearing_due_ms()
         oldest_ms = self._pool.oldest_ms
-        return due_ms if oldest_ms is None else min(due_ms, oldest_ms + self._params.batch_ms)
+        if oldest_ms is None:
+            return due_ms
+        due_ms = min(due_ms, oldest_ms + self._params.batch_ms)
+        if self.ledger.gate_closed:
+            return due_ms
+        last_call_ms = self.ledger.clearing_due_ms() - self._params.last_call_ms
+        return min(due_ms, max(oldest_ms, last_call_ms))
 
     def _work(self, now_ms: int) -> None:
         """Begin the next height if it is time, or see to it that we wake then."""

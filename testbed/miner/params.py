@@ -41,6 +41,8 @@ class MinerParams:
 
     batch_ms: int = 1_000
     """How long the first transaction of a block waits for others."""
+    last_call_ms: int = 2_000
+    """How long before a gate closes whatever waits is put into a block, however short it has waited."""
     resend_ms: int = 2_000
     """How long a transaction waits beyond that before it is sent to the other miners again."""
     sync_retry_ms: int = 2_000

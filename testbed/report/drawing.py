@@ -13,7 +13,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 INK, PAPER, MUTED, FAINT = "#010203", "#fefdfc", "#777675", "#d4d5d6"
-BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 """Okabe-Ito colours that keep 3:1 on white and on near-black."""
 _VARIABLES = {
     INK: "currentColor",
@@ -21,7 +21,7 @@ _VARIABLES = {
     MUTED: "var(--muted)",
     FAINT: "var(--faint)",
     BLUE: "var(--blue)",
-    VERMILLION: "var(--vermillion)",
+    VERMILION: "var(--vermilion)",
     GREEN: "var(--green)",
     PURPLE: "var(--purple)",
 }

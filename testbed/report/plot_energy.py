@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from testbed.report.drawing import BLUE, GREEN, MUTED, PAPER, PURPLE, VERMILLION, Size
+from testbed.report.drawing import BLUE, GREEN, MUTED, PAPER, PURPLE, VERMILION, Size
 from testbed.report.model import Series, TradingDay
 from testbed.report.plot import (
     Floats,
@@ -41,7 +41,7 @@ class _Line(NamedTuple):
 
 
 _WANTED = _Line("wanted", BLUE, "--", "s", name_centred=False)
-_FOR_SALE = _Line("for sale", VERMILLION, ":", "^", name_centred=False)
+_FOR_SALE = _Line("for sale", VERMILION, ":", "^", name_centred=False)
 _TRADED = _Line("traded", GREEN, "-", "o", name_centred=True)
 
 

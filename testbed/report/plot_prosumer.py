@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from testbed.report.drawing import BLUE, GREEN, INK, PAPER, PURPLE, VERMILLION, Size
+from testbed.report.drawing import BLUE, GREEN, INK, PAPER, PURPLE, VERMILION, Size
 from testbed.report.model import ProsumerDay, TradingDay
 from testbed.report.plot import Plot, Table, kwh_series, mean_power_axis, render, shown, time_axis
 from testbed.report.wording import clock, kwh
@@ -19,7 +19,7 @@ from testbed.report.wording import clock, kwh
 Layers = list[tuple[str, list[int]]]
 """(buyer, energy per interval in J), from the bottom of the stack."""
 
-_LOOKS = ((BLUE, PAPER, ""), (VERMILLION, PAPER, "////"), (GREEN, PAPER, "||||"), (PURPLE, PAPER, "\\\\\\\\"))
+_LOOKS = ((BLUE, PAPER, ""), (VERMILION, PAPER, "////"), (GREEN, PAPER, "||||"), (PURPLE, PAPER, "\\\\\\\\"))
 """Colour, line and hatch of the buyers that get a layer of their own."""
 _OTHERS = (PAPER, INK, "xx")
 

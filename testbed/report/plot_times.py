@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
-from testbed.report.drawing import BLUE, GREEN, INK, MUTED, PAPER, PURPLE, VERMILLION, Size
+from testbed.report.drawing import BLUE, GREEN, INK, MUTED, PAPER, PURPLE, VERMILION, Size
 from testbed.report.model import TradingDay, VerificationTimes
 from testbed.report.plot import Floats, Plot, Table, render
 from testbed.report.wording import grouped, milliseconds, quantile, seconds
@@ -24,7 +24,7 @@ _MINUTES_FROM_S = 600
 _UNDER_TEXT = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 1.0}
 _SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 _Dash = Literal["-", "--", "-.", ":"]
-_LINES: tuple[tuple[str, _Dash], ...] = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (PURPLE, ":"))
+_LINES: tuple[tuple[str, _Dash], ...] = ((BLUE, "-"), (VERMILION, "--"), (GREEN, "-."), (PURPLE, ":"))
 
 
 def _steps(values: Sequence[float]) -> tuple[Floats, Floats]:

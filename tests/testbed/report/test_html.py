@@ -210,7 +210,7 @@ def test_text_and_graphics_can_be_told_from_their_ground(html: str) -> None:
         for ground in ("card", "page"):
             for ink in ("ink", "muted", "pass", "fail", "accent"):
                 assert _contrast(theme[ink], theme[ground]) >= 4.5, (ink, ground)
-        for colour in ("blue", "vermillion", "green", "purple"):
+        for colour in ("blue", "vermilion", "green", "purple"):
             assert _contrast(theme[colour], theme["card"]) >= 3, colour
 
 
