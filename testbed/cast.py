@@ -49,8 +49,8 @@ class Cast:
     miners: int = 4
     solvers: int = 1
     chain: ChainParams = field(default_factory=ChainParams)
-    miner_params: MinerParams = field(default_factory=lambda: MinerParams(batch_ms=420_000))
-    """By default a block collects offers for seven minutes; gates and clearings never wait for it."""
+    miner_params: MinerParams = field(default_factory=lambda: MinerParams(batch_ms=600_000))
+    """By default a block collects offers for ten minutes, or until the last call before a gate."""
     meter_params: MeterParams = field(default_factory=MeterParams)
     operator_params: OperatorParams = field(default_factory=OperatorParams)
     solver_params: SolverParams = field(default_factory=SolverParams)

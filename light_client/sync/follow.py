@@ -85,10 +85,8 @@ class BlockFollower:
             return self.refused(height, now_ms)
         if self._announced > height or received >= self._limit:
             return self._ask(height, now_ms)
-        effects: list[Effect] = [SetTimer(name=TIMER, at_ms=now_ms + self._poll_ms)]
-        if now_ms >= self._subscribed_ms + self._poll_ms:  # a busy chain moves the timer on and on
-            effects.append(self._subscribe(height, now_ms))
-        return effects
+        # a chain that is neither busy nor quiet must not let the subscription lapse
+        return [SetTimer(name=TIMER, at_ms=max(now_ms + 1, self._subscribed_ms + self._poll_ms))]
 
     def refused(self, height: int, now_ms: int) -> list[Effect]:
         """The caller refused what the server sent: turn to the next one."""

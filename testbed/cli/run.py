@@ -99,6 +99,7 @@ def _day(args: argparse.Namespace, file: ScenarioFile) -> int:
     from testbed.report.terminal import terminal_summary
     from testbed.scenarios import catalogue
     from testbed.simulation.day import cast_of, run_day
+    from testbed.simulation.mishaps import mishaps_of
     from testbed.simulation.offline import offline_optimum
     from testbed.simulation.recheck import recheck
     from testbed.simulation.report import trading_day
@@ -107,12 +108,15 @@ def _day(args: argparse.Namespace, file: ScenarioFile) -> int:
     seed = file.seed if args.seed is None else args.seed
     scenario = catalogue.build(file, seed=seed)
     cast = cast_of(file, scenario, seed)
+    mishaps = mishaps_of(file, cast)
     total = (cast.end_ms - cast.start_ms) // (scenario.interval_s * 1_000)
     homes, feeders = len(scenario.homes), len(scenario.feeders)
     title = f"{homes} homes, {feeders} feeders, {cast.miners} miners, {cast.solvers} solvers"
     with console.progress(scenario.name, total=total, unit="intervals") as progress:
         day = run_day(
             cast,
+            faults=mishaps.faults,
+            link=mishaps.link,
             progress=lambda _, record: progress.advance(
                 1, f"{record.finals.total()} final, {len(record.blocks)} blocks"
             ),
@@ -121,7 +125,9 @@ def _day(args: argparse.Namespace, file: ScenarioFile) -> int:
         check = recheck(cast.genesis, day.observed.record.blocks)
         optimum = offline_optimum(scenario, cast.market)
     command = shlex.join(["gridlight-testbed", "run", args.scenario, "--seed", str(seed)])
-    report = trading_day(day, optimum, check, title=file.title or title, command=command)
+    report = trading_day(
+        day, optimum, check, title=file.title or title, command=command, undisturbed=not file.faults
+    )
     files: list[Path] = []
     if args.out is not None:
         files = [args.out / "report.html", args.out / "summary.json"]

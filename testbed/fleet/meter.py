@@ -62,7 +62,7 @@ class MeterParams:
 
     resend_ms: int = 20_000
     """How long an answer is waited for before something is sent again, ms."""
-    confirm_ms: int = 600_000
+    confirm_ms: int = 900_000
     """How long an offer that a miner has taken may wait for a block before it is sent again, ms."""
     quiet_ms: int = 5_000
     """Before the end of its interval of posting by which an offer must be out, ms."""

@@ -49,7 +49,7 @@ def pace(speed: int, interval_s: int) -> Pace:
     return Pace(
         chain=ChainParams(solve_deadline_ms=min(at_least(60_000, 1_000), interval_ms * 3 // 4)),
         miner_params=MinerParams(
-            batch_ms=min(at_least(420_000, 100), interval_ms // 2),
+            batch_ms=min(at_least(600_000, 100), interval_ms * 2 // 3),
             last_call_ms=min(at_least(2_000, 100), interval_ms // 10),
             resend_ms=at_least(2_000, 400),
             sync_retry_ms=at_least(2_000, 400),

@@ -26,9 +26,19 @@ from testbed.simulation.record import DayRecord
 
 
 def trading_day(
-    day: SimulatedDay, optimum: OfflineOptimum, check: Recheck, *, title: str, command: str
+    day: SimulatedDay,
+    optimum: OfflineOptimum,
+    check: Recheck,
+    *,
+    title: str,
+    command: str,
+    undisturbed: bool,
 ) -> TradingDay:
-    """Put together what was observed, what was proven, and what must hold."""
+    """Put together what was observed, what was proven, and what must hold.
+
+    Args:
+        undisturbed: nothing was meant to go wrong, so that every clearing has to be proven.
+    """
     record, scenario = day.observed.record, day.cast.scenario
     refusals = _refusals(day.meters)
     traded = record.traded_j()
@@ -56,7 +66,7 @@ def trading_day(
         prosumer=_prosumer(day, record),
         bound_cumulative_j=optimum.cumulative_j,
         rejected_by_rule=tuple(refusals.most_common()),
-        expectations=expectations(day, check),
+        expectations=expectations(day, check, undisturbed=undisturbed),
         command=command,
         versions=(("gridlight", VERSION),),
     )
@@ -98,8 +108,8 @@ def _summary(day: SimulatedDay, optimum: OfflineOptimum, traded_j: int, rejected
     )
 
 
-def expectations(day: SimulatedDay, check: Recheck) -> tuple[Expectation, ...]:
-    """What must hold of every day, whatever went wrong in it."""
+def expectations(day: SimulatedDay, check: Recheck, *, undisturbed: bool) -> tuple[Expectation, ...]:
+    """What must hold of every day, whatever went wrong in it, and what more of one in which nothing did."""
     record, scenario = day.observed.record, day.cast.scenario
     finals, blocks = record.finals.total(), len(record.blocks)
     behind = [meter.name for meter in day.meters if meter.client.replica.height < blocks - 2]
@@ -108,14 +118,16 @@ def expectations(day: SimulatedDay, check: Recheck) -> tuple[Expectation, ...]:
     own = sum(len(order.trades) for meter in day.meters for order in meter.orders())
     proven = sum(meter.client.checked.trades for meter in day.meters)
     gap_j = max((record.gaps_j[t] for t in record.gaps_j), default=0)
+    kept = record.finals[Cleared.KEPT]
     rows = (
         ("every interval final", finals >= scenario.intervals, finals, f"{scenario.intervals} or more"),
         (
-            "largest proven gap of a clearing, J",
-            record.finals[Cleared.KEPT] > 0 or gap_j == 0,
-            gap_j,
-            "0 unless kept",
+            "intervals cleared without a fresh proof",
+            not (undisturbed and kept),
+            kept,
+            "0" if undisturbed else "any",
         ),
+        ("largest gap of a proven clearing, J", kept > 0 or gap_j == 0, gap_j, "0 unless kept"),
         ("meters that followed to the end", not behind, len(day.meters) - len(behind), str(len(day.meters))),
         ("meters that refused something", refused == 0, refused, "0"),
         ("meters that halted", not halted, len(halted), "0"),
