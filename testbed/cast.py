@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from testbed.solver.service import SolverService
 
 DSO = "dso"
-_WARM_UP_INTERVALS = 4
+_WARM_UP_INTERVALS = 8
 CONNECTION_W = 200_000
 """Power that the emulated connections allow, W: the largest published prosumer feeds in 79 kW."""
 CREDIT_UC = 10_000_000_000
