@@ -1,0 +1,69 @@
+"""`gridlight-testbed run`: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from firmware_app.console import Exit
+from testbed.cli import main
+
+KEYS = [
+    "offered_j",
+    "traded_j",
+    "bound_j",
+    "gap_j",
+    "blocks",
+    "finals",
+    "meters",
+    "verified_headers",
+    "verified_trades",
+    "verified_solutions",
+    "rejected",
+    "latency_p50_s",
+    "latency_p99_s",
+    "wall_s",
+]
+
+
+def test_a_day_writes_report_and_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "village", "--out", str(tmp_path), "--json", "--quiet"]) == Exit.OK
+    document = json.loads(capsys.readouterr().out)
+    assert next(iter(document)) == "schema"
+    assert document["passed"]
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert [key for key in KEYS if key not in summary] == []
+    assert summary["gap_j"] == summary["bound_j"] - summary["traded_j"] >= 0
+    assert summary["verified_solutions"] == summary["finals"] * summary["meters"]
+    assert "<html" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "vilage"], "village"),
+        (["run", "nowhere.toml"], "nowhere.toml"),
+        (["run", "village", "--campaign", "0"], "positive"),
+        (["run"], "SCENARIO"),
+    ],
+)
+def test_wrong_use_gets_one_clear_sentence(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == Exit.USAGE
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_a_campaign_names_what_it_ran(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "village", "--campaign", "2", "--seed", "5", "--json", "--quiet"]) == Exit.OK
+    document = json.loads(capsys.readouterr().out)
+    assert document["runs"] == 2
+    assert (document["safety_violations"], document["liveness_failures"], document["failing_seeds"]) == (
+        0,
+        0,
+        [],
+    )
