@@ -18,10 +18,12 @@ from typing import Any
 import pytest
 
 from light_client.rules import light, statetree
+from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger import chain, committee
 from light_client.rules.ledger.committee import Committee, QuorumCertificate, check_quorum
 from light_client.rules.light import LightParams, TrustedState, Update
 from tests import light_cases
+from tests.ledger_kit import Chain
 from tests.light_cases import CASES
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -261,3 +263,18 @@ def test_every_check_of_the_verifier_matters(
         count += 1
     assert count > 0
     assert survivors == []
+
+
+def test_a_certified_header_needs_its_own_certificate_and_a_quorum() -> None:
+    chain = Chain()
+    header = chain.add().header
+    update = Update(header=header, certificate=chain.certificate(header))
+    committee = chain.genesis.committee
+    light.header_is_certified(committee, chain.chain_id, update)
+    for wrong, rule in (
+        (replace(update, certificate=chain.certificate(header, (0, 1))), "CNS-04"),
+        (replace(update, certificate=replace(update.certificate, header_hash=bytes(32))), "LC-05"),
+    ):
+        with pytest.raises(RuleViolation) as caught:
+            light.header_is_certified(committee, chain.chain_id, wrong)
+        assert caught.value.rule == rule

@@ -27,6 +27,7 @@ from light_client.rules.ledger.transactions import (
     granted_addresses,
     kind_of,
     sign_transaction,
+    signer_of,
 )
 from light_client.rules.market.clearing import Solution, empty_plan
 from light_client.rules.units import (
@@ -285,3 +286,19 @@ def test_a_follower_reads_kinds_and_granted_addresses_without_the_rest() -> None
     assert broken.value.rule == "LED-06"
     with pytest.raises(MalformedError):
         granted_addresses(signed[0].raw, max_bytes=10)
+
+
+def test_the_signer_stands_where_signer_of_looks() -> None:
+    chain, person = Chain(), Person(1)
+    for signed in (
+        chain.grant(person.asset(sells_j=KWH)),
+        chain.sign(DepositAssets(sequence=3), person.secret),
+    ):
+        assert signer_of(signed.raw) == signed.public_key
+
+
+def test_addresses_of_what_is_no_batch_are_refused_by_rule() -> None:
+    with pytest.raises(RuleViolation) as caught:
+        granted_addresses(encode((1, 0, 7)), max_bytes=100)
+    assert caught.value.rule == "LED-06"
+    assert granted_addresses(encode((1,)), max_bytes=100) == ()
