@@ -267,7 +267,8 @@ def test_every_check_of_the_verifier_matters(
 
 def test_a_certified_header_needs_its_own_certificate_and_a_quorum() -> None:
     chain = Chain()
-    header = chain.add().header
+    chain.add()
+    header = chain.blocks[-1].header
     update = Update(header=header, certificate=chain.certificate(header))
     committee = chain.genesis.committee
     light.header_is_certified(committee, chain.chain_id, update)
