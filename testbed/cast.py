@@ -17,7 +17,6 @@ from light_client.rules.ledger.committee import Committee, Member
 from light_client.rules.ledger.genesis import ChainParams, Genesis
 from light_client.rules.ledger.transactions import ReadTransaction, decode_transaction
 from light_client.rules.market.params import MarketParams
-from light_client.rules.units import Side
 from light_client.session.actor import PeerName, Storage
 from light_client.wallet.wallet import Wallet
 from testbed.dso.operator import Operator, OperatorParams
@@ -177,7 +176,3 @@ class Cast:
             params=self.meter_params,
             read=self.read,
         )
-
-    def offered_j(self, side: Side) -> int:
-        """Energy that the scenario's homes plan to offer on one side, J."""
-        return self.scenario.energy_j(side)
