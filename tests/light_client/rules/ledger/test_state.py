@@ -8,34 +8,15 @@ from dataclasses import replace
 import pytest
 
 from light_client.rules.crypto import verify
-from light_client.rules.encoding import encode
 from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.execution import execute
-from light_client.rules.ledger.records import (
-    CANDIDATE_KEY,
-    META_KEY,
-    Amounts,
-    account_key,
-    encode_account,
-    encode_offer,
-    offer_key,
-)
+from light_client.rules.ledger.records import Amounts, account_key, encode_account
 from light_client.rules.ledger.state import Draft, LedgerState, check_state_conserves
 from light_client.rules.statetree import update, value_hash_of, verify_state
 from light_client.rules.units import OfferId
-from tests.ledger_kit import FIRST, KWH, Chain, Person, genesis, sell_everything, seller_and_buyer
+from tests.ledger_kit import FIRST, KWH, Chain, Person, genesis, records_of, sell_everything, seller_and_buyer
 from tests.oracles import naive_statetree
-
-
-def records_of(state: LedgerState) -> dict[bytes, bytes]:
-    """Everything that the state's root must cover: key -> canonical bytes."""
-    records = {account_key(address): encode_account(account) for address, account in state.accounts.items()}
-    records |= {offer_key(number): encode_offer(offer) for number, offer in state.offers.items()}
-    return records | {
-        META_KEY: encode(state.meta.to_wire()),
-        CANDIDATE_KEY: encode(state.candidate.to_wire()),
-    }
 
 
 def test_the_root_covers_every_record_after_every_block() -> None:
