@@ -252,10 +252,14 @@ def records_of(state: LedgerState) -> dict[bytes, bytes]:
     records |= {offer_key(number): encode_offer(offer) for number, offer in state.offers.items()}
     for public_key, delivery in state.deliveries.items():
         records[state_key("delivery", public_key)] = encode(delivery.to_wire())
-    singles = {"meta": state.meta, "candidate": state.candidate, "committee": state.committee}
-    records |= {state_key(kind, b""): encode(record.to_wire()) for kind, record in singles.items()}
+    singles = {
+        "meta": state.meta.to_wire(),
+        "candidate": state.candidate.to_wire(),
+        "committee": state.committee.to_wire(),
+    }
     if state.registry is not None:
-        records[state_key("registry", b"")] = encode(state.registry.to_wire())
+        singles["registry"] = state.registry.to_wire()
+    records |= {state_key(kind, b""): encode(wire) for kind, wire in singles.items()}
     return records
 
 

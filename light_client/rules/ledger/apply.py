@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
+from light_client.rules.ledger.delivery import ReportDelivery
 from light_client.rules.ledger.events import (
     AssetAdded,
     DeliveryReported,
@@ -15,7 +16,6 @@ from light_client.rules.ledger.events import (
     OfferPosted,
     RegistryChanged,
 )
-from light_client.rules.ledger.delivery import ReportDelivery
 from light_client.rules.ledger.records import Account, Amounts
 from light_client.rules.ledger.registry import ChangeRegistry, check_registry_change
 from light_client.rules.ledger.state import Draft, held

@@ -154,7 +154,8 @@ def genesis_from_wire(wire: Any) -> Genesis:
     """Read the canonical form back.
 
     Raises:
-        RuleViolation: LED-01 for another shape or version; MKT-01, MKT-02, CNS-01, CNS-20, CNS-21 for values out of range.
+        RuleViolation: LED-01 for another shape or version; MKT-01, MKT-02, CNS-01, CNS-20, CNS-21 for values out of
+            range.
     """
     if type(wire) is not tuple or len(wire) != 11 or wire[0] != PROTOCOL_VERSION:
         raise RuleViolation(
