@@ -15,6 +15,8 @@ from light_client.rules.crypto import address_of, public_key_of, sign, tagged_ha
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
+from light_client.rules.ledger.delivery import ReportDelivery, report_from_fields
+from light_client.rules.ledger.registry import ChangeRegistry, change_from_fields
 from light_client.rules.market.clearing import Solution, solution_from_wire
 from light_client.rules.market.intervals import Ranges
 from light_client.rules.market.offer import Offer
@@ -45,6 +47,8 @@ class Kind(IntEnum):
     POST_OFFER = 2
     SUBMIT_SOLUTION = 3
     DEPOSIT_ASSETS = 4
+    REPORT_DELIVERY = 5
+    CHANGE_REGISTRY = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +146,7 @@ class DepositAssets:
     sequence: int
 
 
-Transaction = GrantAssets | PostOffer | SubmitSolution | DepositAssets
+Transaction = GrantAssets | PostOffer | SubmitSolution | DepositAssets | ReportDelivery | ChangeRegistry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +257,8 @@ _FIELDS: dict[int, int] = {
     Kind.POST_OFFER: 7,
     Kind.SUBMIT_SOLUTION: 2,
     Kind.DEPOSIT_ASSETS: 2,
+    Kind.REPORT_DELIVERY: 4,
+    Kind.CHANGE_REGISTRY: 4,
 }
 """Kind -> number of fields before key and signature, the kind included."""
 
@@ -266,6 +272,10 @@ def fields_of(transaction: Transaction) -> tuple[Any, ...]:
             return _offer_to_fields(transaction)
         case SubmitSolution():
             return (int(Kind.SUBMIT_SOLUTION), transaction.solution.to_wire())
+        case ReportDelivery():
+            return (int(Kind.REPORT_DELIVERY), *transaction.to_fields())
+        case ChangeRegistry():
+            return (int(Kind.CHANGE_REGISTRY), *transaction.to_fields())
         case _:
             return (int(Kind.DEPOSIT_ASSETS), transaction.sequence)
 
@@ -333,6 +343,10 @@ def _transaction_of(fields: tuple[Any, ...], public_key: bytes) -> Transaction:
             return _grant_from_fields(fields)
         case Kind.SUBMIT_SOLUTION:
             return SubmitSolution(solution=solution_from_wire(fields[1]))
+        case Kind.REPORT_DELIVERY:
+            return report_from_fields(fields[1:])
+        case Kind.CHANGE_REGISTRY:
+            return change_from_fields(fields[1:])
         case _:
             return DepositAssets(sequence=fields[1])
 
