@@ -218,7 +218,7 @@ class Chain:
         """Judge, follow and adopt a block."""
         outcome = self.judge(block)
         self.followed = self.replica.follow(block.header, block.body)
-        self.state.adopt(outcome.draft)
+        self.state.adopt(outcome.draft, block.header.hash())
         self.tip = self.tip.extend(block.header)
         self.blocks.append(block)
         self.history.append(block.header.hash())

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
+from light_client.rules.ledger.convict import convict
 from light_client.rules.ledger.events import (
     AssetAdded,
     Deposited,
@@ -20,6 +21,7 @@ from light_client.rules.ledger.transactions import (
     GrantAssets,
     PostOffer,
     SignedTransaction,
+    SubmitEvidence,
     check_signature,
 )
 from light_client.rules.market.admission import check_admissible
@@ -42,7 +44,7 @@ def apply_transaction(
     """Check one transaction completely, then apply it; a refused one leaves the draft as it was.
 
     Raises:
-        RuleViolation: LED-03 to LED-17, MKT-07 to MKT-09.
+        RuleViolation: LED-03 to LED-17, MKT-07 to MKT-09, EVI-03 to EVI-09.
     """
     check_signature(signed, draft.base.chain_id, verify_signature)
     match signed.transaction:
@@ -52,6 +54,8 @@ def apply_transaction(
             _post(draft, post, events)
         case DepositAssets() as deposit:
             _deposit(draft, signed.address, deposit, events)
+        case SubmitEvidence(evidence=evidence):
+            convict(draft, evidence, verify_signature, events)
         case _:
             raise RuleViolation(
                 "LED-22",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from light_client.rules.ledger.accountability import Conviction
 from light_client.rules.ledger.records import Amounts
 from light_client.rules.market.clearing import Trade
 from light_client.rules.units import Address
@@ -86,6 +87,20 @@ class Deposited:
     amounts: Amounts
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinerConvicted:
+    """Evidence has convicted a member of the committee."""
+
+    conviction: Conviction
+
+
 Event = (
-    AssetAdded | FinancialAdded | OfferPosted | SolutionAccepted | SolutionFinalised | OfferClosed | Deposited
+    AssetAdded
+    | FinancialAdded
+    | OfferPosted
+    | SolutionAccepted
+    | SolutionFinalised
+    | OfferClosed
+    | Deposited
+    | MinerConvicted
 )

@@ -135,6 +135,7 @@ def offer_key(offer_id: int) -> bytes:
 
 META_KEY = state_key("meta", b"")
 CANDIDATE_KEY = state_key("candidate", b"")
+ACCOUNTABILITY_KEY = state_key("accountability", b"")
 
 
 def encode_account(account: Account) -> bytes:

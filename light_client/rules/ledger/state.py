@@ -10,8 +10,10 @@ from collections.abc import Iterator
 
 from light_client.rules.encoding import encode
 from light_client.rules.errors import LocalError, RuleViolation
+from light_client.rules.ledger.accountability import Accountability
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import (
+    ACCOUNTABILITY_KEY,
     CANDIDATE_KEY,
     META_KEY,
     Account,
@@ -34,11 +36,11 @@ from light_client.rules.statetree import (
     update,
     value_hash_of,
 )
-from light_client.rules.units import Address, OfferId, Side
+from light_client.rules.units import HASH_BYTES, Address, OfferId, Side
 
 
 class LedgerState:
-    """Accounts, open offers, counters and the candidate plan, with their authenticated map."""
+    """Accounts, open offers, counters, the candidate plan and who was convicted, with their authenticated map."""
 
     def __init__(self, genesis: Genesis) -> None:
         self.genesis = genesis
@@ -48,11 +50,17 @@ class LedgerState:
         self.offers: dict[OfferId, OpenOffer] = {}
         self.meta = Meta(next_interval=genesis.first_interval, granted=Amounts(), deposited=Amounts())
         self.candidate = Candidate(plan=empty_plan(genesis.first_interval), certificate=None)
+        self.accountability = Accountability()
+        self.height = 0
+        """Height of the block after which this is the state; 0 before the first."""
+        self.head = bytes(HASH_BYTES)
+        """Hash of that block's header; 32 zero bytes before the first."""
         self.tree: Node = update(
             None,
             {
                 META_KEY: value_hash_of(encode(self.meta.to_wire())),
                 CANDIDATE_KEY: value_hash_of(encode(self.candidate.to_wire())),
+                ACCOUNTABILITY_KEY: value_hash_of(encode(self.accountability.to_wire())),
             },
         )
 
@@ -69,8 +77,11 @@ class LedgerState:
         """A fresh draft over this state."""
         return Draft(self)
 
-    def adopt(self, draft: Draft) -> None:
+    def adopt(self, draft: Draft, header_hash: bytes) -> None:
         """Make a draft of this state the state.
+
+        Args:
+            header_hash: of the block that the draft was made for.
 
         Raises:
             LocalError: the draft is of another state, or of this one before it last changed, or was never sealed.
@@ -85,7 +96,9 @@ class LedgerState:
                 self.offers[offer_id] = offer
         self.meta = draft.meta
         self.candidate = draft.candidate
+        self.accountability = draft.accountability
         self.tree = draft.tree[0]
+        self.height, self.head = draft.height, header_hash
 
 
 class Draft:
@@ -99,9 +112,13 @@ class Draft:
         self.offers: dict[OfferId, OpenOffer | None] = {}
         self.meta = base.meta
         self.candidate = base.candidate
+        self.accountability = base.accountability
+        self.height = base.height + 1
+        """Height of the block in the making."""
         self.time_ms = 0
         """Time of the block in the making, UTC ms; set where a block begins (``execution.close_gate``)."""
         self.tree: tuple[Node] | None = None
+        self._closed: Problem | None = None
 
     def account(self, address: Address) -> Account | None:
         """The account as it stands in this draft."""
@@ -129,6 +146,10 @@ class Draft:
         offer = self.offers.get(offer_id)
         return offer if offer is not None else self.base.offers[offer_id]
 
+    def is_convicted(self, public_key: bytes) -> bool:
+        """Whether evidence keeps a candidate out of the committee that is elected now."""
+        return self.accountability.is_convicted(public_key, self.meta.next_interval)
+
     def open_offers(self) -> Iterator[OpenOffer]:
         """All open offers of this draft."""
         for offer_id, offer in self.base.offers.items():
@@ -141,14 +162,19 @@ class Draft:
     def problem(self) -> Problem:
         """What has to be cleared now: offers accepted before the gate closed (all, while it is open)."""
         gate = self.meta.gate_offer
+        if gate is not None and self._closed is not None:
+            return self._closed
         offers = self.open_offers()
         taking_part = offers if gate is None else (offer for offer in offers if offer.offer_id < gate)
-        return problem_of(
+        found = problem_of(
             taking_part,
             first_interval=self.meta.next_interval,
             params=self.genesis.market,
             grid=self.base.grid,
         )
+        if gate is not None:
+            self._closed = found
+        return found
 
     def seal(self) -> bytes:
         """Compute the root after the draft's changes; the draft is not changed afterwards."""
@@ -163,6 +189,8 @@ class Draft:
             changes[META_KEY] = value_hash_of(encode(self.meta.to_wire()))
         if self.candidate is not self.base.candidate:
             changes[CANDIDATE_KEY] = value_hash_of(encode(self.candidate.to_wire()))
+        if self.accountability is not self.base.accountability:
+            changes[ACCOUNTABILITY_KEY] = value_hash_of(encode(self.accountability.to_wire()))
         self.tree = (update(self.base.tree, changes),)
         return root_of(self.tree[0])
 

@@ -15,6 +15,7 @@ from light_client.rules.crypto import address_of, public_key_of, sign, tagged_ha
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
+from light_client.rules.ledger.evidence import Evidence, evidence_from_wire
 from light_client.rules.market.clearing import Solution, solution_from_wire
 from light_client.rules.market.intervals import Ranges
 from light_client.rules.market.offer import Offer
@@ -45,6 +46,7 @@ class Kind(IntEnum):
     POST_OFFER = 2
     SUBMIT_SOLUTION = 3
     DEPOSIT_ASSETS = 4
+    EVIDENCE = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +144,14 @@ class DepositAssets:
     sequence: int
 
 
-Transaction = GrantAssets | PostOffer | SubmitSolution | DepositAssets
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitEvidence:
+    """Anybody shows what a member of the committee signed and must not have signed."""
+
+    evidence: Evidence
+
+
+Transaction = GrantAssets | PostOffer | SubmitSolution | DepositAssets | SubmitEvidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +256,7 @@ _FIELDS: dict[int, int] = {
     Kind.POST_OFFER: 7,
     Kind.SUBMIT_SOLUTION: 2,
     Kind.DEPOSIT_ASSETS: 2,
+    Kind.EVIDENCE: 2,
 }
 """Kind -> number of fields before key and signature, the kind included."""
 
@@ -260,6 +270,8 @@ def fields_of(transaction: Transaction) -> tuple[Any, ...]:
             return _offer_to_fields(transaction)
         case SubmitSolution():
             return (int(Kind.SUBMIT_SOLUTION), transaction.solution.to_wire())
+        case SubmitEvidence():
+            return (int(Kind.EVIDENCE), transaction.evidence.to_wire())
         case _:
             return (int(Kind.DEPOSIT_ASSETS), transaction.sequence)
 
@@ -288,7 +300,8 @@ def decode_transaction(raw: bytes, /, *, max_bytes: int) -> SignedTransaction:
     """Read a transaction: sizes first, then shape, then each field; the signature is checked by ``check_signature``.
 
     Raises:
-        RuleViolation: ENC-xx for other bytes, LED-02 for another shape, LED-06 or MKT-xx for fields out of bounds.
+        RuleViolation: ENC-xx for other bytes, LED-02 for another shape, LED-06, EVI-xx or MKT-xx for fields out of
+            bounds.
     """
     wire = decode(raw, max_bytes=max_bytes)
     if type(wire) is not tuple or len(wire) < 3 or type(wire[0]) is not int:
@@ -306,7 +319,8 @@ def decode_transaction(raw: bytes, /, *, max_bytes: int) -> SignedTransaction:
         raise RuleViolation(
             "LED-02", "signature of a transaction", got=signature, expected=f"{SIGNATURE_BYTES} bytes"
         )
-    if wire[0] != Kind.SUBMIT_SOLUTION and (type(fields[1]) is not int or not 0 <= fields[1] < MAX_SEQUENCE):
+    numbered = wire[0] not in (Kind.SUBMIT_SOLUTION, Kind.EVIDENCE)
+    if numbered and (type(fields[1]) is not int or not 0 <= fields[1] < MAX_SEQUENCE):
         raise RuleViolation("LED-02", "sequence number", got=fields[1], expected=f"0..{MAX_SEQUENCE - 1}")
     transaction = _transaction_of(fields, public_key)
     return SignedTransaction(transaction=transaction, public_key=public_key, signature=signature, raw=raw)
@@ -327,6 +341,8 @@ def _transaction_of(fields: tuple[Any, ...], public_key: bytes) -> Transaction:
             return _offer_from_fields(fields, Address(address_of(public_key)))
         case Kind.SUBMIT_SOLUTION:
             return SubmitSolution(solution=solution_from_wire(fields[1]))
+        case Kind.EVIDENCE:
+            return SubmitEvidence(evidence=evidence_from_wire(fields[1]))
         case _:
             return DepositAssets(sequence=fields[1])
 
