@@ -31,6 +31,7 @@ from light_client.rules.ledger.transactions import (
     PostOffer,
     SignedTransaction,
     SubmitSolution,
+    Transaction,
     sign_transaction,
 )
 from light_client.rules.market.certificate import Certificate, Steps
@@ -151,9 +152,7 @@ class Chain:
         self.blocks: list[Block] = []
         self.history = Tree(())
 
-    def sign(
-        self, transaction: GrantAssets | PostOffer | DepositAssets | SubmitSolution, key: bytes
-    ) -> SignedTransaction:
+    def sign(self, transaction: Transaction, key: bytes) -> SignedTransaction:
         """Sign for this chain."""
         return sign_transaction(transaction, self.chain_id, key)
 
