@@ -15,6 +15,7 @@ from light_client.rules.ledger.committee import (
     vote_message,
 )
 from light_client.rules.ledger.evidence import (
+    Contradiction,
     Evidence,
     SignedProposal,
     SignedVote,
@@ -67,7 +68,7 @@ def proposal(
 
 def two_votes(
     chain: Chain, seat: int, *, height: int, round_: int = 0, kind: VoteKind = PRECOMMIT
-) -> Evidence:
+) -> Contradiction:
     """Evidence of two votes that contradict each other."""
     one, other = (
         vote(chain.chain_id, seat, bytes((number,)) * 32, height=height, round_=round_, kind=kind)

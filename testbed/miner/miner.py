@@ -106,7 +106,6 @@ class Miner:
         self._gossiping = False
         self._beats = 0
         self._asked: tuple[int, int] = (0, 0)
-        self._gate_seen = 0
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """React to one event."""
@@ -376,20 +375,13 @@ class Miner:
         height = -1
         while self._consensus.step == Step.WAITING and height != self._consensus.height:
             height = self._consensus.height
-            self._close_gate(now_ms)
+            self._pool.close_gate(now_ms)
             due_ms = next_block_ms(self.ledger, self._pool, self._solutions, self._params)
             if due_ms <= now_ms:
                 self._emit(self._consensus.begin(now_ms), now_ms)
             elif due_ms != self._work_at_ms:
                 self._work_at_ms = due_ms
                 self._set_timer("work", due_ms)
-
-    def _close_gate(self, now_ms: int) -> None:
-        """From the gate time on, admit only what can follow the block that closes the gate."""
-        interval = self.ledger.state.meta.next_interval
-        if interval != self._gate_seen and self.ledger.genesis.gate_ms(interval) <= now_ms:
-            self._gate_seen = interval
-            self._pool.renew([], now_ms)
 
     # -- sending ---------------------------------------------------------------------------------------------------
 

@@ -133,7 +133,7 @@ def test_one_fault_is_punished_once() -> None:
     chain = Chain(genesis(chain=SHORT))
     chain.add()
     evidence = two_votes(chain, 0, height=2)
-    refuse(chain, replace(evidence, first=forged(evidence.first)), "EVI-03")  # type: ignore[union-attr]
+    refuse(chain, replace(evidence, first=forged(evidence.first)), "EVI-03")
     with pytest.raises(RuleViolation, match="EVI-06"):
         chain.make(accuse(chain, evidence), accuse(chain, two_votes(chain, 0, height=1)))
     chain.add(accuse(chain, evidence))
