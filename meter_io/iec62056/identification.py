@@ -11,7 +11,7 @@ from typing import Final
 
 from meter_io.telegram import Reason, Refusal
 
-_LINE: Final = re.compile(rb"/([A-Za-z]{2,3})([ -~])((?:\\[ -~])*)([ -.0-~]{0,32})\r\n")
+_LINE: Final = re.compile(rb'/([A-Za-z]{3})([ "-.0-~])((?:\\[ -~])*)([ "-.0-~]{0,32})\r\n')
 MAX_LINE_BYTES: Final = 48
 FIRST_BAUD: Final = 300
 """Every handshake begins at this speed."""

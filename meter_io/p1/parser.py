@@ -17,7 +17,8 @@ from meter_io.p1.times import utc_ms
 from meter_io.reading import Unit, Value
 from meter_io.telegram import Event, Reason, Refusal, Telegram
 
-_ENDING: Final = re.compile(rb"![0-9A-F]{0,4}(?:\r\n|\n)|![0-9A-F]{4}\r?")
+_ENDING: Final = re.compile(rb"![0-9A-F]{0,4}(?:\r\n|\n)|![0-9A-F]{4}\r?\Z")
+"""The second form is that of a file that ends without its line end."""
 _END_BYTES: Final = 7
 """`!`, four digits, carriage return and line feed."""
 _MARK: Final = re.compile(rb"[/!]")

@@ -57,24 +57,32 @@ def _obis(name: bytes, position: int) -> Obis:
 class Contents:
     """What the list responses of one SML file say."""
 
-    models: tuple[KnownModel, ...] = KNOWN_MODELS
+    models: tuple[KnownModel, ...]
+    kermit: bool
     server_id: bytes | None = None
     model: KnownModel | None = None
     values: dict[Obis, Value] = field(default_factory=dict)
     texts: dict[Obis, str] = field(default_factory=dict)
 
-    def has(self, quirk: Quirk) -> bool:
-        """Whether the meter is known for a defect."""
-        return self.model is not None and quirk in self.model.quirks
+    @property
+    def quirks(self) -> frozenset[Quirk]:
+        """What the meter is known for."""
+        return self.model.quirks if self.model else frozenset()
 
 
-def read_file(data: bytes, models: tuple[KnownModel, ...] = KNOWN_MODELS) -> Contents:
+def read_file(data: bytes, *, kermit: bool, models: tuple[KnownModel, ...] = KNOWN_MODELS) -> Contents:
     """Read all messages of an SML file: the payload of one transport frame, without escapes and padding.
+
+    Args:
+        data: the messages.
+        kermit: whether the checksum of the frame is a CRC-16/Kermit. Which meter sent it, and whether that one may,
+            is only known at the end.
+        models: whose defects are made up for.
 
     Raises:
         Refusal: some message is malformed, its checksum is wrong, or there is no list response.
     """
-    contents = Contents(models=models)
+    contents = Contents(models=models, kermit=kermit)
     position = 0
     try:
         while position < len(data):
@@ -83,6 +91,10 @@ def read_file(data: bytes, models: tuple[KnownModel, ...] = KNOWN_MODELS) -> Con
         raise malformed(len(data), "the data ends within a message") from None
     if contents.server_id is None:
         raise Refusal(Reason.UNSUPPORTED, "no list response: the telegram carries no meter values")
+    if contents.kermit and Quirk.KERMIT_CHECKSUM not in contents.quirks:
+        raise Refusal(
+            Reason.CHECKSUM, "a CRC-16/Kermit, which this model is not known for; expected CRC-16/X.25"
+        )
     return contents
 
 
@@ -115,9 +127,9 @@ def _check(message: bytes, checksum: object, contents: Contents) -> None:
     swapped = (checksum & 0xFF) << 8 | checksum >> 8  # the number's bytes stand in the order they are sent in
     if swapped == expected:
         return
-    if contents.has(Quirk.KERMIT_CHECKSUM) and swapped == crc_kermit(message):
-        return
-    raise Refusal(Reason.CHECKSUM, f"the checksum of a message is {swapped:04x}, expected {expected:04x}")
+    if swapped != crc_kermit(message):
+        raise Refusal(Reason.CHECKSUM, f"the checksum of a message is {swapped:04x}, expected {expected:04x}")
+    contents.kermit = True
 
 
 def _get_list_response(data: bytes, position: int, contents: Contents) -> int:
@@ -155,7 +167,7 @@ def _time(data: bytes, position: int, contents: Contents) -> int:
             return after
         raise malformed(position, "a time that is no pair of kind and value")
     bare, after = scalar(data, position)
-    if bare is None or (isinstance(bare, int) and contents.has(Quirk.BARE_TIME)):
+    if bare is None or (isinstance(bare, int) and Quirk.BARE_TIME in contents.quirks):
         return after
     raise malformed(position, f"a time of {bare!r}, expected a list of kind and value")
 
@@ -183,7 +195,7 @@ def _entry(data: bytes, position: int, contents: Contents) -> int:
     elif isinstance(number, bytes):
         _add(contents.texts, code, _text(number))
     else:
-        if code in _POWERS and position - begin <= 3 and contents.has(Quirk.UNSIGNED_POWER):
+        if code in _POWERS and position - begin <= 3 and Quirk.UNSIGNED_POWER in contents.quirks:
             number &= 0xFF if position - begin == 2 else 0xFFFF
         _add_number(contents, code, number, unit, scaler, begin)
     return after

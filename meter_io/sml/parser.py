@@ -11,7 +11,7 @@ from meter_io.checksum import crc_kermit, crc_x25
 from meter_io.framing import MAX_TELEGRAM_BYTES, Framer
 from meter_io.obis import Obis
 from meter_io.sml.messages import read_file
-from meter_io.sml.quirks import KNOWN_MODELS, KnownModel, Quirk, spelled
+from meter_io.sml.quirks import KNOWN_MODELS, KnownModel, spelled
 from meter_io.telegram import Event, Reason, Refusal, Telegram
 
 _ESCAPE: Final = b"\x1b\x1b\x1b\x1b"
@@ -99,9 +99,8 @@ class SmlParser(Framer):
         payload = body[: len(body) - padding]
         if padding > 3 or padding > len(body) or any(body[len(payload) :]):
             raise Refusal(Reason.STRUCTURE, f"{padding} bytes of padding, expected at most 3, all zero")
-        contents = read_file(payload.replace(_ESCAPE + _ESCAPE, _ESCAPE), self._models)
-        if kermit and not contents.has(Quirk.KERMIT_CHECKSUM):
-            raise Refusal(Reason.CHECKSUM, "a CRC-16/Kermit, which is not known of this model; expected X.25")
+        messages = payload.replace(_ESCAPE + _ESCAPE, _ESCAPE)
+        contents = read_file(messages, kermit=kermit, models=self._models)
         server_id = contents.server_id or b""
         return Telegram(
             offset=offset,
