@@ -31,8 +31,8 @@ from meter_io.span import Basis, Instant, Pair, Span, elapsed_ms
 
 _NAMES = ("import", "export")
 _FITS = (Step.PLAUSIBLE, Step.PLAUSIBLE)
-_BELOW = frozenset((Step.PLAUSIBLE, Step.NEAR_ZERO, Step.SMALL_BACK, Step.LARGE_BACK, Step.ROLLED))
-"""Steps after which a value that fits the base again is the counter having come back."""
+_BELOW = frozenset(Step) - {Step.UNCONFIRMED, Step.UNTIMED, Step.SCALED, Step.IMPOSSIBLE}
+_REACHES = frozenset((Step.PLAUSIBLE, Step.UNCONFIRMED))
 
 
 class Judgement(NamedTuple):
@@ -98,7 +98,7 @@ class CounterGuard:
         self._latest_basis = sample.moment.basis
         steps = self._steps(state, measured.values_j, at)
         candidate = self._continued(state.candidate, measured.values_j, at)
-        if candidate is not None and not (steps == _FITS and _BELOW.issuperset(candidate.steps)):
+        if candidate is not None and not _came_back(candidate, steps):
             return self._hold(sample, measured, candidate)
         if steps != _FITS:
             fresh = Candidate(
@@ -288,6 +288,11 @@ class CounterGuard:
 def most_overbooked_j(params: GuardParams, counter: CounterSpec, longest_gap_ms: int) -> int:
     """The stated bound: what one wrong sample can book too much where samples are at most this far apart, joules."""
     return params.most_j(counter, min(longest_gap_ms, params.trust_gap_ms))
+
+
+def _came_back(candidate: Candidate, steps: tuple[Step, Step]) -> bool:
+    """Whether samples that were below the base have reached it again: they grew up to it, they did not replace it."""
+    return _BELOW.issuperset(candidate.steps) and _REACHES.issuperset(steps)
 
 
 def _kwh(value_j: int | None) -> str:

@@ -4,6 +4,9 @@ The decision table: while a step is *held*, its readings carry the first quality
 the last believed reading. A later sample that fits the base again is GOOD and books the whole difference, so that an
 accident that passes costs nothing. `confirm` samples in a row that agree with each other and grow *confirm* the step.
 
+A fall that one wrong sample before it would explain never becomes a new base: the counter is waited for instead, so
+that what was booked too much is made up for. That is the price: a meter reset in its first hours is waited for, too.
+
 | step          | when                                              | held as      | confirmed as | then               |
 |---------------|---------------------------------------------------|--------------|--------------|--------------------|
 | PLAUSIBLE     | up by what the connection carries in the time     | -            | GOOD         | booked             |
@@ -12,7 +15,8 @@ accident that passes costs nothing. `confirm` samples in a row that agree with e
 | ROLLED        | through the known end of the counter              | ROLLED_OVER  | ROLLED_OVER  | booked, estimated  |
 | SCALED        | times or by 10, 100 or 1000                       | UNIT_CHANGED | never        | waits for a person |
 | NEAR_ZERO     | down to what a counter reset meanwhile could show | FALSE_ZERO   | RESET        | new base, unknown  |
-| SMALL_BACK    | down by less than one sample can have been wrong  | BACK_STEP    | never        | waits to catch up  |
+| SMALL_ZERO    | the same, by less than one sample can be wrong    | FALSE_ZERO   | never        | waits to catch up  |
+| SMALL_BACK    | down by less than one sample can be wrong         | BACK_STEP    | never        | waits to catch up  |
 | LARGE_BACK    | down by more                                      | BACK_STEP    | RESET        | new base, unknown  |
 | IMPOSSIBLE    | up by more than the connection carries            | JUMP         | JUMP         | new base, unknown  |
 """
@@ -34,6 +38,7 @@ class Step(Enum):
     ROLLED = "rolled"
     SCALED = "scaled"
     NEAR_ZERO = "near-zero"
+    SMALL_ZERO = "small-zero"
     SMALL_BACK = "small-back"
     LARGE_BACK = "large-back"
     IMPOSSIBLE = "impossible"
@@ -66,6 +71,7 @@ DECISIONS: Final[Mapping[Step, Decision]] = {
     ),
     Step.SCALED: Decision(Quality.UNIT_CHANGED, None, energy_known=False, words="changed its scale"),
     Step.NEAR_ZERO: Decision(Quality.FALSE_ZERO, Quality.RESET, energy_known=False, words="fell to zero"),
+    Step.SMALL_ZERO: Decision(Quality.FALSE_ZERO, None, energy_known=False, words="fell to zero"),
     Step.SMALL_BACK: Decision(Quality.BACK_STEP, None, energy_known=False, words="stepped back"),
     Step.LARGE_BACK: Decision(Quality.BACK_STEP, Quality.RESET, energy_known=False, words="stepped far back"),
     Step.IMPOSSIBLE: Decision(
@@ -78,6 +84,7 @@ _SEVERITY: Final = (
     Step.UNCONFIRMED,
     Step.ROLLED,
     Step.NEAR_ZERO,
+    Step.SMALL_ZERO,
     Step.SMALL_BACK,
     Step.LARGE_BACK,
     Step.IMPOSSIBLE,
@@ -130,12 +137,12 @@ def _fall(base_j: int, value_j: int, most_j: int, counter: CounterSpec, params: 
         and not _may_wrap_unseen(most_j, counter)
     ):
         return Step.ROLLED
+    small = base_j - value_j <= params.most_j(counter, params.trust_gap_ms)
+    if value_j <= most_j < base_j:
+        return Step.SMALL_ZERO if small else Step.NEAR_ZERO
     if _scaled(base_j, value_j, most_j, counter):
         return Step.SCALED
-    if value_j <= most_j < base_j:
-        return Step.NEAR_ZERO
-    small_j = params.most_j(counter, params.trust_gap_ms)
-    return Step.SMALL_BACK if base_j - value_j <= small_j else Step.LARGE_BACK
+    return Step.SMALL_BACK if small else Step.LARGE_BACK
 
 
 def _may_wrap_unseen(most_j: int, counter: CounterSpec) -> bool:
