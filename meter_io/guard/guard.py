@@ -99,7 +99,7 @@ class CounterGuard:
         steps = self._steps(state, measured.values_j, at)
         candidate = self._continued(state.candidate, measured.values_j, at)
         if candidate is not None and not _came_back(candidate, steps):
-            return self._hold(sample, measured, candidate)
+            return self._hold(sample, measured, state, candidate)
         if steps != _FITS:
             fresh = Candidate(
                 steps=steps,
@@ -109,7 +109,7 @@ class CounterGuard:
                 last_at=at,
                 count=1,
             )
-            return self._hold(sample, measured, fresh)
+            return self._hold(sample, measured, state, fresh)
         return self._cross_check(sample, measured, state)
 
     # -- questions ---------------------------------------------------------------------------------------------------
@@ -201,11 +201,8 @@ class CounterGuard:
         )
         return self._reading(sample, measured, Quality.GOOD, "", span)
 
-    def _hold(self, sample: Sample, measured: Measured, candidate: Candidate) -> Judgement:
+    def _hold(self, sample: Sample, measured: Measured, state: GuardState, candidate: Candidate) -> Judgement:
         """Samples that do not fit the base: hold this one back, or confirm them all."""
-        state = self._state
-        if state is None:
-            raise RuntimeError("a sample was held against no base")
         step = worst(candidate.steps)
         way = candidate.steps.index(step)
         decision = DECISIONS[step]

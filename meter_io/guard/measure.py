@@ -1,6 +1,6 @@
 """From the values of a sample to whole joules and watts, or the reason why that cannot be done."""
 
-from decimal import ROUND_FLOOR, Decimal, DecimalException
+from decimal import ROUND_FLOOR, Decimal
 from typing import Final, NamedTuple
 
 from meter_io.guard.params import CounterSpec, GuardParams
@@ -77,11 +77,8 @@ def _total_j(sample: Sample, counter: CounterSpec) -> int | None:
             return None
         if not 0 <= value.number <= _MAX_J:
             return None
-        try:
-            exact_j = value.number * _JOULES_PER[value.unit]
-            total_j += int(exact_j.to_integral_value(rounding=ROUND_FLOOR))
-        except DecimalException:
-            return None
+        exact_j = value.number * _JOULES_PER[value.unit]
+        total_j += int(exact_j.to_integral_value(rounding=ROUND_FLOOR))
     return total_j if total_j <= _MAX_J else None
 
 

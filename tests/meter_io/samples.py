@@ -3,8 +3,9 @@
 from decimal import Decimal
 from itertools import pairwise
 
+from meter_io.guard import CounterGuard, Judgement
 from meter_io.obis import EXPORT_TOTAL, IMPORT_TOTAL, POWER_NET, Obis
-from meter_io.reading import MeterId, Moment, Sample, TimeBasis, Unit, Value
+from meter_io.reading import MeterId, Moment, Quality, Sample, TimeBasis, Unit, Value
 from meter_io.span import Basis, Pair, Span
 
 METER = MeterId("house")
@@ -58,3 +59,18 @@ def tiled(spans: list[Span]) -> bool:
 def facts(spans: tuple[Span, ...]) -> list[tuple[Pair, Basis]]:
     """What is asserted of spans most often."""
     return [(span.energy_j, span.basis) for span in spans]
+
+
+def judge_all(guard: CounterGuard, values: list[str], first_s: int = 0) -> list[Judgement]:
+    """Judge import counters in kWh, one every ten seconds."""
+    return [guard.judge(sample(first_s + 10 * n, value)) for n, value in enumerate(values)]
+
+
+def qualities(judgements: list[Judgement]) -> list[Quality]:
+    """The quality of each."""
+    return [judgement.reading.quality for judgement in judgements]
+
+
+def spans_of(judgements: list[Judgement]) -> list[Span]:
+    """All that was settled."""
+    return [span for judgement in judgements for span in judgement.spans]
