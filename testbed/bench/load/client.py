@@ -1,0 +1,168 @@
+"""The actor that loads a committee: it hands offers in as any client does, and waits for the blocks they are in.
+
+It is the same in virtual time and over sockets. It ends by itself: everything final, or its patience over.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from light_client.messages.chain import Announce, Blocks, CertifiedBlock, Subscribe
+from light_client.messages.codec import decode_message, encode_message
+from light_client.messages.submission import SubmitTx, TxResult
+from light_client.rules.crypto import verify
+from light_client.rules.ledger.block import body_from_bytes, body_matches
+from light_client.rules.ledger.committee import check_quorum
+from light_client.rules.ledger.genesis import Genesis
+from light_client.session.actor import Effect, Event, PeerName, Received, Report, Send, SetTimer, Started, TimerFired
+from testbed.bench.load.figures import Finals
+from testbed.miner.mempool import tx_id_of
+
+_TICK_MS = 20
+_PAUSE_MS = 1_000
+"""Between the last grant's block and the first offer."""
+_GRANT_AGAIN_MS = 3_000
+_PUT_OFF_RULES = ("POOL-01", "POOL-02", "POOL-03", "POOL-04")
+DONE = "load.done"
+FAILED = "load.failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How the offers are handed in."""
+
+    per_second: int
+    """Offers handed in per second of the driver's clock, over all miners."""
+    window: int
+    """Most offers under way; beyond it the client waits, as one that looks at the answers does."""
+    warm_up_ms: int = 2_000
+    patience_ms: int = 60_000
+    """How long nothing may become final before the run is given up."""
+
+
+class LoadClient:
+    """Hands in grants, then offers, to the miners in turn."""
+
+    def __init__(
+        self,
+        name: PeerName,
+        genesis: Genesis,
+        servers: Sequence[PeerName],
+        grants: Sequence[bytes],
+        offers: Sequence[bytes],
+        pace: Pace,
+    ) -> None:
+        """Prepare a run.
+
+        Args:
+            servers: the miners; blocks are taken from the first.
+            grants: signed batches of grants, raw.
+            offers: signed offers, raw, those of one address in ascending order.
+        """
+        self.name = name
+        self.finals = Finals(warm_up_ms=pace.warm_up_ms)
+        self.finished = False
+        self._genesis = genesis
+        self._servers = tuple(servers)
+        self._pace = pace
+        self._grants = {tx_id_of(raw): raw for raw in grants}
+        self._waiting = deque(
+            (tx_id_of(raw), self._servers[turn % len(self._servers)], encode_message(SubmitTx(raw=raw)))
+            for turn, raw in enumerate(offers)
+        )
+        self._handed_in: dict[bytes, tuple[bytes, PeerName, bytes]] = {}
+        self._begun = False
+        self._owed = 0.0
+        self._ticked_ms = 0
+        self._progress_ms = 0
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        """React to one event."""
+        match event:
+            case Started():
+                self._progress_ms = now_ms
+                subscribe = encode_message(Subscribe(announce=Announce.BLOCKS, from_height=0))
+                return [
+                    Send(peer=self._servers[0], message=subscribe),
+                    *self._send_grants(),
+                    SetTimer(name="grants", at_ms=now_ms + _GRANT_AGAIN_MS),
+                ]
+            case TimerFired(name="grants"):
+                again = SetTimer(name="grants", at_ms=now_ms + _GRANT_AGAIN_MS)
+                return [*self._send_grants(), again] if self._grants else []
+            case TimerFired():
+                return self._tick(now_ms)
+            case Received(message=raw):
+                return self._received(raw, now_ms)
+
+    def _send_grants(self) -> list[Effect]:
+        return [
+            Send(peer=self._servers[0], message=encode_message(SubmitTx(raw=raw)))
+            for raw in self._grants.values()
+        ]
+
+    def _tick(self, now_ms: int) -> list[Effect]:
+        """Hand in what is owed for the time since the last tick."""
+        if self.finished:
+            return []
+        if now_ms - self._progress_ms > self._pace.patience_ms:
+            return self._finish(FAILED)
+        if not self._begun:
+            self._begun, self._ticked_ms = True, now_ms
+        self._owed += (now_ms - self._ticked_ms) * self._pace.per_second / 1_000
+        self._ticked_ms = now_ms
+        effects: list[Effect] = [SetTimer(name="tick", at_ms=now_ms + _TICK_MS)]
+        room = self._pace.window - len(self.finals.under_way)
+        self._owed = min(self._owed, max(room, 0))
+        while self._owed >= 1 and self._waiting:
+            self._owed -= 1
+            row = self._waiting.popleft()
+            tx_id, server, message = row
+            self._handed_in[tx_id] = row
+            self.finals.submitted(tx_id, now_ms)
+            effects.append(Send(peer=server, message=message))
+        return effects
+
+    def _received(self, raw: bytes, now_ms: int) -> list[Effect]:
+        message = decode_message(raw)
+        if isinstance(message, Blocks):
+            for block in message.blocks:
+                self._block(block, now_ms)
+            return self._after_block(now_ms)
+        if isinstance(message, TxResult) and not message.accepted:
+            return self._refused(message)
+        return []
+
+    def _refused(self, answer: TxResult) -> list[Effect]:
+        row = self._handed_in.get(answer.tx_id)
+        if answer.rule in _PUT_OFF_RULES and row is not None:
+            self.finals.put_off += 1
+            self._waiting.append(row)
+            return []
+        return [Report(name="load.refused", value=(answer.rule, answer.reason))]
+
+    def _block(self, block: CertifiedBlock, now_ms: int) -> None:
+        """Believe a block as a follower does that knows the committee: a quorum signed it, and its body is that one."""
+        body = body_from_bytes(block.body, self._genesis.chain)
+        check_quorum(self._genesis.committee, self._genesis.chain_id(), block.certificate, verify)
+        body_matches(block.header, body)
+        tx_ids = [tx_id_of(raw) for raw in body.transactions]
+        for tx_id in tx_ids:
+            self._grants.pop(tx_id, None)
+            self._handed_in.pop(tx_id, None)
+        if self.finals.block(tx_ids, now_ms):
+            self._progress_ms = now_ms
+
+    def _after_block(self, now_ms: int) -> list[Effect]:
+        if not self._begun and not self._grants:
+            self._progress_ms = now_ms
+            return [SetTimer(name="tick", at_ms=now_ms + _PAUSE_MS)]
+        if self._begun and not self.finished and not self._waiting and not self.finals.under_way:
+            return self._finish(DONE)
+        return []
+
+    def _finish(self, name: str) -> list[Effect]:
+        self.finished = True
+        return [Report(name=name, value=self.finals.rate().document())]
