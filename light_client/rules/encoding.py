@@ -214,6 +214,9 @@ def _encode_items(items: Sequence[Encodable], put: Callable[[bytes], None], dept
         elif kind is bytes:
             put(_encode_head(_BYTES, len(item)))  # type: ignore[arg-type]
             put(item)  # type: ignore[arg-type]
+        elif kind is tuple and depth_left > 0:
+            put(_encode_head(_ARRAY, len(item)))  # type: ignore[arg-type]
+            _encode_items(item, put, depth_left - 1)  # type: ignore[arg-type]
         else:
             _encode_other(item, put, depth_left)
 

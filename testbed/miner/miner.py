@@ -3,7 +3,8 @@
     timer         meaning
     consensus/*   of the height under way (``consensus``)
     work          a block falls due: transactions have waited long enough, a gate closes, or the kept plan may clear
-    gossip        what has waited too long is sent to the other miners again
+    relay         what came in a moment ago is sent on to the other miners
+    gossip        what has waited too long is sent to them again
     heartbeat     tell one other miner where we stand, so that a chain without work is the same everywhere
 
 An idle chain is quiet: a height begins when a miner knows of work. Every miner waits for the leader from then on, so
@@ -17,13 +18,11 @@ from collections.abc import Callable, Iterable
 from light_client.messages.chain import Blocks, CertifiedBlock, GetBlocks, NewBlock
 from light_client.messages.codec import Message, decode_message, encode_message
 from light_client.messages.consensus import Proposal, RoundStatus, Vote
-from light_client.messages.submission import SubmitTx, TxResult
+from light_client.messages.submission import SubmitTx
 from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.block import Header, body_from_bytes
 from light_client.rules.ledger.chain import time_is_not_ahead
-from light_client.rules.ledger.evidence import Evidence
 from light_client.rules.ledger.genesis import Genesis
-from light_client.rules.ledger.transactions import SubmitSolution, decode_transaction
 from light_client.session.actor import (
     Effect,
     Event,
@@ -36,12 +35,14 @@ from light_client.session.actor import (
     Storage,
     TimerFired,
 )
-from testbed.miner.clearing import Solutions
 from testbed.miner.consensus import Broadcast, Consensus, Decided, Output, Step
+from testbed.miner.intake import TIMER as GOSSIP_TIMER
+from testbed.miner.intake import Intake
 from testbed.miner.ledger import Ledger
-from testbed.miner.memo import SignatureMemo
-from testbed.miner.mempool import Mempool, tx_id_of
+from testbed.miner.memo import SignatureMemo, TransactionMemo
+from testbed.miner.mempool import tx_id_of
 from testbed.miner.params import MinerParams
+from testbed.miner.relay import TIMER as RELAY_TIMER
 from testbed.miner.schedule import next_block_ms
 from testbed.miner.seat import Seat, check_proposal, check_vote
 from testbed.miner.serving import Server
@@ -50,7 +51,6 @@ from testbed.miner.witness import Witness
 
 _CONSENSUS = "consensus/"
 _SYNC_BLOCKS = 64
-_GOSSIP_LIMIT = 64
 
 
 class Miner:
@@ -84,9 +84,8 @@ class Miner:
         self.name = name
         self._params = params or MinerParams()
         self._verify = SignatureMemo()
-        self.ledger = Ledger(genesis, storage, self._verify)
-        self._pool = Mempool(self.ledger.state, self._verify, self._params.pool)
-        self._solutions = Solutions(self.ledger, self._verify)
+        memo = TransactionMemo()
+        self.ledger = Ledger(genesis, storage, self._verify, read=memo)
         self._server = Server(self.ledger)
         self._miners = frozenset(miners) - {name}
         self._others = tuple(peer for peer in miners if peer != name)
@@ -99,11 +98,11 @@ class Miner:
             timeouts=self._params.timeouts,
         )
         self._witness = Witness(self.ledger, self._seat, storage)
+        self._intake = Intake(self.ledger, self._witness, self._verify, self._params, self._miners, memo)
         self._consensus = Consensus(self._seat, self, VoteLog(self.ledger.height + 1).load(storage))
         self._early: dict[tuple[int, int], Proposal | Vote] = {}
         self._effects: list[Effect] = []
         self._work_at_ms: int | None = None
-        self._gossiping = False
         self._beats = 0
         self._asked: tuple[int, int] = (0, 0)
 
@@ -118,7 +117,7 @@ class Miner:
                 self._effects.append(Report(name="started", value=self.ledger.height))
                 self._emit(self._consensus.resume(now_ms), now_ms)
                 self._to_miners(self._consensus.status())
-                self._hand_in_evidence(now_ms)
+                self._emit(self._intake.hand_in_evidence(now_ms), now_ms)
                 self._set_timer("heartbeat", now_ms + self._params.heartbeat_ms)
         self._work(now_ms)
         effects, self._effects = self._effects, []
@@ -129,7 +128,9 @@ class Miner:
     def make_proposal(self, round_: int, now_ms: int) -> SeenBlock:
         """A fresh block out of what waits."""
         time_ms = max(now_ms, self.ledger.tip.time_ms + 1)
-        return self.ledger.make(round_, time_ms, self._solutions.best, self._pool.ready())
+        intake = self._intake
+        waiting = intake.pool.ready()
+        return self.ledger.make(round_, time_ms, intake.solutions.best, waiting, self._params.block_txs)
 
     def is_valid(self, block: SeenBlock) -> bool:
         """Whether the block may follow: the rules, Proof of Solution among them."""
@@ -149,7 +150,7 @@ class Miner:
         try:
             message = decode_message(raw)
             if isinstance(message, SubmitTx):
-                self._submitted(message.raw, peer, now_ms)
+                self._emit(self._intake.submitted(message, peer, now_ms), now_ms)
             elif peer in self._miners and isinstance(message, Proposal | Vote):
                 self._agree(message, peer, now_ms)
             elif peer in self._miners and isinstance(message, RoundStatus):
@@ -170,66 +171,15 @@ class Miner:
             self._emit(self._consensus.on_timeout(name.removeprefix(_CONSENSUS), now_ms), now_ms)
         elif name == "work":
             self._work_at_ms = None
-        elif name == "gossip":
-            self._gossip(now_ms)
+        elif name == GOSSIP_TIMER:
+            self._emit(self._intake.gossip(now_ms), now_ms)
+        elif name == RELAY_TIMER:
+            self._emit(self._intake.relay(), now_ms)
         elif name == "heartbeat":
             if self._others:
                 self._send(self._others[self._beats % len(self._others)], self._consensus.status())
                 self._beats += 1
             self._set_timer("heartbeat", now_ms + self._params.heartbeat_ms)
-
-    # -- transactions and solutions ------------------------------------------------------------------------------------
-
-    def _submitted(self, raw: bytes, peer: PeerName, now_ms: int) -> None:
-        """Take in a transaction; tell the submitter, and the other miners if it came from outside."""
-        tx_id = tx_id_of(raw)
-        outside = peer not in self._miners
-        fresh = not self._pool.knows(tx_id) and not self._solutions.knows(raw)
-        try:
-            if fresh:
-                self._admit(raw, tx_id, now_ms)
-        except RuleViolation as broken:
-            if not outside:
-                raise
-            self._send(peer, TxResult.refused(tx_id, broken))
-            return
-        if outside:
-            self._send(peer, TxResult(tx_id=tx_id, accepted=True))
-            if fresh:
-                self._to_miners(SubmitTx(raw=raw))
-        if fresh:
-            self._gossip_later(now_ms)
-
-    def _admit(self, raw: bytes, tx_id: bytes, now_ms: int) -> None:
-        limits = self.ledger.genesis.chain
-        signed = decode_transaction(raw, max_bytes=limits.max_block_bytes)
-        if isinstance(signed.transaction, SubmitSolution):
-            if self._solutions.submit(signed):
-                interval = signed.transaction.solution.plan.first_interval
-                self._effects.append(Report(name="solution", value=interval))
-            return
-        if len(raw) > limits.max_tx_bytes:
-            raise RuleViolation(
-                "LED-02", "length of a transaction", got=len(raw), expected=limits.max_tx_bytes
-            )
-        self._pool.admit(signed, tx_id, now_ms)
-
-    def _gossip_later(self, now_ms: int) -> None:
-        if not self._gossiping:
-            self._gossiping = True
-            self._set_timer("gossip", now_ms + self._params.batch_ms + self._params.resend_ms)
-
-    def _gossip(self, now_ms: int) -> None:
-        """Send again what should be in a block by now: it may never have reached the leaders."""
-        late_ms = now_ms - self._params.batch_ms - self._params.resend_ms + 1
-        waiting = self._pool.waiting_since(late_ms, _GOSSIP_LIMIT)
-        if self._solutions.best:
-            waiting.append(self._solutions.best)
-        for raw in waiting:
-            self._to_miners(SubmitTx(raw=raw))
-        self._gossiping = bool(waiting) or self._pool.oldest_ms is not None
-        if self._gossiping:
-            self._set_timer("gossip", now_ms + self._params.resend_ms)
 
     # -- agreement -------------------------------------------------------------------------------------------------
 
@@ -243,17 +193,17 @@ class Miner:
             self._ask_blocks(peer, now_ms)
         elif isinstance(message, Vote):
             check_vote(message, self._seat)
-            self._accuse(self._witness.in_vote(message), now_ms)
+            self._emit(self._intake.accuse(self._witness.in_vote(message), now_ms), now_ms)
 
     def _take_part(self, message: Proposal | Vote, now_ms: int) -> None:
         if isinstance(message, Vote):
             self._emit(self._consensus.on_vote(message, now_ms), now_ms)
-            self._accuse(self._witness.in_vote(message), now_ms)
+            self._emit(self._intake.accuse(self._witness.in_vote(message), now_ms), now_ms)
             return
         self._emit(self._consensus.on_proposal(message, now_ms), now_ms)
         block = self._consensus.block(message.header.hash())
         if block is not None and not self.is_valid(block):
-            self._accuse(self._witness.in_proposal(message), now_ms)
+            self._emit(self._intake.accuse(self._witness.in_proposal(message), now_ms), now_ms)
 
     def _keep_early(self, message: Proposal | Vote) -> None:
         """Keep the latest of each kind and seat for the next height, which others have reached before us."""
@@ -278,7 +228,7 @@ class Miner:
             else:
                 self._effects.append(output)
                 if isinstance(output, Report):
-                    self._accuse(self._witness.between(output.value), now_ms)
+                    self._emit(self._intake.accuse(self._witness.between(output.value), now_ms), now_ms)
 
     def _adopt(self, block: CertifiedBlock, now_ms: int) -> None:
         """Make a decided block the tip, and turn to the next height."""
@@ -289,39 +239,12 @@ class Miner:
         self._effects.append(Report(name="events", value=outcome.events))
         self._effects.extend(self._server.announce(block, now_ms))
         body = body_from_bytes(block.body, self.ledger.genesis.chain)
-        dropped = self._pool.renew([tx_id_of(raw) for raw in body.transactions], now_ms)
-        self._effects.extend(Report(name="dropped", value=signed.tx_id()) for signed in dropped)
-        self._effects.extend(self._witness.renew())
-        self._hand_in_evidence(now_ms)
-        for _, broken in self._solutions.renew():
-            self._effects.append(Report(name="early solution", value=None if broken is None else str(broken)))
+        executed = [tx_id_of(raw) for raw in body.transactions]
+        self._emit(self._intake.renew(executed, outcome.draft.accounts.keys(), now_ms), now_ms)
         self._consensus = Consensus(self._seat, self, VoteLog(self.ledger.height + 1))
         early, self._early = self._early, {}
         for message in early.values():
             self._agree(message, self.name, now_ms)
-
-    # -- evidence --------------------------------------------------------------------------------------------------
-
-    def _accuse(self, found: Iterable[Evidence], now_ms: int) -> None:
-        """Keep evidence, and hand it in."""
-        for evidence in found:
-            kept = self._witness.report(evidence)
-            if kept is not None:
-                self._effects += [kept, Report(name="evidence", value=evidence)]
-                self._hand_in_evidence(now_ms)
-
-    def _hand_in_evidence(self, now_ms: int) -> None:
-        """Put evidence that waits for a conviction into the pool, and send it to the other miners."""
-        for tx_id, raw in self._witness.pending():
-            if self._pool.knows(tx_id):
-                continue
-            try:
-                self._admit(raw, tx_id, now_ms)
-            except RuleViolation as early:
-                self._effects.append(Report(name="evidence-waits", value=early.rule))
-                continue
-            self._to_miners(SubmitTx(raw=raw))
-            self._gossip_later(now_ms)
 
     # -- catching up -----------------------------------------------------------------------------------------------
 
@@ -342,7 +265,7 @@ class Miner:
         fork = self._witness.in_announcement(message)
         if fork is not None:
             self._effects.append(Report(name="fork", value=(fork[0], message)))
-            self._accuse(fork[1], now_ms)
+            self._emit(self._intake.accuse(fork[1], now_ms), now_ms)
         seen = self._consensus.block(header.hash()) if header.height == self._consensus.height else None
         if seen is not None and self.is_valid(seen):
             self._adopt(
@@ -375,8 +298,8 @@ class Miner:
         height = -1
         while self._consensus.step == Step.WAITING and height != self._consensus.height:
             height = self._consensus.height
-            self._pool.close_gate(now_ms)
-            due_ms = next_block_ms(self.ledger, self._pool, self._solutions, self._params)
+            self._intake.pool.close_gate(now_ms)
+            due_ms = next_block_ms(self.ledger, self._intake.pool, self._intake.solutions, self._params)
             if due_ms <= now_ms:
                 self._emit(self._consensus.begin(now_ms), now_ms)
             elif due_ms != self._work_at_ms:

@@ -16,7 +16,17 @@ from light_client.rules.crypto import verify
 from light_client.rules.ledger.block import body_from_bytes, body_matches
 from light_client.rules.ledger.committee import check_quorum
 from light_client.rules.ledger.genesis import Genesis
-from light_client.session.actor import Effect, Event, PeerName, Received, Report, Send, SetTimer, Started, TimerFired
+from light_client.session.actor import (
+    Effect,
+    Event,
+    PeerName,
+    Received,
+    Report,
+    Send,
+    SetTimer,
+    Started,
+    TimerFired,
+)
 from testbed.bench.load.figures import Finals
 from testbed.miner.mempool import tx_id_of
 

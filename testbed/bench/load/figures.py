@@ -91,7 +91,9 @@ class Finals:
             offers=self._done,
             blocks=len(self._blocks),
             put_off=self.put_off,
-            sustained_per_s=sum(count for _, count in counted[1:]) * 1_000 / elapsed_ms if elapsed_ms else 0.0,
+            sustained_per_s=sum(count for _, count in counted[1:]) * 1_000 / elapsed_ms
+            if elapsed_ms
+            else 0.0,
             sustained_s=elapsed_ms / 1_000,
             block_ms=elapsed_ms / (len(counted) - 1) if elapsed_ms else 0.0,
             p50_ms=percentile(ordered, 50),
