@@ -43,7 +43,6 @@ def test_what_waits_is_executable_in_order() -> None:
     block, _ = make_block(
         ledger.state,
         genesis_tip(GENESIS),
-        GENESIS.committee,
         round_=0,
         time_ms=NOW_MS,
         solution=b"",
@@ -110,14 +109,13 @@ def test_a_new_block_takes_out_what_it_executed_and_what_it_made_invalid() -> No
     block, outcome = make_block(
         ledger.state,
         genesis_tip(GENESIS),
-        GENESIS.committee,
         round_=0,
         time_ms=NOW_MS,
         solution=b"",
         transactions=[GRANT, rival],
         verify_signature=SignatureMemo(),
     )
-    ledger.state.adopt(outcome.draft)
+    ledger.state.adopt(outcome.draft, block.header.hash())
     dropped = pool.renew([tx_id_of(raw) for raw in block.body.transactions], NOW_MS)
     assert dropped == [doomed]
     assert pool.ready() == [kept]
