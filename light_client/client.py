@@ -10,17 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from light_client.rules.errors import RuleViolation
+from light_client.rules.holdings import TradeProof, verify_trade
 from light_client.rules.ledger.audit import Followed, MarketReplica
 from light_client.rules.ledger.block import Header, body_from_bytes
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import ReadTransaction, decode_transaction
 from light_client.rules.light import (
     LightParams,
-    TradeProof,
     TrustedState,
     Update,
     trust_genesis,
-    verify_trade,
     verify_update,
 )
 from light_client.rules.market.clearing import Trade

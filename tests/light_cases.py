@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from light_client.rules import light, merkle, statetree
+from light_client.rules import holdings, light, merkle, statetree
 from light_client.rules.crypto import sign
-from light_client.rules.errors import RuleViolation
+from light_client.rules.holdings import TradeProof
 from light_client.rules.ledger.block import Clearing, Header, trade_leaf
 from light_client.rules.ledger.committee import Committee, QuorumCertificate, VoteKind, vote_message
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.records import Account
-from light_client.rules.light import LightParams, TradeProof, TrustedState, Update
+from light_client.rules.light import TrustedState, Update
 from light_client.rules.market.clearing import Trade
 from light_client.rules.market.offer import Offer
 from light_client.rules.statetree import Node, StateProof, prove, update
 from light_client.rules.units import MAX_ENERGY_J
 from light_client.rules.verdict import Accepted, Rejected
+from tests.anchor_cases import ANCESTORS, CHECKPOINTS, FORKS
 from tests.ledger_kit import (
     BUY,
     FIRST,
@@ -33,37 +34,20 @@ from tests.ledger_kit import (
     certificate_of,
     seller_and_buyer,
 )
-
-Case = Callable[[], str]
-PARAMS = LightParams(trusting_period_ms=1_000_000)
-OTHER = bytes(range(32))
-
-
-def _chain() -> Chain:
-    chain = Chain()
-    for _ in range(7):
-        chain.add()
-    return chain
-
-
-CHAIN = _chain()
-HEADERS = [block.header for block in CHAIN.blocks]
-AT_GENESIS = light.trust_genesis(CHAIN.genesis)
-
-
-def trusted(height: int) -> TrustedState:
-    """Return what a meter believes that has verified the header of a height."""
-    header = HEADERS[height - 1]
-    return replace(
-        AT_GENESIS, height=height, header_hash=header.hash(), time_ms=header.time_ms, header=header
-    )
-
-
-NOW_MS = HEADERS[-1].time_ms
-THIRD, SIXTH = HEADERS[2], HEADERS[5]
-SECOND = trusted(2)
-PROOF = CHAIN.history.inclusion_proof(1, 5)
-"""That header 2 is in the history of header 6."""
+from tests.light_ground import (
+    AT_GENESIS,
+    CHAIN,
+    HEADERS,
+    NOW_MS,
+    OTHER,
+    PARAMS,
+    PROOF,
+    SECOND,
+    SIXTH,
+    THIRD,
+    Case,
+    rule_of,
+)
 
 
 def decided(
@@ -73,19 +57,22 @@ def decided(
     certificate: QuorumCertificate | None = None,
     seats: Iterable[int] = (0, 1, 2),
     proof: tuple[bytes, ...] = (),
+    following: Committee | None = None,
     now_ms: int = NOW_MS,
 ) -> str:
     """Return the verdict on an update, and see to it that only an accepted one moves the trusted state."""
     signed = certificate_of(start.chain_id, header, seats) if certificate is None else certificate
-    offered = Update(header=header, certificate=signed, history_proof=proof)
+    offered = Update(header=header, certificate=signed, history_proof=proof, next_committee=following)
     verdict, after = light.verify_update(start, offered, CHAIN.genesis, PARAMS, now_ms)
     if isinstance(verdict, Accepted):
         if (after.height, after.header_hash) != (header.height, header.hash()):
             return "accepted without being trusted"
+        if after.committee.hash() != header.next_committee_hash or after.signers != start.committee:
+            return "accepted with a committee that nobody named"
         return "accepted"
     if after != start:
         return "trusted without being accepted"
-    return verdict.rule if isinstance(verdict, Rejected) else "undecided"
+    return verdict.rule if isinstance(verdict, Rejected) else f"undecided {verdict.rule}"
 
 
 def _certified(header: Header, **changes: object) -> QuorumCertificate:
@@ -104,7 +91,9 @@ GOOD = certificate_of(CHAIN.chain_id, THIRD, (0, 1, 2))
 ROUND_TWO = replace(THIRD, round_=2)
 THREE = Committee(members=CHAIN.genesis.committee.members[:3])
 SMALL = replace(SECOND, committee=THREE)
-OF_SMALL = replace(THIRD, committee_hash=THREE.hash())
+OF_SMALL = replace(THIRD, committee_hash=THREE.hash(), next_committee_hash=THREE.hash())
+TURN = replace(THIRD, next_committee_hash=THREE.hash())
+"""The last header of an epoch."""
 EXPIRY = SECOND.time_ms + PARAMS.trusting_period_ms
 
 UPDATES: dict[str, tuple[str, Case]] = {
@@ -126,10 +115,13 @@ UPDATES: dict[str, tuple[str, Case]] = {
     ),
     "a header of a time before": ("LC-02", lambda: decided(replace(THIRD, time_ms=SECOND.time_ms - 1))),
     "a header a moment later": ("accepted", lambda: decided(replace(THIRD, time_ms=SECOND.time_ms + 1))),
-    "a trusted header that has just expired": ("LC-03", lambda: decided(THIRD, now_ms=EXPIRY)),
-    "a trusted header long expired": ("LC-03", lambda: decided(THIRD, now_ms=10 * EXPIRY)),
+    "a trusted header that has just expired": ("undecided LC-03", lambda: decided(THIRD, now_ms=EXPIRY)),
+    "a trusted header long expired": ("undecided LC-03", lambda: decided(THIRD, now_ms=10 * EXPIRY)),
     "a trusted header about to expire": ("accepted", lambda: decided(THIRD, now_ms=EXPIRY - 1)),
-    "a header of another committee": ("LC-04", lambda: decided(replace(THIRD, committee_hash=OTHER))),
+    "a header of another committee": (
+        "LC-04",
+        lambda: decided(replace(THIRD, committee_hash=OTHER), following=CHAIN.genesis.committee),
+    ),
     "a certificate of another header": (
         "LC-05",
         lambda: decided(THIRD, certificate=_certified(THIRD, state_root=OTHER)),
@@ -174,7 +166,32 @@ UPDATES: dict[str, tuple[str, Case]] = {
         "accepted",
         lambda: decided(THIRD, now_ms=THIRD.time_ms - 10_000),
     ),
-    "a header from the future": ("undecided", lambda: decided(THIRD, now_ms=THIRD.time_ms - 10_001)),
+    "a header from the future": ("undecided LED-35", lambda: decided(THIRD, now_ms=THIRD.time_ms - 10_001)),
+    "a change of committee with its list": ("accepted", lambda: decided(TURN, following=THREE)),
+    "the same committee listed": (
+        "accepted",
+        lambda: decided(THIRD, following=CHAIN.genesis.committee),
+    ),
+    "a change of committee without its list": ("undecided LC-09", lambda: decided(TURN)),
+    "a forged change of committee without its list": ("CNS-04", lambda: decided(TURN, seats=(0, 1))),
+    "another list than the announced one": (
+        "LC-07",
+        lambda: decided(TURN, following=CHAIN.genesis.committee),
+    ),
+    "a list where nothing changes": ("LC-07", lambda: decided(THIRD, following=THREE)),
+    "a clock that stands at 1970": ("undecided LC-08", lambda: decided(THIRD, now_ms=0)),
+    "a clock just behind the anchor": (
+        "undecided LC-08",
+        lambda: decided(THIRD, now_ms=SECOND.time_ms - 10_001),
+    ),
+    "a clock a drift behind the anchor": (
+        "accepted",
+        lambda: decided(replace(THIRD, time_ms=SECOND.time_ms + 1), now_ms=SECOND.time_ms - 9_999),
+    ),
+    "a clock as far behind the anchor as may be": (
+        "undecided LED-35",
+        lambda: decided(THIRD, now_ms=SECOND.time_ms - 10_000),
+    ),
     "a forged header from the future": (
         "CNS-04",
         lambda: decided(THIRD, now_ms=THIRD.time_ms - 10_001, seats=(0, 1)),
@@ -206,15 +223,7 @@ def trade_decided(
     own = offer or Person(1).offer(SELL if trade.side == SELL else BUY, KWH, 100_000, ((FIRST, FIRST + 1),))
     header, proof = _under(trade, leaf=leaf)
     number = trade.offer_id if offer_id is None else offer_id
-    return _rule(lambda: light.verify_trade(header, number, own, trade, forge(proof)))
-
-
-def _rule(check: Callable[[], None]) -> str:
-    try:
-        check()
-    except RuleViolation as broken:
-        return broken.rule
-    return "accepted"
+    return rule_of(lambda: holdings.verify_trade(header, number, own, trade, forge(proof)))
 
 
 HALF = Person(1).offer(SELL, KWH, 3, ((FIRST, FIRST + 1),))
@@ -279,7 +288,7 @@ ABSENT_SLOT, ABSENT_NEIGHBOUR = _keys(0b1100_0000, 0b0010_0000)
 
 def state_decided(key: bytes, encoded: bytes | None, proof: StateProof, root: bytes = ROOT) -> str:
     """Return what a meter says of a proof."""
-    return _rule(lambda: statetree.verify_state(root, key, encoded, proof))
+    return rule_of(lambda: statetree.verify_state(root, key, encoded, proof))
 
 
 P0 = prove(TREE, KEYS[0])
@@ -356,7 +365,7 @@ def balance_decided(account: Account | None, shown: Account | None) -> str:
     header = chain.blocks[-1].header
     _, proof = chain.state.prove_account(person.address)
     held = None if shown is None else replace(shown)
-    return _rule(lambda: light.verify_balance(header, person.address, held, proof))
+    return rule_of(lambda: holdings.verify_balance(header, person.address, held, proof))
 
 
 HELD = Account(
@@ -377,7 +386,7 @@ BALANCES: dict[str, tuple[str, Case]] = {
     "an account denied": ("LC-21", lambda: balance_decided(HELD, None)),
 }
 
-CASES = {**UPDATES, **TRADES, **STATES, **BALANCES}
+CASES = {**UPDATES, **TRADES, **STATES, **BALANCES, **ANCESTORS, **CHECKPOINTS, **FORKS}
 
 
 def outcomes() -> dict[str, str]:

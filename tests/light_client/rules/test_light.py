@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from light_client.rules import light, statetree
+from light_client.rules import ancestry, checkpoint, holdings, light, statetree
 from light_client.rules.errors import RuleViolation
-from light_client.rules.ledger import chain, committee
+from light_client.rules.ledger import chain, committee, fork
 from light_client.rules.ledger.committee import Committee, QuorumCertificate, check_quorum
 from light_client.rules.light import LightParams, TrustedState, Update
-from tests import light_cases
+from tests import light_cases, light_ground
 from tests.ledger_kit import Chain
 from tests.light_cases import CASES
 
@@ -36,14 +36,14 @@ def test_every_case_is_decided_by_its_rule(name: str) -> None:
 
 
 def test_an_accepted_update_is_the_next_anchor() -> None:
-    start = light.trust_genesis(light_cases.CHAIN.genesis)
-    for header in light_cases.HEADERS:
-        update = Update(header=header, certificate=light_cases.CHAIN.certificate(header))
+    start = light.trust_genesis(light_ground.CHAIN.genesis)
+    for header in light_ground.HEADERS:
+        update = Update(header=header, certificate=light_ground.CHAIN.certificate(header))
         _, start = light.verify_update(
-            start, update, light_cases.CHAIN.genesis, LightParams(), light_cases.NOW_MS
+            start, update, light_ground.CHAIN.genesis, LightParams(), light_ground.NOW_MS
         )
         assert (start.height, start.header) == (header.height, header)
-    assert start.committee == light_cases.CHAIN.genesis.committee
+    assert start.committee == light_ground.CHAIN.genesis.committee
 
 
 def skip(name: str) -> Patch:
@@ -196,11 +196,23 @@ SWEPT: list[tuple[ModuleType, str, list[ModuleType]]] = [
             "committee_is_the_known_one",
             "certificate_is_for_the_header",
             "header_continues_history",
-            "verify_trade",
+            "clock_is_set",
+            "next_committee_is_the_announced_one",
+            "next_committee_is_known",
         )
     ),
-    (statetree, "verify_state", [statetree, light]),
-    (committee, "check_quorum", [light]),
+    (holdings, "verify_trade", [holdings]),
+    (statetree, "verify_state", [statetree, holdings]),
+    (committee, "check_quorum", [light, fork]),
+    *(
+        (ancestry, name, [ancestry])
+        for name in ("header_is_an_ancestor", "history_has_only_grown", "headers_are_linked")
+    ),
+    *(
+        (checkpoint, name, [checkpoint])
+        for name in ("checkpoint_is_signed", "checkpoint_is_not_below_the_floor", "checkpoint_is_fresh")
+    ),
+    (fork, "check_fork", [fork]),
     (chain, "time_is_not_ahead", [light]),
 ]
 SHIFTED: dict[type[ast.cmpop], type[ast.cmpop]] = {
