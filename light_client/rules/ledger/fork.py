@@ -73,7 +73,7 @@ def fork_from_bytes(raw: bytes) -> Fork:
     Raises:
         RuleViolation: ENC-xx, LED-30, CNS-02 for other bytes, LC-19 for another shape.
     """
-    wire = decode(raw, max_bytes=MAX_FORK_BYTES, max_depth=4, max_items=256)
+    wire: Any = decode(raw, max_bytes=MAX_FORK_BYTES, max_depth=4, max_items=256)
     if type(wire) is not tuple or len(wire) != 2 or any(type(s) is not tuple or len(s) != 2 for s in wire):
         raise RuleViolation("LC-19", "a fork is two certified headers", got=wire, expected="2 pairs")
     first, second = (
