@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from light_client.rules import ancestry, checkpoint
-from light_client.rules.checkpoint import AnchorKeys, Checkpoint
+from light_client.rules.checkpoint import Checkpoint
 from light_client.rules.crypto import public_key_of, sign
 from light_client.rules.ledger import fork
 from light_client.rules.ledger.block import Header
 from light_client.rules.ledger.committee import Committee
 from light_client.rules.ledger.fork import CertifiedHeader, Fork, fork_of
+from light_client.rules.ledger.registry import MinerRegistry
 from light_client.rules.light import TrustedState
 from light_client.rules.verdict import Accepted, Rejected
 from tests.ledger_kit import certificate_of, secret
@@ -77,8 +78,10 @@ ANCESTORS: dict[str, tuple[str, Case]] = {
     ),
 }
 
-REGISTRY_SECRETS = tuple(secret(number) for number in range(21, 24))
-ANCHOR = AnchorKeys(tuple(public_key_of(key) for key in REGISTRY_SECRETS), 2)
+REGISTRY_SECRETS = tuple(sorted((secret(number) for number in range(21, 24)), key=public_key_of))
+REGISTRY = MinerRegistry(
+    threshold=2, keys=tuple(public_key_of(key) for key in REGISTRY_SECRETS), candidates=()
+)
 COMMITTEE = CHAIN.genesis.committee
 THREE = Committee(members=COMMITTEE.members[:3])
 
@@ -100,10 +103,9 @@ def _anchored(
     *,
     start: TrustedState = SECOND,
     now_ms: int = NOW_MS,
-    anchor: AnchorKeys = ANCHOR,
 ) -> str:
     verdict, after = checkpoint.verify_checkpoint(
-        start, made, anchor=anchor, params=PARAMS, now_ms=now_ms, max_drift_ms=10_000
+        start, made, registry=REGISTRY, params=PARAMS, now_ms=now_ms, max_drift_ms=10_000
     )
     if isinstance(verdict, Accepted):
         trusted = (

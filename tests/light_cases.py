@@ -47,6 +47,7 @@ from tests.light_ground import (
     THIRD,
     Case,
     rule_of,
+    trusted,
 )
 
 
@@ -179,6 +180,12 @@ UPDATES: dict[str, tuple[str, Case]] = {
         lambda: decided(TURN, following=CHAIN.genesis.committee),
     ),
     "a list where nothing changes": ("LC-07", lambda: decided(THIRD, following=THREE)),
+    "a change of committee within an epoch": (
+        "LC-25",
+        lambda: decided(
+            replace(HEADERS[3], next_committee_hash=THREE.hash()), start=trusted(3), following=THREE
+        ),
+    ),
     "a clock that stands at 1970": ("undecided LC-08", lambda: decided(THIRD, now_ms=0)),
     "a clock just behind the anchor": (
         "undecided LC-08",

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from light_client.rules import light
 from light_client.rules.errors import RuleViolation
+from light_client.rules.ledger.epochs import EpochParams
 from light_client.rules.light import LightParams, TrustedState
-from tests.ledger_kit import Chain
+from tests.ledger_kit import Chain, genesis
 
 Case = Callable[[], str]
 """Plays one situation; returns `accepted`, `undecided` with a rule, or the id of the broken rule."""
@@ -17,7 +18,7 @@ OTHER = bytes(range(32))
 
 
 def _chain() -> Chain:
-    chain = Chain()
+    chain = Chain(genesis(epochs=EpochParams(blocks=3)))
     for _ in range(7):
         chain.add()
     return chain

@@ -16,7 +16,7 @@ from light_client.rules.ancestry import (
     headers_are_linked,
     history_has_only_grown,
 )
-from light_client.rules.checkpoint import AnchorKeys, Checkpoint, verify_checkpoint
+from light_client.rules.checkpoint import Checkpoint, verify_checkpoint
 from light_client.rules.errors import RuleViolation
 from light_client.rules.holdings import TradeProof, balance_follows_from_trades, verify_trade
 from light_client.rules.ledger.audit import Followed, MarketReplica
@@ -117,12 +117,15 @@ class Belief:
             self.checked.refuse(verdict)
         return verdict
 
-    def take_checkpoint(self, made: Checkpoint, anchor: AnchorKeys, now_ms: int) -> Verdict:
+    def take_checkpoint(self, made: Checkpoint, now_ms: int) -> Verdict:
         """Judge a checkpoint of the registry; begin anew from it if it is accepted."""
+        registry = self.genesis.registry
+        if registry is None:
+            return Undecided(missing="a registry in the genesis, whose keys could vouch for a new anchor")
         verdict, after = verify_checkpoint(
             self.trusted,
             made,
-            anchor=anchor,
+            registry=registry,
             params=self.params,
             now_ms=now_ms,
             max_drift_ms=self.genesis.chain.max_drift_ms,

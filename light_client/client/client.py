@@ -233,11 +233,11 @@ class LightClient:
 
     def _take_anchor(self, message: CheckpointMessage, now_ms: int) -> list[Output]:
         """A checkpoint ends an alarm or an expiry; while nothing is wrong nobody needs one."""
-        if self.params.anchor is None or self.standing not in STUCK:
+        if self.standing not in STUCK:
             return []
         before = self.belief.trusted
         made = checkpoint_from_bytes(message.checkpoint)
-        verdict = self.belief.take_checkpoint(made, self.params.anchor, now_ms)
+        verdict = self.belief.take_checkpoint(made, now_ms)
         moved = self.belief.trusted.height > before.height
         if not isinstance(verdict, Accepted) or not moved:
             return [Report(name="checkpoint-refused", value=str(verdict))]

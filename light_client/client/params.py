@@ -8,7 +8,6 @@ from light_client.messages.anchors import CheckpointMessage, ForkMessage, Histor
 from light_client.messages.chain import Blocks, NewBlock, Unavailable, UpdateMessage
 from light_client.messages.codec import number_of
 from light_client.messages.proofs import AccountMessage, TradesMessage
-from light_client.rules.checkpoint import AnchorKeys
 from light_client.rules.light import LightParams
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
 from light_client.sync.follow import FollowParams
@@ -46,8 +45,6 @@ class ClientParams:
     follow: FollowParams = field(default_factory=FollowParams)
     servers: ServersParams = field(default_factory=ServersParams)
     witness: WitnessParams = field(default_factory=WitnessParams)
-    anchor: AnchorKeys | None = None
-    """Whose checkpoints count; None: nobody's."""
     persist_ms: int = 900_000
     """How far the trusted header may run ahead of the one on disk, ms of header time."""
     replay_blocks: int = 50_000

@@ -7,27 +7,20 @@ keys, named in the genesis, then say which header to go on from: k of its n keys
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from light_client.rules.crypto import tagged_hash, verify
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.block import Header, header_from_wire
 from light_client.rules.ledger.committee import Committee, committee_from_wire
+from light_client.rules.ledger.registry import MinerRegistry
 from light_client.rules.light import LightParams, TrustedState
 from light_client.rules.units import SIGNATURE_BYTES
 from light_client.rules.verdict import Accepted, Rejected, Undecided, Verdict
 
 MAX_CHECKPOINT_BYTES = 12 << 10
 """A header, two committees of 64 and as many signatures as a registry has keys."""
-
-
-class AnchorKeys(NamedTuple):
-    """Whose word makes a new anchor: the registry's keys, as the genesis names them."""
-
-    keys: tuple[bytes, ...]
-    threshold: int
-    """How many of them must sign."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +74,9 @@ def checkpoint_from_bytes(raw: bytes) -> Checkpoint:
     )
 
 
-def checkpoint_is_signed(checkpoint: Checkpoint, chain_id: bytes, anchor: AnchorKeys) -> None:
+def checkpoint_is_signed(checkpoint: Checkpoint, chain_id: bytes, registry: MinerRegistry) -> None:
     """LC-17: of this chain, with the committees that its header names, signed by enough distinct registry keys."""
-    header, (keys, threshold) = checkpoint.header, anchor
+    header, keys, threshold = checkpoint.header, registry.keys, registry.threshold
     told = (header.chain_id, header.committee_hash, header.next_committee_hash)
     if told != (chain_id, checkpoint.signers.hash(), checkpoint.committee.hash()):
         raise RuleViolation("LC-17", "chain and committees of a checkpoint", got=told[0], expected=chain_id)
@@ -124,7 +117,7 @@ def verify_checkpoint(
     trusted: TrustedState,
     checkpoint: Checkpoint,
     *,
-    anchor: AnchorKeys,
+    registry: MinerRegistry,
     params: LightParams,
     now_ms: int,
     max_drift_ms: int,
@@ -132,7 +125,7 @@ def verify_checkpoint(
     """Judge a checkpoint as a new anchor.
 
     Args:
-        anchor: the registry's keys, as the genesis names them.
+        registry: the one of the genesis, whose keys answer for new anchors too.
         now_ms: the meter's clock, UTC ms.
 
     Returns:
@@ -140,7 +133,7 @@ def verify_checkpoint(
         own clock is undecided.
     """
     try:
-        checkpoint_is_signed(checkpoint, trusted.chain_id, anchor)
+        checkpoint_is_signed(checkpoint, trusted.chain_id, registry)
         checkpoint_is_not_below_the_floor(trusted, checkpoint)
     except RuleViolation as broken:
         return Rejected(rule=broken.rule, reason=str(broken)), trusted

@@ -212,6 +212,18 @@ def next_committee_is_the_announced_one(update: Update) -> None:
         raise RuleViolation("LC-07", "next committee", got=listed.hash(), expected=announced)
 
 
+def committee_changes_at_an_epochs_end(genesis: Genesis, update: Update) -> None:
+    """LC-25: another committee is announced by the last header of an epoch only."""
+    header = update.header
+    if header.next_committee_hash != header.committee_hash and not genesis.epochs.ends_at(header.height):
+        raise RuleViolation(
+            "LC-25",
+            "a change of committee within an epoch",
+            got=header.height,
+            expected=f"a multiple of {genesis.epochs.blocks}",
+        )
+
+
 def next_committee_is_known(update: Update) -> None:
     """LC-09: whoever signs after the header is known: the same committee, or one that is listed."""
     header = update.header
@@ -254,6 +266,7 @@ def verify_update(
         committee_is_the_known_one(trusted, update)
         certificate_is_for_the_header(update)
         header_continues_history(trusted, update)
+        committee_changes_at_an_epochs_end(genesis, update)
         next_committee_is_the_announced_one(update)
         check_quorum(trusted.committee, trusted.chain_id, update.certificate, verify)
     except RuleViolation as broken:

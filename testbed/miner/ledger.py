@@ -186,7 +186,7 @@ class Ledger:
         self.tip = self.tip.extend(block.header)
         self.history.append(self.tip.header_hash)
         if block.header.next_committee_hash != block.header.committee_hash:
-            self.turns[block.header.height] = self.committee
+            self.turns[block.header.height] = state.committee
         self._outcomes.clear()
 
     def _index(self, offer_id: OfferId, offer: OpenOffer | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from light_client.messages.anchors import GetHistory, HistoryMessage
+from light_client.messages.anchors import CheckpointMessage, GetCheckpoint, GetHistory, HistoryMessage
 from light_client.messages.chain import (
     MAX_UPDATES,
     Announce,
@@ -25,6 +25,7 @@ from light_client.messages.proofs import (
     ProvenTrade,
     TradesMessage,
 )
+from light_client.rules.checkpoint import Checkpoint, checkpoint_from_bytes, checkpoint_is_signed
 from light_client.rules.holdings import TradeProof
 from light_client.rules.ledger.records import account_key, encode_account, encode_offer, offer_key
 from light_client.rules.light import Update
@@ -41,11 +42,13 @@ _ANSWER_BYTES = 4 << 20
 
 
 class Server:
-    """Answers requests out of the ledger; keeps nothing but the list of followers."""
+    """Answers requests out of the ledger; keeps nothing but the list of followers and a checkpoint."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._followers: dict[PeerName, tuple[Announce, int]] = {}
+        self._checkpoint: Checkpoint | None = None
+        """The newest that the registry signed, as far as it came here."""
 
     def answer(self, request: Message, peer: PeerName, now_ms: int) -> Message | None:
         """The answer to a request of a follower; None if it needs none, or is no request."""
@@ -59,6 +62,10 @@ class Server:
                 answer = self._update(request)
             case GetHistory():
                 answer = self._history(request)
+            case GetCheckpoint():
+                answer = self._anchor(request)
+            case CheckpointMessage():
+                self._take_checkpoint(request)
             case GetTrades():
                 answer = self._trades(request)
             case GetAccount():
@@ -149,6 +156,24 @@ class Server:
             inclusion=ledger.history.inclusion_proof(height - 1, size) if older else (),
             consistency=ledger.history.consistency_proof(height - 1, size) if older and height > 1 else (),
         )
+
+    def _anchor(self, request: GetCheckpoint) -> Message:
+        if self._checkpoint is None or self._checkpoint.header.height <= request.above_height:
+            return self._refuse(request)
+        return CheckpointMessage(checkpoint=self._checkpoint.encode())
+
+    def _take_checkpoint(self, message: CheckpointMessage) -> None:
+        """Keep the registry's newest checkpoint, from whomever it comes, for meters whose trusting period is over.
+
+        Raises:
+            RuleViolation: LC-17 for one that the registry did not sign.
+        """
+        made, registry = checkpoint_from_bytes(message.checkpoint), self._ledger.genesis.registry
+        if registry is None:
+            return
+        checkpoint_is_signed(made, self._ledger.state.chain_id, registry)
+        if self._checkpoint is None or made.header.height > self._checkpoint.header.height:
+            self._checkpoint = made
 
     def _trades(self, request: GetTrades) -> Message:
         proven = self._ledger.proven_trades(request.interval)

@@ -91,9 +91,9 @@ def test_a_header_from_the_future_is_neither_taken_nor_held_against_anyone(trade
 def test_a_body_waits_for_its_header(traded: Chain) -> None:
     belief = Belief(traded.genesis)
     body = traded.blocks[0].body.encode()
-    assert isinstance(belief.take_body(body), Undecided)
+    assert isinstance(belief.take_body(traded.blocks[0].header, body), Undecided)
     belief.take_update(update_of(traded, 2), traded.tip.time_ms)
-    assert isinstance(belief.take_body(body), Undecided), (
+    assert isinstance(belief.take_body(traded.blocks[0].header, body), Undecided), (
         "the header of height 2 was taken before the body of height 1"
     )
 

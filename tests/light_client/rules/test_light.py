@@ -198,6 +198,7 @@ SWEPT: list[tuple[ModuleType, str, list[ModuleType]]] = [
             "header_continues_history",
             "clock_is_set",
             "next_committee_is_the_announced_one",
+            "committee_changes_at_an_epochs_end",
             "next_committee_is_known",
         )
     ),
