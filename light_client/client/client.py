@@ -6,18 +6,18 @@ server block by block, asks a second one now and then, and stops trading when a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from random import Random
 
+from light_client.client.alarm import fork_reason, proven_fork, raise_alarm
 from light_client.client.belief import Belief
 from light_client.client.comparison import Comparison
 from light_client.client.intake import Intake, Taken
 from light_client.client.keeper import Keeper
-from light_client.client.news import Halted, Output
+from light_client.client.news import Output
 from light_client.client.params import ANCHOR_TIMER, ANSWER_BYTES, ClientParams
-from light_client.client.proofs import OwnProofs, OwnTrade
+from light_client.client.proofs import OwnProofs, level_of
 from light_client.client.situation import FOLLOWS, STUCK, Situation
-from light_client.client.status import ProofLevel, Standing, Status
+from light_client.client.status import Standing, Status
 from light_client.messages.anchors import (
     CheckpointMessage,
     ForkMessage,
@@ -37,12 +37,10 @@ from light_client.messages.codec import Message, decode_message, encode_message,
 from light_client.messages.proofs import AccountMessage, TradesMessage
 from light_client.rules.checkpoint import checkpoint_from_bytes
 from light_client.rules.errors import RuleViolation
-from light_client.rules.ledger.fork import Fork, fork_from_bytes
+from light_client.rules.ledger.fork import Fork
 from light_client.rules.ledger.genesis import Genesis
-from light_client.rules.ledger.records import Account
 from light_client.rules.ledger.transactions import ReadTransaction, decode_transaction
 from light_client.rules.light import Update
-from light_client.rules.units import Address
 from light_client.rules.verdict import Accepted, Rejected, Undecided, Verdict
 from light_client.session.actor import Effect, PeerName, Report, Send, SetTimer, Storage
 from light_client.store import trust
@@ -77,7 +75,7 @@ class LightClient:
         remembered = trust.recall(storage, genesis.chain_id())
         self.belief = Belief(genesis, self.params.light, read, remembered)
         self.servers = Servers(servers, chance, self.params.servers)
-        self.proofs = OwnProofs(self.belief)
+        self.proofs = OwnProofs(self.belief, self.servers)
         self._genesis = genesis
         self._follower = self.params.follow.follower_of(self.servers)
         self._comparison = Comparison(self.belief, self.servers, chance, self.params.witness)
@@ -119,7 +117,7 @@ class LightClient:
         belief = self.belief
         return Status(
             standing=self.standing,
-            level=self._level(),
+            level=level_of(belief, self.proofs.unproven),
             why=self._situation.why,
             height=belief.trusted.height,
             header_time_ms=belief.trusted.time_ms,
@@ -130,13 +128,6 @@ class LightClient:
             unproven_trades=self.proofs.unproven,
             refused=dict(belief.checked.by_rule),
         )
-
-    def _level(self) -> ProofLevel:
-        if self.belief.trusted.height == 0:
-            return ProofLevel.NONE
-        if self.belief.replica.height >= self.belief.trusted.height:
-            return ProofLevel.SOLUTIONS
-        return ProofLevel.HEADERS if self.proofs.unproven else ProofLevel.OWN_TRADES
 
     # -- events --------------------------------------------------------------------------------------------------------
 
@@ -384,7 +375,7 @@ class LightClient:
     def _judged(self, peer: PeerName, found: list[Effect] | Fork | Fault, now_ms: int) -> list[Output]:
         """Act upon what the comparison with a witness came to."""
         if isinstance(found, Fork):
-            return self._halt(f"two certified headers of height {found.height}", found, now_ms)
+            return self._halt(fork_reason(found), found, now_ms)
         if isinstance(found, Fault):
             if (
                 found is Fault.BEHIND
@@ -398,37 +389,11 @@ class LightClient:
 
     def _told_of_fork(self, message: ForkMessage, now_ms: int) -> list[Output]:
         """Somebody says that the chain has forked: believe it if it is proven against what is trusted here."""
-        fork = fork_from_bytes(message.fork)
-        for side in (fork.first, fork.second):
-            proven = (
-                self.belief.contradicts(side) if self.belief.header_at(fork.height) != side.header else None
-            )
-            if proven is not None:
-                return self._halt(f"two certified headers of height {fork.height}", proven, now_ms)
-        return []
+        fork = proven_fork(message, self.belief)
+        return [] if fork is None else self._halt(fork_reason(fork), fork, now_ms)
 
     def _halt(self, reason: str, fork: Fork | None, now_ms: int) -> list[Output]:
         """Stop trading, keep the evidence, tell everybody; never go on by oneself."""
         self._situation.turn(Standing.HALTED, reason)
-        raw = None if fork is None else fork.encode()
-        outputs: list[Output] = [*self._keeper.now(), *trust.halt(reason, raw)]
-        if raw is not None:
-            told = encode_message(ForkMessage(fork=raw))
-            outputs += [Send(peer=peer, message=told) for peer in self.servers.names]
-            outputs.append(Report(name="fork", value=raw))
-        outputs += [Report(name="halted", value=reason), Halted(reason=reason)]
-        return outputs + self._ask_anchor(now_ms)
-
-    # -- own records ---------------------------------------------------------------------------------------------------
-
-    def want_trades(self, interval: int, trades: Iterable[OwnTrade]) -> Send:
-        """Ask for the proofs of own trades of an interval that has become final."""
-        return self.proofs.want_trades(interval, trades, self.server)
-
-    def want_balance(self, address: Address, expected: Account, from_height: int) -> Send:
-        """Ask for the proof of an own balance, as of ``from_height`` or later."""
-        return self.proofs.want_balance(address, expected, from_height, self.server)
-
-    def want_proofs_again(self) -> list[Send]:
-        """Ask again for proofs of trades that did not come."""
-        return self.proofs.again(self.server)
+        alarm = raise_alarm(reason, fork, self.servers.names)
+        return [*self._keeper.now(), *alarm, *self._ask_anchor(now_ms)]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from light_client.client.belief import Belief
 from light_client.client.news import BalanceVerified
+from light_client.client.status import ProofLevel
 from light_client.messages.codec import encode_message
 from light_client.messages.proofs import AccountMessage, GetAccount, GetTrades, TradesMessage
 from light_client.rules.ledger.records import Account
@@ -18,7 +19,8 @@ from light_client.rules.market.clearing import Trade
 from light_client.rules.market.offer import Offer
 from light_client.rules.units import Address, OfferId
 from light_client.rules.verdict import Accepted, Rejected
-from light_client.session.actor import PeerName, Send
+from light_client.session.actor import Send
+from light_client.sync.servers import Servers
 
 
 class OwnTrade(NamedTuple):
@@ -39,8 +41,9 @@ class _Balance(NamedTuple):
 class OwnProofs:
     """Proofs of own trades and balances that are still to come."""
 
-    def __init__(self, belief: Belief) -> None:
+    def __init__(self, belief: Belief, servers: Servers) -> None:
         self._belief = belief
+        self._servers = servers
         self._trades: dict[int, dict[OfferId, OwnTrade]] = {}
         self._balances: dict[Address, _Balance] = {}
 
@@ -49,25 +52,26 @@ class OwnProofs:
         """How many own trades are not proven yet."""
         return sum(len(waiting) for waiting in self._trades.values())
 
-    def want_trades(self, interval: int, trades: Iterable[OwnTrade], server: PeerName) -> Send:
+    def want_trades(self, interval: int, trades: Iterable[OwnTrade]) -> Send:
         """Ask for the proofs of own trades of an interval that has become final."""
         waiting = self._trades.setdefault(interval, {})
         waiting.update((OfferId(own.trade.offer_id), own) for own in trades)
-        return self._request(interval, server)
+        return self._request(interval)
 
-    def want_balance(self, address: Address, expected: Account, from_height: int, server: PeerName) -> Send:
-        """Ask for an own account, which must be what the verified trades give."""
+    def want_balance(self, address: Address, expected: Account, from_height: int) -> Send:
+        """Ask for an own account, as of ``from_height`` or later, which must be what the verified trades give."""
         self._balances[address] = _Balance(expected, from_height)
         request = GetAccount(address=address, height=self._belief.replica.height)
-        return Send(peer=server, message=encode_message(request))
+        return Send(peer=self._servers.primary, message=encode_message(request))
 
-    def again(self, server: PeerName) -> list[Send]:
+    def again(self) -> list[Send]:
         """Ask again for the trades that are still to be proven."""
-        return [self._request(interval, server) for interval in self._trades]
+        return [self._request(interval) for interval in self._trades]
 
-    def _request(self, interval: int, server: PeerName) -> Send:
+    def _request(self, interval: int) -> Send:
         offers = tuple(sorted(self._trades[interval]))
-        return Send(peer=server, message=encode_message(GetTrades(interval=interval, offers=offers)))
+        request = GetTrades(interval=interval, offers=offers)
+        return Send(peer=self._servers.primary, message=encode_message(request))
 
     def take_trades(self, message: TradesMessage) -> bool:
         """Check proofs of own trades: in the block, within the offer, and as derived.
@@ -114,3 +118,12 @@ class OwnProofs:
             return None
         del self._balances[message.address]
         return BalanceVerified(address=message.address, height=message.height)
+
+
+def level_of(belief: Belief, unproven: int) -> ProofLevel:
+    """How much of the newest trusted header is proven, with so many own trades still to be proven."""
+    if belief.trusted.height == 0:
+        return ProofLevel.NONE
+    if belief.replica.height >= belief.trusted.height:
+        return ProofLevel.SOLUTIONS
+    return ProofLevel.HEADERS if unproven else ProofLevel.OWN_TRADES

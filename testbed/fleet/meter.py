@@ -262,7 +262,7 @@ class EmulatedMeter:
                 effects.append(Report(name="offer-to-final-ms", value=now_ms - order.sent_at_ms))
         if own:
             trades = [OwnTrade(order.offer, trade) for order, trade in own]
-            effects.append(self.client.want_trades(block.header.clearing.interval, trades))
+            effects.append(self.client.proofs.want_trades(block.header.clearing.interval, trades))
         if self._orders.close_ended(block.followed.ended, block.header.height):
             delay_ms = self._chance.randrange(1, self._genesis.market.interval_s * 1_000)
             effects.append(SetTimer(name="settle", at_ms=now_ms + delay_ms))
@@ -272,11 +272,11 @@ class EmulatedMeter:
         """Ask for the balances of ended orders; ask again for what was not answered."""
         ended = [order for order in self._orders.at(Stage.CLOSED, Stage.MISSED) if order.granted]
         effects: list[Effect] = [
-            self.client.want_balance(order.key.address, order.expected_account(), order.ended_height)
+            self.client.proofs.want_balance(order.key.address, order.expected_account(), order.ended_height)
             for order in ended
             if order.ask_again_ms <= now_ms
         ]
-        effects += self.client.want_proofs_again()
+        effects += self.client.proofs.again()
         if ended or effects:
             effects.append(SetTimer(name="settle", at_ms=now_ms + 3 * self._params.resend_ms))
         return effects
