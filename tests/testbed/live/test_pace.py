@@ -44,7 +44,9 @@ def test_what_belongs_to_an_interval_stays_within_it(speed: int) -> None:
     assert paced["chain"].solve_deadline_ms < 900_000
     assert paced["miner_params"].batch_ms < 900_000
     assert paced["meter_params"].quiet_ms < 900_000
-    assert paced["meter_params"].client.follow.poll_ms < SUBSCRIPTION_MS, "a subscription is renewed before it ends"
+    assert paced["meter_params"].client.follow.poll_ms < SUBSCRIPTION_MS, (
+        "a subscription is renewed before it ends"
+    )
 
 
 def test_the_floors_are_needed() -> None:
