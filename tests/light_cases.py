@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from light_client.rules import light, statetree
-from light_client.rules.crypto import sign
+from light_client.rules.crypto import public_key_of, sign
 from light_client.rules.ledger.block import Header
-from light_client.rules.ledger.committee import Committee, QuorumCertificate, VoteKind, vote_message
+from light_client.rules.ledger.committee import Committee, Member, QuorumCertificate, VoteKind, vote_message
 from light_client.rules.light import TrustedState, Update
 from light_client.rules.statetree import Node, StateProof, prove, update
 from light_client.rules.verdict import Accepted, Rejected
@@ -21,6 +21,7 @@ from tests.holding_cases import BALANCES, TRADES
 from tests.ledger_kit import (
     MINER_SECRETS,
     certificate_of,
+    secret,
 )
 from tests.light_ground import (
     AT_GENESIS,
@@ -72,8 +73,17 @@ def _certified(header: Header, **changes: object) -> QuorumCertificate:
 def _mixed(header: Header, field: str, value: object) -> QuorumCertificate:
     """Return a certificate whose one field differs, signed over exactly what it says."""
     made = replace(certificate_of(CHAIN.chain_id, header, (0, 1, 2)), **{field: value})  # type: ignore[arg-type]
+    return _signed(made, MINER_SECRETS[:3])
+
+
+def _signed(made: QuorumCertificate, keys: Iterable[bytes]) -> QuorumCertificate:
     message = vote_message(VoteKind.PRECOMMIT, CHAIN.chain_id, made.height, made.round_, made.header_hash)
-    return replace(made, signatures=tuple(sign(miner, message) for miner in MINER_SECRETS[:3]))
+    return replace(made, signatures=tuple(sign(key, message) for key in keys))
+
+
+def _by_strangers(header: Header) -> QuorumCertificate:
+    """Return a certificate of a committee that nobody elected."""
+    return _signed(certificate_of(CHAIN.chain_id, header, (0, 1, 2)), STRANGER_SECRETS)
 
 
 GOOD = certificate_of(CHAIN.chain_id, THIRD, (0, 1, 2))
@@ -81,6 +91,9 @@ ROUND_TWO = replace(THIRD, round_=2)
 THREE = Committee(members=CHAIN.genesis.committee.members[:3])
 SMALL = replace(SECOND, committee=THREE)
 OF_SMALL = replace(THIRD, committee_hash=THREE.hash(), next_committee_hash=THREE.hash())
+STRANGER_SECRETS = tuple(secret(number) for number in (51, 52, 53))
+STRANGERS = Committee(members=tuple(Member(public_key=public_key_of(key)) for key in STRANGER_SECRETS))
+OF_STRANGERS = replace(THIRD, committee_hash=STRANGERS.hash(), next_committee_hash=STRANGERS.hash())
 TURN = replace(THIRD, next_committee_hash=THREE.hash())
 """The last header of an epoch."""
 EXPIRY = SECOND.time_ms + PARAMS.trusting_period_ms
@@ -168,6 +181,18 @@ UPDATES: dict[str, tuple[str, Case]] = {
         lambda: decided(TURN, following=CHAIN.genesis.committee),
     ),
     "a list where nothing changes": ("LC-07", lambda: decided(THIRD, following=THREE)),
+    "a header of strangers": (
+        "LC-04",
+        lambda: decided(
+            OF_STRANGERS,
+            following=STRANGERS,
+            certificate=_by_strangers(OF_STRANGERS),
+        ),
+    ),
+    "a header of the old committee after a turn": (
+        "LC-04",
+        lambda: decided(THIRD, start=replace(SECOND, committee=THREE), following=CHAIN.genesis.committee),
+    ),
     "a change of committee within an epoch": (
         "LC-25",
         lambda: decided(
