@@ -95,7 +95,7 @@ class Intake:
             return [_answer(peer, self._refusal(broken, tx_id, peer, now_ms))]
         waits = not self._relay.empty
         self._relay.add(raw, tx_id, peer)
-        if self._relay.due or raw == self.solutions.best:
+        if not self._params.relay_ms or self._relay.due or raw == self.solutions.best:
             out += self.relay()
         elif not waits:
             out.append(SetTimer(name=RELAY_TIMER, at_ms=now_ms + self._params.relay_ms))

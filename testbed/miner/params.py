@@ -54,7 +54,7 @@ class MinerParams:
     last_call_ms: int = 2_000
     """How long before a gate closes whatever waits is put into a block, however short it has waited."""
     relay_ms: int = 20
-    """How long a transaction waits for others before it is sent on to the other miners, together with them."""
+    """How long a transaction waits for others before it is sent on to the other miners, together with them; 0: not."""
     block_txs: int = 5_000
     """Most transactions in a block of ours: what voters can judge well within their patience."""
     resend_ms: int = 2_000

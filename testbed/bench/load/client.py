@@ -35,8 +35,8 @@ _PAUSE_MS = 1_000
 """Between the last grant's block and the first offer."""
 _GRANT_AGAIN_MS = 3_000
 _PUT_OFF_RULES = ("POOL-01", "POOL-02", "POOL-03", "POOL-04")
-DONE = "load.done"
-FAILED = "load.failed"
+BEGUN, FINAL, DONE, FAILED = "load.begun", "load.final", "load.done", "load.failed"
+"""Reports: the first offer left, so many are final, all of them are, nothing has become final for too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,11 +119,12 @@ class LoadClient:
             return []
         if now_ms - self._progress_ms > self._pace.patience_ms:
             return self._finish(FAILED)
+        effects: list[Effect] = [SetTimer(name="tick", at_ms=now_ms + _TICK_MS)]
         if not self._begun:
             self._begun, self._ticked_ms = True, now_ms
+            effects.append(Report(name=BEGUN))
         self._owed += (now_ms - self._ticked_ms) * self._pace.per_second / 1_000
         self._ticked_ms = now_ms
-        effects: list[Effect] = [SetTimer(name="tick", at_ms=now_ms + _TICK_MS)]
         room = self._pace.window - len(self.finals.under_way)
         self._owed = min(self._owed, max(room, 0))
         while self._owed >= 1 and self._waiting:
@@ -171,7 +172,7 @@ class LoadClient:
             return [SetTimer(name="tick", at_ms=now_ms + _PAUSE_MS)]
         if self._begun and not self.finished and not self._waiting and not self.finals.under_way:
             return self._finish(DONE)
-        return []
+        return [Report(name=FINAL, value=self.finals.done)]
 
     def _finish(self, name: str) -> list[Effect]:
         self.finished = True

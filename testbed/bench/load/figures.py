@@ -57,7 +57,8 @@ class Finals:
     _last_ms: int = 0
     _latencies: list[int] = field(default_factory=list)
     _blocks: list[tuple[int, int]] = field(default_factory=list)
-    _done: int = 0
+    done: int = 0
+    """Offers that are final."""
 
     def submitted(self, tx_id: bytes, now_ms: int) -> None:
         """An offer was handed in, for the first time or again."""
@@ -78,7 +79,7 @@ class Finals:
                 self._latencies.append(now_ms - at_ms)
         if found:
             self._blocks.append((now_ms, found))
-            self._done += found
+            self.done += found
         return found
 
     def rate(self) -> Rate:
@@ -88,7 +89,7 @@ class Finals:
         elapsed_ms = counted[-1][0] - counted[0][0] if len(counted) > 1 else 0
         ordered = sorted(self._latencies)
         return Rate(
-            offers=self._done,
+            offers=self.done,
             blocks=len(self._blocks),
             put_off=self.put_off,
             sustained_per_s=sum(count for _, count in counted[1:]) * 1_000 / elapsed_ms

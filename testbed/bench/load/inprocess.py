@@ -87,7 +87,7 @@ def measure_in_process(
     """Run the workload until everything is final.
 
     Args:
-        on_final: told after each block how many offers are not final yet.
+        on_final: told after each block how many offers are final.
 
     Raises:
         LoadError: it did not become final.
@@ -121,7 +121,7 @@ def measure_in_process(
         nonlocal height
         if miners[0].actor.ledger.height != height:
             height = miners[0].actor.ledger.height
-            on_final(client.finals.rate().offers)
+            on_final(client.finals.done)
         return client.finished
 
     simulator.run(until_ms, ended)
