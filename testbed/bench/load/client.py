@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from light_client.messages.chain import Announce, Blocks, CertifiedBlock, Subscribe
 from light_client.messages.codec import decode_message, encode_message
@@ -16,6 +17,7 @@ from light_client.rules.crypto import verify
 from light_client.rules.ledger.block import body_from_bytes, body_matches
 from light_client.rules.ledger.committee import check_quorum
 from light_client.rules.ledger.genesis import Genesis
+from light_client.rules.ledger.transactions import signer_of
 from light_client.session.actor import (
     Effect,
     Event,
@@ -34,7 +36,14 @@ _TICK_MS = 20
 _PAUSE_MS = 1_000
 """Between the last grant's block and the first offer."""
 _GRANT_AGAIN_MS = 3_000
-_PUT_OFF_RULES = ("POOL-01", "POOL-02", "POOL-03", "POOL-04")
+_BURST = 256
+"""Most offers handed in at one tick: four queues of a transport take them without dropping any."""
+_SILENCE_MS = 3_000
+"""After how long something is handed in again that was not answered: it may have been dropped on the way."""
+_AGAIN_MS = 500
+"""After how long something is handed in again that came before what it follows."""
+Row: TypeAlias = tuple[bytes, PeerName, bytes]
+"""Identity of an offer, who gets it, and the message."""
 BEGUN, FINAL, DONE, FAILED = "load.begun", "load.final", "load.done", "load.failed"
 """Reports: the first offer left, so many are final, all of them are, nothing has become final for too long."""
 
@@ -69,7 +78,7 @@ class LoadClient:
         Args:
             servers: the miners; blocks are taken from the first.
             grants: signed batches of grants, raw.
-            offers: signed offers, raw, those of one address in ascending order.
+            offers: signed offers, raw, those of one address in ascending order; they all go to one miner.
         """
         self.name = name
         self.finals = Finals(warm_up_ms=pace.warm_up_ms)
@@ -79,10 +88,19 @@ class LoadClient:
         self._pace = pace
         self._grants = {tx_id_of(raw): raw for raw in grants}
         self._waiting = deque(
-            (tx_id_of(raw), self._servers[turn % len(self._servers)], encode_message(SubmitTx(raw=raw)))
-            for turn, raw in enumerate(offers)
+            (
+                tx_id_of(raw),
+                self._servers[signer_of(raw)[-1] % len(servers)],
+                encode_message(SubmitTx(raw=raw)),
+            )
+            for raw in offers
         )
-        self._handed_in: dict[bytes, tuple[bytes, PeerName, bytes]] = {}
+        self._handed_in: dict[bytes, Row] = {}
+        self._later: deque[tuple[int, Row]] = deque()
+        """Until when something was put off, ms, and what."""
+        self._silent: deque[tuple[int, Row]] = deque()
+        """When something is handed in again unless it is answered by then, ms, and what."""
+        self._unanswered: set[bytes] = set()
         self._begun = False
         self._owed = 0.0
         self._ticked_ms = 0
@@ -125,16 +143,33 @@ class LoadClient:
             effects.append(Report(name=BEGUN))
         self._owed += (now_ms - self._ticked_ms) * self._pace.per_second / 1_000
         self._ticked_ms = now_ms
+        effects += self._again(now_ms)
         room = self._pace.window - len(self.finals.under_way)
         self._owed = min(self._owed, max(room, 0))
-        while self._owed >= 1 and self._waiting:
+        while self._owed >= 1 and self._waiting and len(effects) < _BURST:
             self._owed -= 1
             row = self._waiting.popleft()
-            tx_id, server, message = row
+            tx_id, _, _ = row
             self._handed_in[tx_id] = row
             self.finals.submitted(tx_id, now_ms)
-            effects.append(Send(peer=server, message=message))
+            effects.append(self._hand_in(row, now_ms))
         return effects
+
+    def _again(self, now_ms: int) -> list[Effect]:
+        """What was put off until now, and what was not answered."""
+        again: list[Effect] = []
+        for queue in (self._later, self._silent):
+            while queue and queue[0][0] <= now_ms and len(again) < _BURST:
+                _, row = queue.popleft()
+                if queue is self._later or row[0] in self._unanswered:
+                    again.append(self._hand_in(row, now_ms))
+        return again
+
+    def _hand_in(self, row: Row, now_ms: int) -> Effect:
+        tx_id, server, message = row
+        self._unanswered.add(tx_id)
+        self._silent.append((now_ms + _SILENCE_MS, row))
+        return Send(peer=server, message=message)
 
     def _received(self, raw: bytes, now_ms: int) -> list[Effect]:
         message = decode_message(raw)
@@ -142,15 +177,18 @@ class LoadClient:
             for block in message.blocks:
                 self._block(block, now_ms)
             return self._after_block(now_ms)
-        if isinstance(message, TxResult) and not message.accepted:
-            return self._refused(message)
+        if isinstance(message, TxResult):
+            self._unanswered.discard(message.tx_id)
+            return [] if message.accepted else self._refused(message, now_ms)
         return []
 
-    def _refused(self, answer: TxResult) -> list[Effect]:
+    def _refused(self, answer: TxResult, now_ms: int) -> list[Effect]:
+        """Come again when the miner says; at once where an earlier offer of the same address was put off."""
         row = self._handed_in.get(answer.tx_id)
-        if answer.rule in _PUT_OFF_RULES and row is not None:
+        pause_ms = answer.retry_ms or (_AGAIN_MS if answer.rule == "LED-09" else 0)
+        if pause_ms and row is not None:
             self.finals.put_off += 1
-            self._waiting.append(row)
+            self._later.append((now_ms + pause_ms, row))
             return []
         return [Report(name="load.refused", value=(answer.rule, answer.reason))]
 
@@ -163,6 +201,7 @@ class LoadClient:
         for tx_id in tx_ids:
             self._grants.pop(tx_id, None)
             self._handed_in.pop(tx_id, None)
+            self._unanswered.discard(tx_id)
         if self.finals.block(tx_ids, now_ms):
             self._progress_ms = now_ms
 

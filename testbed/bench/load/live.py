@@ -44,10 +44,17 @@ class Live:
     memory_mb: Mapping[str, float]
     """Most resident memory of each process, MB."""
 
+    @property
+    def per_cpu_s(self) -> float:
+        """Offers made final for one CPU second of all processes together, the client included; 0 if not known."""
+        spent_s = sum(self.cpu_s.values())
+        return float(self.rate["offers"]) / spent_s if spent_s else 0.0
+
     def document(self) -> dict[str, Any]:
         """For JSON."""
         return {
             **self.rate,
+            "offers_per_cpu_s_of_all_processes": round(self.per_cpu_s, 1),
             "cpu_s": rounded(dict(self.cpu_s)),
             "memory_mb": rounded(dict(self.memory_mb)),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,6 +37,11 @@ def secret_of(role: int, number: int) -> bytes:
     return bytes(23) + bytes((role,)) + (number + 1).to_bytes(8, "big")
 
 
+def miner_secret(seat: int) -> bytes:
+    """The key of a miner."""
+    return secret_of(_MINER, seat)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Workload:
     """A chain and what is handed in to it. No gate closes during a run, so that only the ledger is measured."""
@@ -63,7 +68,7 @@ class Workload:
     @cached_property
     def genesis(self) -> Genesis:
         """The chain's first agreement."""
-        members = (Member(public_key=public_key_of(secret_of(_MINER, seat))) for seat in range(MINERS))
+        members = (Member(public_key=public_key_of(miner_secret(seat))) for seat in range(MINERS))
         return Genesis(
             name="test-load",
             genesis_time_ms=self.start_ms - 1,
@@ -81,7 +86,7 @@ class Workload:
 
     def miner(self, seat: int, storage: Storage) -> Miner:
         """A member of the committee."""
-        key = secret_of(_MINER, seat)
+        key = miner_secret(seat)
         return Miner(
             name=self.miner_names[seat],
             genesis=self.genesis,
@@ -96,16 +101,19 @@ class Workload:
         """Address of a home."""
         return Address(address_of(public_key_of(secret_of(_HOME, number))))
 
+    def assets(self) -> list[Asset]:
+        """What every address is granted."""
+        return [self._asset(number) for number in range(self.addresses)]
+
     def grants(self) -> list[SignedTransaction]:
         """Assets for all addresses, in batches as the operator sends them."""
-        batches = []
-        for sequence, first in enumerate(range(0, self.addresses, MAX_GRANTS)):
-            numbers = range(first, min(first + MAX_GRANTS, self.addresses))
-            batches.append(self.grant(sequence, [self._asset(number) for number in numbers]))
-        return batches
+        assets = self.assets()
+        batches = range(0, len(assets), MAX_GRANTS)
+        return [
+            self._grant(number, assets[first : first + MAX_GRANTS]) for number, first in enumerate(batches)
+        ]
 
-    def grant(self, sequence: int, assets: Sequence[Asset]) -> SignedTransaction:
-        """One batch of grants."""
+    def _grant(self, sequence: int, assets: Sequence[Asset]) -> SignedTransaction:
         ordered = tuple(sorted(assets, key=lambda asset: asset.address))
         batch = GrantAssets(sequence=sequence, assets=ordered)
         return sign_transaction(batch, self.genesis.chain_id(), secret_of(_DSO, 0))
@@ -136,10 +144,7 @@ class Workload:
         post = PostOffer(sequence=sequence, offer=offer)
         return sign_transaction(post, self.genesis.chain_id(), secret_of(_HOME, home))
 
-    def offers_raw(self, on_done: Callable[[int], None] = lambda _: None) -> list[bytes]:
+    def offers_raw(self) -> list[bytes]:
         """All offers, signed, in the order in which they are handed in: the first of every address, the second, ..."""
-        found = []
-        for sequence in range(self.offers_each):
-            found += [self.offer(home, sequence).raw for home in range(self.addresses)]
-            on_done(self.addresses)
-        return found
+        turns = range(self.offers_each)
+        return [self.offer(home, sequence).raw for sequence in turns for home in range(self.addresses)]
