@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print; a missed target is said, not a failure: it may be the machine."""
     from testbed.bench.audit import ASKED_S, measure_audit
     from testbed.bench.cases import case_of
+    from testbed.bench.parsing import ASKED_RATIO, DisagreementError, measure_parsing
     from testbed.bench.suite import COPIES, cases_of, growth, judged, run_suite
     from testbed.scenarios.errors import ScenarioError
     from testbed.solver.errors import SolverError
@@ -76,6 +77,10 @@ def run(args: argparse.Namespace) -> int:
         measure_audit(case_of(base, copies=1, priced=priced, limited=False, day=True), repeats=7)
         for priced in (False, True)
     ]
+    try:
+        parsing = list(measure_parsing(_shared() / "vectors" / "sml", repeats=9 if args.quick else 51))
+    except DisagreementError as error:
+        raise CommandError(str(error)) from None
     targets = judged(timings)
     document = {
         "data": base.name,
@@ -83,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
         "growth_exponents": growth(timings),
         "targets": targets,
         "audits": [audit.document() for audit in audits],
+        "parsing": [timing.document() for timing in parsing],
     }
     lines = [f"data: {base.name}; times in ms, medians", _HEAD, *(_line(timing) for timing in timings)]
     lines += [f"growth of {kind}: offers^{exponent}" for kind, exponent in growth(timings).items()]
@@ -96,6 +102,11 @@ def run(args: argparse.Namespace) -> int:
         f" {audit.audit_s * 1e3:.0f} ms, asked {ASKED_S * 1e3:.0f}"
         for audit in audits
     ]
+    lines += [
+        f"{'met' if timing.met else 'MISSED'}: parsing {timing.case}, {timing.ours_s / timing.telegrams * 1e6:.0f} us a"
+        f" telegram, {timing.ratio:.1f} times as fast as {timing.other}, asked {ASKED_RATIO:g}"
+        for timing in parsing
+    ]
     console.result(_SCHEMA, document, lines)
     return Exit.OK
 
@@ -105,8 +116,13 @@ def _base(args: argparse.Namespace) -> "Base":
 
     if args.transax is not None:
         return published_day(args.transax)
-    folder = Path(os.environ.get("GRIDLIGHT_SHARED") or "../shared") / "data" / "transax" / "withBattery"
+    folder = _shared() / "data" / "transax" / "withBattery"
     return published_day(folder) if folder.is_dir() else shipped_day(args.scenario)
+
+
+def _shared() -> Path:
+    """Where data lie that cannot be redistributed."""
+    return Path(os.environ.get("GRIDLIGHT_SHARED") or "../shared")
 
 
 def _line(timing: "Timing") -> str:
