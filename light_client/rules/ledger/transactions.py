@@ -228,22 +228,28 @@ def _offer_from_fields(fields: tuple[Any, ...], address: Address) -> PostOffer:
     _, sequence, side, feeder, energy_j, price, flat = fields
     if type(side) is not int or side not in (0, 1):
         raise RuleViolation("MKT-03", "side of an offer", got=side, expected="0 or 1")
-    if type(flat) is not tuple or len(flat) % 2 or any(type(value) is not int for value in flat):
-        expected = "pairs of whole numbers"
-        raise RuleViolation("MKT-04", "interval ranges of an offer", got=flat, expected=expected)
-    if len(flat) == 2:  # the usual offer: half the time of the general form
-        ranges: Ranges = ((flat[0], flat[0] + flat[1]),)
-    else:
-        ranges = tuple([(first, first + length) for first, length in zip(flat[::2], flat[1::2], strict=True)])
     offer = Offer(
         side=Side.BUY if side else Side.SELL,
         feeder=feeder,
         energy_j=energy_j,
-        ranges=ranges,
+        ranges=_ranges_from_wire(flat),
         price_uc_per_kwh=price,
         address=address,
     )
     return PostOffer(sequence=sequence, offer=offer)
+
+
+def _ranges_from_wire(flat: Any) -> Ranges:
+    """Ranges out of ``(first, length, first, length, ...)``; whether they are canonical is for the offer to say."""
+    if type(flat) is tuple:
+        # The usual offer has one range, and a block has thousands of offers: a loop would take three times as long.
+        if len(flat) == 2 and type(flat[0]) is int and type(flat[1]) is int:
+            return ((flat[0], flat[0] + flat[1]),)
+        if len(flat) % 2 == 0 and all(type(value) is int for value in flat):
+            pairs = zip(flat[::2], flat[1::2], strict=True)
+            return tuple((first, first + length) for first, length in pairs)
+    expected = "pairs of whole numbers"
+    raise RuleViolation("MKT-04", "interval ranges of an offer", got=flat, expected=expected)
 
 
 _FIELDS: dict[int, int] = {
@@ -331,10 +337,10 @@ class ReadTransaction(Protocol):
 
 def _transaction_of(fields: tuple[Any, ...], public_key: bytes) -> Transaction:
     match fields[0]:
-        case Kind.GRANT_ASSETS:
-            return _grant_from_fields(fields)
         case Kind.POST_OFFER:
             return _offer_from_fields(fields, Address(address_of(public_key)))
+        case Kind.GRANT_ASSETS:
+            return _grant_from_fields(fields)
         case Kind.SUBMIT_SOLUTION:
             return SubmitSolution(solution=solution_from_wire(fields[1]))
         case Kind.REPORT_DELIVERY:
