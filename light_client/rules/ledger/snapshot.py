@@ -13,6 +13,7 @@ from typing import Any
 
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
+from light_client.rules.ledger.accountability import accountability_from_bytes
 from light_client.rules.ledger.block import Header
 from light_client.rules.ledger.chain import Tip
 from light_client.rules.ledger.committee import committee_from_wire
@@ -42,7 +43,7 @@ _IDENTITY_BYTES = {
     RecordKind.DELIVERY: PUBLIC_KEY_BYTES,
 }
 """Length of the identities of a kind; records of which there is one have none."""
-_MANDATORY = (RecordKind.META, RecordKind.CANDIDATE, RecordKind.COMMITTEE)
+_MANDATORY = (RecordKind.META, RecordKind.CANDIDATE, RecordKind.COMMITTEE, RecordKind.ACCOUNTABILITY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +156,7 @@ def restore(genesis: Genesis, header: Header, records: Iterable[Record]) -> Ledg
     missing = [kind.value for kind in _MANDATORY if kind not in seen]
     if missing:
         raise RuleViolation("LED-63", "records of a state", got=sorted(seen), expected=missing)
-    state.height = header.height
+    state.height, state.head = header.height, header.hash()
     state.tree = update(None, hashes)
     if state.root() != header.state_root:
         raise RuleViolation("LED-63", "root of a state", got=state.root(), expected=header.state_root)
@@ -186,6 +187,10 @@ def _read_candidate(state: LedgerState, record: Record) -> None:
     state.candidate = candidate_from_bytes(record.value, state.genesis.chain.max_block_bytes)
 
 
+def _read_accountability(state: LedgerState, record: Record) -> None:
+    state.accountability = accountability_from_bytes(record.value)
+
+
 def _read_committee(state: LedgerState, record: Record) -> None:
     state.committee = committee_from_wire(decode(record.value, max_bytes=MAX_RECORD_BYTES))
 
@@ -200,6 +205,7 @@ _READERS: dict[RecordKind, Callable[[LedgerState, Record], None]] = {
     RecordKind.DELIVERY: _read_delivery,
     RecordKind.META: _read_meta,
     RecordKind.CANDIDATE: _read_candidate,
+    RecordKind.ACCOUNTABILITY: _read_accountability,
     RecordKind.COMMITTEE: _read_committee,
     RecordKind.REGISTRY: _read_registry,
 }

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
+from light_client.rules.ledger.accountability import accountability_from_bytes
 from light_client.rules.ledger.block import Header
 from light_client.rules.ledger.records import (
     Amounts,
@@ -40,6 +41,7 @@ from light_client.rules.statetree import (
     subtree,
     summary_of,
     update,
+    value_hash_of,
 )
 from tests.epoch_kit import CANDIDATES, epoch_chain, finish_epoch, report
 from tests.ledger_kit import FIRST, KWH, Chain, Person, sell_everything, seller_and_buyer
@@ -80,7 +82,10 @@ def chunk(number: int, bits: int = 3) -> list[Record]:
 
 def same(one: LedgerState, other: LedgerState) -> bool:
     """Tell whether two states agree in everything."""
-    names = ("accounts", "offers", "deliveries", "meta", "candidate", "committee", "registry", "height")
+    names = (
+        *("accounts", "offers", "deliveries", "meta", "candidate", "committee", "registry"),
+        *("accountability", "height", "head"),
+    )
     return all(getattr(one, name) == getattr(other, name) for name in names) and one.root() == other.root()
 
 
@@ -207,7 +212,9 @@ def test_an_entry_told_in_its_neighbours_place_gets_nobody_in() -> None:
     assert broken.value.rule == "LED-62"
 
 
-@pytest.mark.parametrize("kind", [RecordKind.META, RecordKind.CANDIDATE, RecordKind.COMMITTEE])
+@pytest.mark.parametrize(
+    "kind", [RecordKind.META, RecordKind.CANDIDATE, RecordKind.COMMITTEE, RecordKind.ACCOUNTABILITY]
+)
 def test_a_state_lacks_nothing(kind: RecordKind) -> None:
     with pytest.raises(RuleViolation) as broken:
         restore(CHAIN.genesis, HEADER, [record for record in RECORDS if record.kind is not kind])
@@ -230,16 +237,10 @@ def test_a_state_that_a_quorum_got_wrong_does_not_add_up() -> None:
     values = {record.key(): record.value for record in forged}
     state = LedgerState(CHAIN.genesis)
     for key, value in values.items():
-        state.tree = update(state.tree, {key: _hash(value)})
+        state.tree = update(state.tree, {key: value_hash_of(value)})
     with pytest.raises(RuleViolation) as broken:
         restore(CHAIN.genesis, replace(HEADER, state_root=state.root()), forged)
     assert broken.value.rule == "LED-20"
-
-
-def _hash(value: bytes) -> bytes:
-    from light_client.rules.statetree import value_hash_of
-
-    return value_hash_of(value)
 
 
 @pytest.mark.parametrize(
@@ -298,6 +299,39 @@ META = STATE.meta.to_wire()
 def test_counters_have_one_shape(wire: object) -> None:
     with pytest.raises(RuleViolation) as broken:
         meta_from_bytes(encode(wire))  # type: ignore[arg-type]
+    assert broken.value.rule == "LED-38"
+
+
+GATE, CONVICTION = (5, bytes(32), (bytes(32),)), (bytes(33), 1, 2, 3, 4)
+
+
+def test_gates_and_convictions_read_back() -> None:
+    wire = ((GATE, (6, bytes(32), ())), (CONVICTION, (bytes(32) + b"\x01", 2, 9, 9, 9)))
+    assert accountability_from_bytes(encode(wire)).to_wire() == wire
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        0,
+        ((),),
+        (0, ()),
+        ((0,), ()),
+        ((GATE[:2],), ()),
+        ((("", *GATE[1:]),), ()),
+        (((5, bytes(31), ()),), ()),
+        (((5, bytes(32), 0),), ()),
+        (((5, bytes(32), (b"",)),), ()),
+        ((), (0,)),
+        ((), (CONVICTION[:4],)),
+        ((), ((bytes(32), *CONVICTION[1:]),)),
+        ((), ((bytes(33), 7, 2, 3, 4),)),
+        ((), ((bytes(33), 1, -2, 3, 4),)),
+    ],
+)
+def test_gates_and_convictions_have_one_shape(wire: object) -> None:
+    with pytest.raises(RuleViolation) as broken:
+        accountability_from_bytes(encode(wire))  # type: ignore[arg-type]
     assert broken.value.rule == "LED-38"
 
 
