@@ -213,7 +213,7 @@ class Unavailable:
     """Height of the newest block here."""
 
     def __post_init__(self) -> None:
-        check_number("type of the request", self.request, 1, 23)
+        check_number("type of the request", self.request, 1, 255)
         check_number("newest height", self.height)
 
     def to_wire(self) -> tuple[Any, ...]:

@@ -1,7 +1,7 @@
 """Messages to bytes and back: ``(type number, fields)`` in canonical form, under one size limit per type.
 
-Type numbers are 1 to 23, one byte on the wire, so that the limit is known before anything is decoded. A number is
-never used again for something else.
+Type numbers are 1 to 255, one byte on the wire up to 23 and two from there on, so that the limit is known before
+anything is decoded. A number is never used again for something else.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from light_client.messages.proofs import (
 )
 from light_client.messages.registry import WithdrawReply, WithdrawRequest
 from light_client.messages.shape import MAX_BODY_BYTES
+from light_client.messages.snapshots import ChunkMessage, GetChunk, GetSnapshot, SnapshotMessage
 from light_client.messages.submission import MAX_RAW_BYTES, SubmitTx, TxResult
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import LocalError, MalformedError, RuleViolation
@@ -49,6 +50,10 @@ Message = (
     | AccountMessage
     | WithdrawRequest
     | WithdrawReply
+    | GetSnapshot
+    | SnapshotMessage
+    | GetChunk
+    | ChunkMessage
 )
 
 
@@ -83,12 +88,18 @@ TYPES: Final[dict[int, _Type]] = {
     16: _Type(AccountMessage, 4 << 20),
     17: _Type(WithdrawRequest, 128 << 10),
     18: _Type(WithdrawReply, 512),
+    24: _Type(GetSnapshot, 64),
+    25: _Type(SnapshotMessage, 2 << 20),
+    26: _Type(GetChunk, 64),
+    27: _Type(ChunkMessage, 8 << 20),
 }
 """Type number -> message. The one place where numbers are given."""
 
 _NUMBERS: Final = {row.cls: number for number, row in TYPES.items()}
 _PAIR_HEAD: Final = 0x82
 """First byte of every message: an array of two."""
+_LONG_NUMBER: Final = 0x18
+"""Second byte of a message whose type number stands in the third."""
 _MAX_DEPTH: Final = 8
 _MAX_ITEMS: Final = 1 << 16
 
@@ -117,6 +128,14 @@ def encode_message(message: Message) -> bytes:
     return raw
 
 
+def type_number_of(raw: bytes) -> int:
+    """The type number that a message begins with; 0 where it begins with none."""
+    head = raw[:3]
+    if len(head) < 3 or head[0] != _PAIR_HEAD:
+        return 0
+    return head[2] if head[1] == _LONG_NUMBER else head[1]
+
+
 def decode_message(raw: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES) -> Message:
     """Read a message of unknown origin: its type and size first, then its shape, then each field.
 
@@ -127,8 +146,7 @@ def decode_message(raw: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES) -> Message
     Raises:
         RuleViolation: MSG-01 to MSG-07, ENC-xx, or the rule of a nested header (LED-30) or certificate (CNS-02).
     """
-    number = raw[1] if len(raw) > 1 and raw[0] == _PAIR_HEAD else 0
-    row = TYPES.get(number)
+    row = TYPES.get(type_number_of(raw))
     if row is None:
         raise MalformedError("MSG-01", "type of a message", got=raw[:2], expected="a known type number")
     limit = min(row.max_bytes, max_bytes)

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from light_client.rules.encoding import decode, encode
-from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.block import Header, header_from_wire
 from light_client.rules.ledger.committee import QuorumCertificate, certificate_of_quorum_from_wire
 from light_client.rules.ledger.genesis import Genesis
@@ -92,14 +91,10 @@ class Checkpoints:
         """The state on disk, held to the root in its header; None if there is no checkpoint.
 
         Raises:
-            RuleViolation: LED-38, LED-60, LED-63, LED-20: the disk is damaged, or of another chain.
+            RuleViolation: LED-38, LED-60, LED-63, LED-20: the disk is damaged.
         """
         if self.base is None:
             return None
-        if self.base.header.chain_id != genesis.chain_id():
-            raise RuleViolation(
-                "LED-34", "chain of a checkpoint", got=self.base.header.chain_id, expected=genesis.chain_id()
-            )
         state = restore(genesis, self.base.header, (record for _, record in self._on_disk()))
         self._pin(self.base, state)
         return state

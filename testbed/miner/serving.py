@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from light_client.messages.chain import (
     Announce,
     Blocks,
@@ -22,6 +24,13 @@ from light_client.messages.proofs import (
     ProvenRecord,
     ProvenTrade,
     TradesMessage,
+)
+from light_client.messages.snapshots import (
+    MAX_TURNS,
+    ChunkMessage,
+    GetChunk,
+    GetSnapshot,
+    SnapshotMessage,
 )
 from light_client.rules.ledger.records import account_key, encode_account, encode_offer, offer_key
 from light_client.rules.light import TradeProof, Update
@@ -49,16 +58,15 @@ class Server:
         match request:
             case Subscribe():
                 return self._subscribe(request, peer, now_ms)
+            case GetSnapshot() | GetChunk():
+                return self._part_of_snapshot(request)
             case GetBlocks():
                 return self._blocks(request)
             case GetUpdate():
                 return self._update(request)
             case GetTrades():
                 return self._trades(request)
-            case GetAccount():
-                return self._account(request)
-            case _:
-                return None
+        return self._account(request) if isinstance(request, GetAccount) else None
 
     def announce(self, block: CertifiedBlock, now_ms: int) -> list[Send]:
         """Tell the followers of a new block."""
@@ -78,8 +86,8 @@ class Server:
 
     def newest(self) -> NewBlock | None:
         """The announcement of the tip; None before the first block."""
-        block = self._ledger.store.block(self._ledger.height)
-        return None if block is None else NewBlock(header=block.header, certificate=block.certificate)
+        tip = self._ledger.newest
+        return None if tip is None else NewBlock(header=tip.header, certificate=tip.certificate)
 
     def _refuse(self, request: Message) -> Unavailable:
         return Unavailable(request=number_of(type(request)), height=self._ledger.height)
@@ -93,6 +101,11 @@ class Server:
     def _blocks(self, request: GetBlocks) -> Message:
         found: list[CertifiedBlock] = []
         size = 0
+        if (
+            request.from_height <= self._ledger.height
+            and self._ledger.store.block(request.from_height) is None
+        ):
+            return self._refuse(request)
         for height in range(request.from_height, request.from_height + request.limit):
             block = self._ledger.store.block(height) if height <= self._ledger.height else None
             if block is None or size > _ANSWER_BYTES:
@@ -103,12 +116,12 @@ class Server:
 
     def _update(self, request: GetUpdate) -> Message:
         ledger, trusted = self._ledger, request.trusted_height
-        block = ledger.store.block(ledger.height)
-        if block is None or trusted > ledger.height:
+        tip = ledger.newest
+        if tip is None or not (trusted == 0 or ledger.history.known_from < trusted <= ledger.height):
             return self._refuse(request)
         needed = 0 < trusted < ledger.height - 1
         proof = ledger.history.inclusion_proof(trusted - 1, ledger.height - 1) if needed else ()
-        update = Update(header=block.header, certificate=block.certificate, history_proof=proof)
+        update = Update(header=tip.header, certificate=tip.certificate, history_proof=proof)
         return UpdateMessage(update=update)
 
     def _trades(self, request: GetTrades) -> Message:
@@ -138,3 +151,26 @@ class Server:
         )
         proven = ProvenRecord(record=record, proof=prove(tree, account_key(address)))
         return AccountMessage(height=height, address=address, account=proven, offers=offers)
+
+    def _part_of_snapshot(self, request: GetSnapshot | GetChunk) -> Message:
+        return self._snapshot(request) if isinstance(request, GetSnapshot) else self._chunk(request)
+
+    def _snapshot(self, request: GetSnapshot) -> Message:
+        ledger, known = self._ledger, request.known_height
+        found = ledger.checkpoints.manifest()
+        if found is None or found[0].header.height <= known:
+            return self._refuse(request)
+        base, manifest = found
+        between = (turn for height, turn in ledger.store.turns.items() if known < height < base.header.height)
+        return SnapshotMessage(
+            turns=tuple(islice(between, MAX_TURNS)),
+            header=base.header,
+            certificate=base.certificate,
+            manifest=manifest,
+        )
+
+    def _chunk(self, request: GetChunk) -> Message:
+        records = self._ledger.checkpoints.chunk(request.height, request.number)
+        if records is None:
+            return self._refuse(request)
+        return ChunkMessage(height=request.height, number=request.number, records=records)
