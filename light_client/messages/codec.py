@@ -8,6 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from light_client.messages.anchors import (
+    CheckpointMessage,
+    ForkMessage,
+    GetCheckpoint,
+    GetHistory,
+    HistoryMessage,
+)
 from light_client.messages.chain import (
     Blocks,
     GetBlocks,
@@ -28,8 +35,10 @@ from light_client.messages.registry import WithdrawReply, WithdrawRequest
 from light_client.messages.shape import MAX_BODY_BYTES
 from light_client.messages.snapshots import ChunkMessage, GetChunk, GetSnapshot, SnapshotMessage
 from light_client.messages.submission import MAX_RAW_BYTES, SubmitTx, TxResult
+from light_client.rules.checkpoint import MAX_CHECKPOINT_BYTES
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import LocalError, MalformedError, RuleViolation
+from light_client.rules.ledger.fork import MAX_FORK_BYTES
 
 Message = (
     Proposal
@@ -50,6 +59,11 @@ Message = (
     | AccountMessage
     | WithdrawRequest
     | WithdrawReply
+    | GetHistory
+    | HistoryMessage
+    | ForkMessage
+    | GetCheckpoint
+    | CheckpointMessage
     | GetSnapshot
     | SnapshotMessage
     | GetChunk
@@ -78,7 +92,7 @@ TYPES: Final[dict[int, _Type]] = {
     6: _Type(GetBlocks, 64),
     7: _Type(Blocks, MAX_BODY_BYTES + (2 << 20)),
     8: _Type(GetUpdate, 64),
-    9: _Type(UpdateMessage, _CERTIFIED_HEADER + (9 << 10)),
+    9: _Type(UpdateMessage, 256 << 10),
     10: _Type(Unavailable, 64),
     11: _Type(SubmitTx, MAX_RAW_BYTES + 64),
     12: _Type(TxResult, 512),
@@ -88,6 +102,11 @@ TYPES: Final[dict[int, _Type]] = {
     16: _Type(AccountMessage, 4 << 20),
     17: _Type(WithdrawRequest, 128 << 10),
     18: _Type(WithdrawReply, 512),
+    19: _Type(GetHistory, 64),
+    20: _Type(HistoryMessage, _CERTIFIED_HEADER + (18 << 10)),
+    21: _Type(ForkMessage, MAX_FORK_BYTES + 64),
+    22: _Type(GetCheckpoint, 64),
+    23: _Type(CheckpointMessage, MAX_CHECKPOINT_BYTES + 64),
     24: _Type(GetSnapshot, 64),
     25: _Type(SnapshotMessage, 2 << 20),
     26: _Type(GetChunk, 64),
