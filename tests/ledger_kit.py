@@ -224,7 +224,7 @@ class Chain:
         """Judge, follow and adopt a block."""
         outcome = self.judge(block)
         self.followed = self.replica.follow(block.header, block.body)
-        self.state.adopt(outcome.draft)
+        self.state.adopt(outcome.draft, block.header.hash())
         self.tip = self.tip.extend(block.header)
         self.blocks.append(block)
         self.history.append(block.header.hash())
@@ -256,6 +256,7 @@ def records_of(state: LedgerState) -> dict[bytes, bytes]:
         "meta": state.meta.to_wire(),
         "candidate": state.candidate.to_wire(),
         "committee": state.committee.to_wire(),
+        "accountability": state.accountability.to_wire(),
     }
     if state.registry is not None:
         singles["registry"] = state.registry.to_wire()

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
+from light_client.rules.ledger.convict import convict
 from light_client.rules.ledger.delivery import ReportDelivery
 from light_client.rules.ledger.events import (
     AssetAdded,
@@ -24,6 +25,7 @@ from light_client.rules.ledger.transactions import (
     GrantAssets,
     PostOffer,
     SignedTransaction,
+    SubmitEvidence,
     check_signature,
 )
 from light_client.rules.market.admission import check_admissible
@@ -46,7 +48,7 @@ def apply_transaction(
     """Check one transaction completely, then apply it; a refused one leaves the draft as it was.
 
     Raises:
-        RuleViolation: LED-03 to LED-17, LED-51 to LED-54, MKT-07 to MKT-09, CNS-22 to CNS-27.
+        RuleViolation: LED-03 to LED-17, LED-51 to LED-54, MKT-07 to MKT-09, CNS-22 to CNS-27, EVI-03 to EVI-09.
     """
     check_signature(signed, draft.base.chain_id, verify_signature)
     match signed.transaction:
@@ -60,6 +62,8 @@ def apply_transaction(
             _report(draft, signed, report, events)
         case ChangeRegistry() as change:
             _change_registry(draft, change, verify_signature, events)
+        case SubmitEvidence(evidence=evidence):
+            convict(draft, evidence, verify_signature, events)
         case _:
             raise RuleViolation(
                 "LED-22",

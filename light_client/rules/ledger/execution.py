@@ -87,11 +87,17 @@ def execute(
 
 
 def close_gate(draft: Draft, time_ms: int) -> None:
-    """Begin a block of this time: from its gate time on, an interval takes no more offers."""
+    """Begin a block of this time: from its gate time on, an interval takes no more offers.
+
+    What waits to be cleared is recorded, so that a wrong clearing of it can be judged later.
+    """
     draft.time_ms = time_ms
     meta = draft.meta
     if meta.gate_offer is None and time_ms >= draft.genesis.gate_ms(meta.next_interval):
         draft.meta = replace(meta, gate_offer=meta.next_offer)
+    if draft.meta.gate_offer is not None:
+        known = draft.accountability
+        draft.accountability = known.with_gate(meta.next_interval, draft.base.head, draft.problem)
 
 
 def _end_epoch(draft: Draft, events: list[Event]) -> None:

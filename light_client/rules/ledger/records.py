@@ -132,6 +132,7 @@ class RecordKind(StrEnum):
     CANDIDATE = "candidate"
     COMMITTEE = "committee"
     REGISTRY = "registry"
+    ACCOUNTABILITY = "accountability"
 
 
 class Record(NamedTuple):

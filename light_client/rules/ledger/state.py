@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from light_client.rules.encoding import encode
 from light_client.rules.errors import LocalError, RuleViolation
+from light_client.rules.ledger.accountability import Accountability
 from light_client.rules.ledger.delivery import DeliveryRecord, encode_delivery
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import (
@@ -36,11 +37,11 @@ from light_client.rules.statetree import (
     update,
     value_hash_of,
 )
-from light_client.rules.units import Address, OfferId, Side
+from light_client.rules.units import HASH_BYTES, Address, OfferId, Side
 
 
 class LedgerState:
-    """Accounts, open offers, counters, the candidate plan and who signs, with their authenticated map."""
+    """Accounts, open offers, counters, candidate plan, who signs, who was convicted; and their authenticated map."""
 
     def __init__(self, genesis: Genesis) -> None:
         self.genesis = genesis
@@ -60,8 +61,11 @@ class LedgerState:
         self.committee = genesis.committee
         """Signs the next block."""
         self.registry = genesis.registry
+        self.accountability = Accountability()
         self.height = 0
-        """Height of the block after which this is the state."""
+        """Height of the block after which this is the state; 0 before the first."""
+        self.head = bytes(HASH_BYTES)
+        """Hash of that block's header; 32 zero bytes before the first."""
         self.tree: Node = update(
             None, {record.key(): value_hash_of(record.value) for record in self.records()}
         )
@@ -77,6 +81,7 @@ class LedgerState:
         yield Record(RecordKind.META, b"", encode(self.meta.to_wire()))
         yield Record(RecordKind.CANDIDATE, b"", encode(self.candidate.to_wire()))
         yield Record(RecordKind.COMMITTEE, b"", encode(self.committee.to_wire()))
+        yield Record(RecordKind.ACCOUNTABILITY, b"", encode(self.accountability.to_wire()))
         if self.registry is not None:
             yield Record(RecordKind.REGISTRY, b"", encode(self.registry.to_wire()))
 
@@ -93,8 +98,11 @@ class LedgerState:
         """A fresh draft over this state."""
         return Draft(self)
 
-    def adopt(self, draft: Draft) -> None:
+    def adopt(self, draft: Draft, header_hash: bytes) -> None:
         """Make a draft of this state the state.
+
+        Args:
+            header_hash: of the block that the draft was made for.
 
         Raises:
             LocalError: the draft is of another state, or of this one before it last changed, or was never sealed.
@@ -117,8 +125,9 @@ class LedgerState:
         self.candidate = draft.candidate
         self.committee = draft.committee
         self.registry = draft.registry
-        self.height = draft.height
+        self.accountability = draft.accountability
         self.tree = draft.tree[0]
+        self.height, self.head = draft.height, header_hash
 
 
 class Draft:
@@ -135,6 +144,7 @@ class Draft:
         self.candidate = base.candidate
         self.committee = base.committee
         self.registry = base.registry
+        self.accountability = base.accountability
         self.height = base.height + 1
         """Height of the block in the making."""
         self.time_ms = 0
@@ -142,6 +152,7 @@ class Draft:
         self.tree: tuple[Node] | None = None
         self.changed: dict[bytes, Record | None] = {}
         """Once sealed: key in the tree -> the record as it is now, None for one that ended."""
+        self._closed: Problem | None = None
 
     def account(self, address: Address) -> Account | None:
         """The account as it stands in this draft."""
@@ -176,8 +187,7 @@ class Draft:
 
     def is_convicted(self, public_key: bytes) -> bool:
         """Whether evidence keeps a candidate out of the committee that is elected now."""
-        del public_key
-        return False
+        return self.accountability.is_convicted(public_key, self.meta.next_interval)
 
     def open_offers(self) -> Iterator[OpenOffer]:
         """All open offers of this draft."""
@@ -191,14 +201,19 @@ class Draft:
     def problem(self) -> Problem:
         """What has to be cleared now: offers accepted before the gate closed (all, while it is open)."""
         gate = self.meta.gate_offer
+        if gate is not None and self._closed is not None:
+            return self._closed
         offers = self.open_offers()
         taking_part = offers if gate is None else (offer for offer in offers if offer.offer_id < gate)
-        return problem_of(
+        found = problem_of(
             taking_part,
             first_interval=self.meta.next_interval,
             params=self.genesis.market,
             grid=self.base.grid,
         )
+        if gate is not None:
+            self._closed = found
+        return found
 
     def seal(self) -> bytes:
         """Compute the root after the draft's changes; the draft is not changed afterwards."""
@@ -230,6 +245,8 @@ class Draft:
             yield RecordKind.CANDIDATE, b"", encode(self.candidate.to_wire())
         if self.committee is not base.committee:
             yield RecordKind.COMMITTEE, b"", encode(self.committee.to_wire())
+        if self.accountability is not base.accountability:
+            yield RecordKind.ACCOUNTABILITY, b"", encode(self.accountability.to_wire())
         if self.registry is not None and self.registry is not base.registry:
             yield RecordKind.REGISTRY, b"", encode(self.registry.to_wire())
 

@@ -69,17 +69,17 @@ def sealed(state: LedgerState) -> Draft:
 def test_only_a_sealed_draft_of_this_very_state_is_adopted() -> None:
     chain = Chain()
     with pytest.raises(LocalError):
-        chain.state.adopt(chain.state.draft())
+        chain.state.adopt(chain.state.draft(), bytes(32))
     with pytest.raises(LocalError):
-        chain.state.adopt(sealed(LedgerState(genesis())))
+        chain.state.adopt(sealed(LedgerState(genesis())), bytes(32))
     _, first = chain.make(chain.grant(Person(1).asset(sells_j=KWH)))
     _, second = chain.make(chain.grant(Person(2).asset(sells_j=KWH)))
-    chain.state.adopt(first.draft)
+    chain.state.adopt(first.draft, bytes(32))
     root = chain.state.root()
     with pytest.raises(LocalError):
-        chain.state.adopt(second.draft)
+        chain.state.adopt(second.draft, bytes(32))
     with pytest.raises(LocalError):
-        chain.state.adopt(first.draft)
+        chain.state.adopt(first.draft, bytes(32))
     assert chain.state.root() == root
     check_state_conserves(chain.state)
 
