@@ -99,7 +99,7 @@ class CounterGuard:
         steps = self._steps(state, measured.values_j, at)
         candidate = self._continued(state.candidate, measured.values_j, at)
         if candidate is not None and not _came_back(candidate, steps):
-            return self._hold(sample, measured, state, candidate)
+            return self._hold(sample, measured, state, candidate, steps)
         if steps != _FITS:
             fresh = Candidate(
                 steps=steps,
@@ -109,7 +109,7 @@ class CounterGuard:
                 last_at=at,
                 count=1,
             )
-            return self._hold(sample, measured, state, fresh)
+            return self._hold(sample, measured, state, fresh, steps)
         return self._cross_check(sample, measured, state)
 
     # -- questions ---------------------------------------------------------------------------------------------------
@@ -140,9 +140,16 @@ class CounterGuard:
         steps = [
             Step.PLAUSIBLE
             if base_j is None or value_j is None or counter is None
-            else classify(base_j, value_j, elapsed, counter, self.params)
-            for base_j, value_j, counter in zip(
-                state.base.values_j, values_j, self.params.counters, strict=True
+            else classify(
+                base_j,
+                value_j,
+                elapsed,
+                counter,
+                self.params,
+                risen_j=state.base.risen_j(way, self.params.confirm),
+            )
+            for way, (base_j, value_j, counter) in enumerate(
+                zip(state.base.values_j, values_j, self.params.counters, strict=True)
             )
         ]
         return steps[0], steps[1]
@@ -168,12 +175,16 @@ class CounterGuard:
             count=candidate.count + 1,
         )
 
-    def _is_confirmed(self, candidate: Candidate) -> bool:
-        """Whether enough samples agree, and a counter in question has moved: one that stands proves nothing."""
+    def _is_confirmed(self, candidate: Candidate, steps: tuple[Step, Step]) -> bool:
+        """Whether enough samples agree, and a counter in question has moved: one that stands proves nothing.
+
+        The latest sample has to be worth it on its own (`steps`): the first may have been a wrong one, from which
+        right ones happened to go on.
+        """
         suspects = [way for way, step in enumerate(candidate.steps) if step is not Step.PLAUSIBLE]
         return (
             candidate.count >= self.params.confirm
-            and all(DECISIONS[step].confirmed is not None for step in candidate.steps)
+            and all(DECISIONS[step].confirmed is not None for step in (*candidate.steps, *steps))
             and any((candidate.last_j[way] or 0) > (candidate.first_j[way] or 0) for way in suspects)
         )
 
@@ -188,7 +199,7 @@ class CounterGuard:
         if finding is not None and finding.quality is Quality.FROZEN:
             self._state = GuardState(base=base, check=check)
             return self._reading(sample, measured, Quality.FROZEN, finding.reason)
-        self._state = GuardState(base=Base(values_j=measured.values_j, at=at), check=check)
+        self._state = GuardState(base=base.next(measured.values_j, at, self.params.confirm), check=check)
         if finding is not None:
             span = self._span(base.at, at, (None, None), Basis.UNKNOWN, finding.reason)
             return self._reading(sample, measured, finding.quality, finding.reason, span)
@@ -201,13 +212,20 @@ class CounterGuard:
         )
         return self._reading(sample, measured, Quality.GOOD, "", span)
 
-    def _hold(self, sample: Sample, measured: Measured, state: GuardState, candidate: Candidate) -> Judgement:
+    def _hold(
+        self,
+        sample: Sample,
+        measured: Measured,
+        state: GuardState,
+        candidate: Candidate,
+        steps: tuple[Step, Step],
+    ) -> Judgement:
         """Samples that do not fit the base: hold this one back, or confirm them all."""
         step = worst(candidate.steps)
         way = candidate.steps.index(step)
         decision = DECISIONS[step]
         what = f"the {_NAMES[way]} counter {decision.words}"
-        if decision.confirmed is None or not self._is_confirmed(candidate):
+        if decision.confirmed is None or not self._is_confirmed(candidate, steps):
             self._state = GuardState(base=state.base, check=state.check, candidate=candidate)
             reason = (
                 f"{what}: {_kwh(candidate.first_j[way])} after {_kwh(state.base.values_j[way])}, held back"

@@ -1,7 +1,7 @@
 """What the guard remembers of a meter, and how that survives a restart: a short JSON text with a schema."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from meter_io.errors import MeterError
@@ -11,6 +11,7 @@ from meter_io.span import Instant, Pair
 
 SCHEMA: Final = "gridlight.guard/1"
 MAX_STATE_BYTES: Final = 2_048
+_MAX_TRAIL: Final = 16
 _MAX_INT: Final = 1 << 63
 
 
@@ -20,10 +21,29 @@ class GuardStateError(MeterError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """The last believed reading: (import, export) in joules, and when."""
+    """The last believed reading.
+
+    Attributes:
+        values_j: (import, export).
+        at: when.
+        trail: the values believed before it, oldest first, at most `GuardParams.confirm`.
+    """
 
     values_j: Pair
     at: Instant
+    trail: tuple[Pair, ...] = ()
+
+    def next(self, values_j: Pair, at: Instant, length: int) -> "Base":
+        """The base after one more believed reading."""
+        return Base(values_j=values_j, at=at, trail=(*self.trail, self.values_j)[-length:])
+
+    def risen_j(self, way: int, length: int) -> int | None:
+        """How far a counter rose over the last `length` believed readings; None before there were so many.
+
+        Fewer wrong samples in a row than that cannot have lifted the base by more.
+        """
+        now, then = self.values_j[way], self.trail[0][way] if len(self.trail) >= length else None
+        return None if now is None or then is None else now - then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +78,7 @@ class GuardState:
     def stamped(self, utc_offset_ms: int) -> "GuardState":
         """The same with UTC times filled in. Steps that waited for a clock are looked at afresh."""
         candidate = self.candidate
-        base = Base(values_j=self.base.values_j, at=self.base.at.stamped(utc_offset_ms))
+        base = replace(self.base, at=self.base.at.stamped(utc_offset_ms))
         if candidate is not None:
             candidate = (
                 None
@@ -80,7 +100,7 @@ def dump(state: GuardState) -> bytes:
     base, candidate, check = state.base, state.candidate, state.check
     document = {
         "schema": SCHEMA,
-        "base": [base.values_j, base.at],
+        "base": [base.values_j, base.at, base.trail],
         "candidate": None
         if candidate is None
         else [
@@ -129,8 +149,10 @@ def _expect_schema(stored: Any) -> None:
 
 
 def _base(stored: Any) -> Base:
-    values_j, at = stored
-    return Base(values_j=_pair(values_j), at=_instant(at))
+    values_j, at, trail = stored
+    return Base(
+        values_j=_pair(values_j), at=_instant(at), trail=tuple(_pair(values) for values in trail[:_MAX_TRAIL])
+    )
 
 
 def _candidate(stored: Any) -> Candidate | None:

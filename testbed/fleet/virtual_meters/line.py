@@ -6,7 +6,8 @@ from testbed.fleet.virtual_meters.script import FaultKind, Script
 from testbed.fleet.virtual_meters.speaker import Emission
 from testbed.scenarios.chance import Chance
 
-LATE_MS: Final = 3_000
+LATE_MS: Final = 1_800
+"""Longer than a reader waits, shorter than it leaves alone a slave that did not answer (`BusTiming.late_ms`)."""
 
 
 class FaultyLine:

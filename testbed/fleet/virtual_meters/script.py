@@ -21,7 +21,7 @@ class FaultKind(Enum):
     NOISE = "noise"
     """Bits flip on the wire."""
     LATE = "late"
-    """Answers come three seconds late."""
+    """Answers come later than a reader waits for them."""
     TRUNCATED = "truncated"
     """Answers break off in the middle."""
     WRONG_SLAVE = "wrong-slave"

@@ -81,12 +81,13 @@ class Soak:
         self._watches: list[Watch] = []
         self.wires = [self._modbus(0), self._modbus(1), self._telegrams(2), self._telegrams(3)]
 
-    def run(self, progress: Callable[[int], None] = lambda day: None) -> SoakReport:
+    def run(self, progress: Callable[[int], None] | None = None) -> SoakReport:
         """Let the days pass; `progress` is told of each."""
         for day in range(1, self.days + 1):
             for wire in self.wires:
                 wire.run_until(day * DAY_MS)
-            progress(day)
+            if progress is not None:
+                progress(day)
         for watch in self._watches:
             watch.finish(self.days * DAY_MS)
         faults = Counter(fault.kind.value for script in self._scripts for fault in script.faults)
@@ -124,7 +125,9 @@ class Soak:
             meter = ModbusMeter(profile, unit=unit, exchanges=exchanges)
             polls.append(Poll(meter=name, begin=meter.begin, interval_ms=self._every_ms, reply_ms=_LIMIT_MS))
         bus = Bus(polls, timing=BusTiming(), now_ms=0)
-        return Wire(bus, members, port, start_ms=START_MS, report=_reporter(dict(zip(names, watches, strict=True))))
+        return Wire(
+            bus, members, port, start_ms=START_MS, report=_reporter(dict(zip(names, watches, strict=True)))
+        )
 
     def _telegrams(self, number: int) -> Wire:
         """A port with one meter that pushes telegrams."""
@@ -132,14 +135,16 @@ class Soak:
         port = self._script(number, 0, PORT, per_day=1)
         watch = self._watch(name, number, 1, port, kinds=_TELEGRAM_KINDS)
         is_p1 = number == 2
-        speaker = P1Meter(watch.display, every_ms=self._every_ms) if is_p1 else SmlMeter(watch.display, every_ms=self._every_ms)
+        speaker = (P1Meter if is_p1 else SmlMeter)(watch.display, every_ms=self._every_ms)
         listener = TelegramListener(P1Parser() if is_p1 else SmlParser())
         pushing = Pushing(meter=name, listener=listener, silence_ms=2 * self._every_ms)
         bus = Bus((), timing=BusTiming(), now_ms=0, pushing=pushing)
         member = self._member(name, speaker, watch.display.script, number * 100)
         return Wire(bus, [member], port, start_ms=START_MS, report=_reporter({name: watch}))
 
-    def _member(self, name: MeterId, speaker: ModbusSlave | P1Meter | SmlMeter, script: Script, seed: int) -> Member:
+    def _member(
+        self, name: MeterId, speaker: ModbusSlave | P1Meter | SmlMeter, script: Script, seed: int
+    ) -> Member:
         line = FaultyLine(script, start_ms=START_MS, seed=self._seed * 1_000_003 + seed)
         return Member(meter=name, speaker=speaker, line=line)
 

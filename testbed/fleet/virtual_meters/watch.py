@@ -106,7 +106,9 @@ class Watch:
             if due_ms > end_ms:
                 continue
             if not any(fault.end_ms <= good_ms <= due_ms for good_ms in self._good_ms):
-                self._breach("recovery", fault.end_ms, f"no good reading in {RECOVERY_MS // 1_000} s after {fault}")
+                self._breach(
+                    "recovery", fault.end_ms, f"no good reading in {RECOVERY_MS // 1_000} s after {fault}"
+                )
 
     # -- promises ----------------------------------------------------------------------------------------------------
 
@@ -134,7 +136,9 @@ class Watch:
         after = self.display.honest(start_ms + now_ms)
         slack_j = 0
         if self.display.script.active(FaultKind.FROZEN, now_ms) is not None:
-            evidence_j = max(self.params.evidence_j(spec) for spec in self.params.counters if spec is not None)
+            evidence_j = max(
+                self.params.evidence_j(spec) for spec in self.params.counters if spec is not None
+            )
             slack_j = evidence_j + 2 * abs(after.power_w) * self.every_ms // 1_000
         honest = ((before.import_wh, after.import_wh), (before.export_wh, after.export_wh))
         for value_j, (low_wh, high_wh) in zip(shown_j, honest, strict=True):
@@ -150,7 +154,10 @@ class Watch:
         if span.basis is Basis.UNKNOWN:
             return
         slack_j = 2 * WH_J + self._slack_j(span.end)
-        for way, (got_j, true_j) in enumerate(zip(span.energy_j, self._true_j(span.start, span.end), strict=True)):
+        slack_j += self._unnoticed_j(self._since_ms(span.start), self._since_ms(span.end))
+        for way, (got_j, true_j) in enumerate(
+            zip(span.energy_j, self._true_j(span.start, span.end), strict=True)
+        ):
             if got_j is not None and got_j > true_j + slack_j:
                 self._breach(
                     "truth", now_ms, f"counter {way} booked {got_j} J, {true_j} J flowed ({span.basis.value})"
@@ -167,11 +174,12 @@ class Watch:
         start = Instant(interval.interval * length_ms, None)
         end = Instant(start.utc_ms + length_ms if start.utc_ms is not None else None, None)
         slack_j = self._slack_j(start) + self._slack_j(end) + 2 * WH_J
-        for way, (got_j, true_j) in enumerate(
-            zip(interval.energy_j, self._true_j(start, end), strict=True)
-        ):
+        slack_j += self._unnoticed_j(self._since_ms(start), self._since_ms(end))
+        for way, (got_j, true_j) in enumerate(zip(interval.energy_j, self._true_j(start, end), strict=True)):
             if got_j is not None and abs(got_j - true_j) > slack_j:
-                self._breach("truth", now_ms, f"counter {way} traded {got_j} J, {true_j} J flowed in an interval")
+                self._breach(
+                    "truth", now_ms, f"counter {way} traded {got_j} J, {true_j} J flowed in an interval"
+                )
 
     # -- truth -------------------------------------------------------------------------------------------------------
 
@@ -183,21 +191,31 @@ class Watch:
         return last.import_j - first.import_j, last.export_j - first.export_j
 
     def _slack_j(self, at: Instant) -> int:
-        """What a straight line, a frozen counter not yet noticed, and the time of a round can make of an instant."""
+        """What a straight line instead of the truth, and the time that a round takes, can make of an instant."""
         around = [
             abs(self.display.household.at((at.utc_ms or 0) + shift_ms).power_w)
             for shift_ms in (-_STRAIGHT_MS, _STRAIGHT_MS)
         ]
-        reach_ms = _STRAIGHT_MS // 4 + self.limit_ms
-        since_ms = (at.utc_ms or 0) - self.display.household.start_ms
+        return max(around) * (_STRAIGHT_MS // 4 + self.limit_ms) // 1_000 + WH_J
+
+    def _unnoticed_j(self, start_ms: int, end_ms: int) -> int:
+        """What a frozen counter may keep back, before it is noticed, and hand over later: the guard's stated bound."""
+        evidence_j = max(self.params.evidence_j(spec) for spec in self.params.counters if spec is not None)
         for fault in self.display.script.faults:
-            if fault.kind is FaultKind.FROZEN and fault.start_ms <= since_ms <= fault.end_ms + 2 * self.every_ms:
-                reach_ms = fault.end_ms - fault.start_ms + 2 * self.every_ms
-        return max(around) * reach_ms // 1_000 + WH_J
+            over_ms = fault.end_ms + 2 * self.every_ms
+            if fault.kind is FaultKind.FROZEN and fault.start_ms < end_ms and start_ms < over_ms:
+                begin_ms = self.display.household.start_ms
+                powers = [
+                    abs(self.display.household.at(begin_ms + at_ms).power_w)
+                    for at_ms in range(fault.start_ms, over_ms, _STRAIGHT_MS)
+                ]
+                return evidence_j + 2 * max(powers) * self.every_ms // 1_000
+        return 0
+
+    def _since_ms(self, at: Instant) -> int:
+        return (at.utc_ms or 0) - self.display.household.start_ms
 
     def _breach(self, promise: str, at_ms: int, sentence: str) -> None:
         self.breaches.append(
             Breach(promise=promise, meter=self.account.guard.meter, at_ms=at_ms, sentence=sentence)
         )
-
-

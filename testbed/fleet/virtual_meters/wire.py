@@ -114,9 +114,7 @@ class Wire:
         for emission in emissions:
             for arriving in member.line.carry(emission):
                 self._posted += 1
-                heapq.heappush(
-                    self._arriving, (arriving.at_ms - self._start_ms, self._posted, arriving.data)
-                )
+                heapq.heappush(self._arriving, (arriving.at_ms - self._start_ms, self._posted, arriving.data))
 
     def _tell(self, event: Event) -> None:
         for effect in self._bus.handle(event, self.now_ms):
