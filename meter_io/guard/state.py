@@ -56,6 +56,7 @@ class Candidate:
         first_at: when the first came.
         last_j: values of the latest.
         last_at: when that came.
+        power_w: of the latest, None where it was not given.
         count: how many.
     """
 
@@ -64,6 +65,7 @@ class Candidate:
     first_at: Instant
     last_j: Pair
     last_at: Instant
+    power_w: int | None
     count: int
 
 
@@ -83,13 +85,10 @@ class GuardState:
             candidate = (
                 None
                 if Step.UNTIMED in candidate.steps
-                else Candidate(
-                    steps=candidate.steps,
-                    first_j=candidate.first_j,
+                else replace(
+                    candidate,
                     first_at=candidate.first_at.stamped(utc_offset_ms),
-                    last_j=candidate.last_j,
                     last_at=candidate.last_at.stamped(utc_offset_ms),
-                    count=candidate.count,
                 )
             )
         return GuardState(base=base, candidate=candidate, check=self.check.stamped(utc_offset_ms))
@@ -109,6 +108,7 @@ def dump(state: GuardState) -> bytes:
             candidate.first_at,
             candidate.last_j,
             candidate.last_at,
+            candidate.power_w,
             candidate.count,
         ],
         "check": [check.values_j, check.power_w, check.at],
@@ -158,7 +158,7 @@ def _base(stored: Any) -> Base:
 def _candidate(stored: Any) -> Candidate | None:
     if stored is None:
         return None
-    steps, first_j, first_at, last_j, last_at, count = stored
+    steps, first_j, first_at, last_j, last_at, power_w, count = stored
     import_step, export_step = steps
     candidate = Candidate(
         steps=(Step(import_step), Step(export_step)),
@@ -166,6 +166,7 @@ def _candidate(stored: Any) -> Candidate | None:
         first_at=_instant(first_at),
         last_j=_pair(last_j),
         last_at=_instant(last_at),
+        power_w=_power(power_w),
         count=_whole(count),
     )
     timed = candidate.first_at.utc_ms is not None and candidate.last_at.utc_ms is not None
@@ -177,10 +178,14 @@ def _check(check: Any, debts: Any) -> CrossCheck:
     values_j, power_w, at = check
     return CrossCheck(
         values_j=_pair(values_j),
-        power_w=None if power_w is None else _whole(power_w, low=-_MAX_INT),
+        power_w=_power(power_w),
         at=_instant(at),
         debts=(import_debt, export_debt),
     )
+
+
+def _power(stored: Any) -> int | None:
+    return None if stored is None else _whole(stored, low=-_MAX_INT)
 
 
 def _debt(stored: Any) -> Debt:

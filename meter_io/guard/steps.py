@@ -2,7 +2,8 @@
 
 The decision table: while a step is *held*, its readings carry the first quality and nothing is booked; the base stays
 the last believed reading. A later sample that fits the base again is GOOD and books the whole difference, so that an
-accident that passes costs nothing. `confirm` samples in a row that agree with each other and grow *confirm* the step.
+accident that passes costs nothing. `confirm` samples in a row that agree with each other *confirm* the step; for a new
+base, or a roll-over, they also have to grow.
 
 A fall that wrong samples before it would explain never becomes a new base: the counter is waited for instead, so that
 what was booked too much is made up for. A fall to zero is explained by no more than what the last `confirm` believed

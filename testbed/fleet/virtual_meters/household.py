@@ -10,7 +10,7 @@ from testbed.scenarios.chance import Chance
 from testbed.scenarios.model import HomeDay
 
 _IDLE_W = 60
-"""Import that the control of a battery leaves: none regulates to nothing."""
+"""What the control of a battery leaves of import or export: none regulates to nothing."""
 
 
 class Flow(NamedTuple):
@@ -109,12 +109,13 @@ def _with_battery(
     most_j: int = 2_500 * 900,
     efficiency_percent: int = 90,
 ) -> tuple[int, ...]:
-    """Net energy of each interval with a battery that begins empty and keeps a small import."""
+    """Net energy of each interval with a battery that begins empty and leaves a little."""
     stored_j, net = 0, []
     for load, sun in zip(load_j, sun_j, strict=True):
         rest_j = load - sun
         if rest_j < 0:
-            taken_j = min(-rest_j, most_j, (capacity_j - stored_j) * 100 // efficiency_percent)
+            room_j = (capacity_j - stored_j) * 100 // efficiency_percent
+            taken_j = max(0, min(-rest_j - _IDLE_W * 900, most_j, room_j))
             stored_j += taken_j * efficiency_percent // 100
             rest_j += taken_j
         else:

@@ -36,7 +36,6 @@ START_MS: Final = 1_799_971_200_000
 """A midnight, UTC."""
 DAY_MS: Final = 86_400_000
 _PROFILE: Final = "eastron-sdm630"
-_SLAVES: Final = 9
 _LIMIT_MS: Final = 1_000
 _GUARD: Final = GuardParams(counters=(IMPORT_WH, EXPORT_WH), needs_power=True)
 _TELEGRAM_KINDS: Final = frozenset(FaultKind) - PORT - {FaultKind.WRONG_SLAVE}
@@ -72,11 +71,20 @@ class SoakReport:
 class Soak:
     """One soak, built from its seed."""
 
-    def __init__(self, *, days: int, seed: int = 1, faults_per_day: int = 4, every_ms: int = 30_000) -> None:
+    def __init__(
+        self,
+        *,
+        days: int,
+        seed: int = 1,
+        faults_per_day: int = 4,
+        every_ms: int = 30_000,
+        slaves: int = 9,
+    ) -> None:
         self.days = days
         self._seed = seed
         self._per_day = faults_per_day
         self._every_ms = every_ms
+        self._slaves = slaves
         self._scripts: list[Script] = []
         self._watches: list[Watch] = []
         self.wires = [self._modbus(0), self._modbus(1), self._telegrams(2), self._telegrams(3)]
@@ -116,7 +124,7 @@ class Soak:
         layout = Layout.of_profile(Path(meter_io.profiles.__file__).parent / "data" / f"{_PROFILE}.toml")
         exchanges = Exchanges(tcp=False)
         port = self._script(number, 0, PORT, per_day=1)
-        names = [MeterId(f"bus{number}-{unit}") for unit in range(1, _SLAVES + 1)]
+        names = [MeterId(f"bus{number}-{unit}") for unit in range(1, self._slaves + 1)]
         watches = [self._watch(name, number, unit, port) for unit, name in enumerate(names, 1)]
         members, polls = [], []
         for unit, (name, watch) in enumerate(zip(names, watches, strict=True), 1):
