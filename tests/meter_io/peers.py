@@ -20,7 +20,7 @@ import pytest
 
 PYMODBUS = """
 import asyncio, json, sys
-from pymodbus.datastore import ModbusServerContext, ModbusSparseDataBlock
+from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext
 try:
     from pymodbus.datastore import ModbusDeviceContext as Context
 except ImportError:
@@ -31,8 +31,10 @@ from pymodbus import server
 kind, where, spec = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 
 def device(cells):
-    known = dict.fromkeys(range(128), 0) | {int(address): value for address, value in cells.items()}
-    registers = ModbusSparseDataBlock({address + 1: value for address, value in known.items()})
+    data = [0] * (max(map(int, cells)) + 2)
+    for address, value in cells.items():
+        data[int(address)] = value
+    registers = ModbusSequentialDataBlock(1, data)
     return Context(hr=registers, ir=registers)
 
 devices = {int(unit): device(cells) for unit, cells in spec.items()}
