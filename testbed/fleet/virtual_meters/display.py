@@ -39,7 +39,8 @@ class Display:
 
     Attributes:
         household: the truth.
-        script: what goes wrong; its times count from the household's beginning.
+        script: what goes wrong.
+        script_start_ms: when the script begins, UTC; None for the household's beginning.
         import_wh: what the import counter showed at the beginning.
         export_wh: likewise.
         modulus_wh: where the counters begin again, None for never.
@@ -47,17 +48,23 @@ class Display:
 
     household: Household
     script: Script
+    script_start_ms: int | None = None
     import_wh: int = 4_711_000
     export_wh: int = 815_000
     modulus_wh: int | None = None
+
+    def since_ms(self, utc_ms: int) -> int:
+        """An instant in the script's time."""
+        return utc_ms - (self.household.start_ms if self.script_start_ms is None else self.script_start_ms)
 
     def honest(self, utc_ms: int) -> Shown:
         """What the registers hold: the truth since the last reset, without what passes by."""
         flow = self.household.at(utc_ms)
         counters = (flow.import_j // WH_J + self.import_wh, flow.export_j // WH_J + self.export_wh)
-        reset = self.script.latest(FaultKind.RESET, utc_ms - self.household.start_ms)
+        since_ms = self.since_ms(utc_ms)
+        reset = self.script.latest(FaultKind.RESET, since_ms)
         if reset is not None:
-            then = self.household.at(self.household.start_ms + reset.start_ms)
+            then = self.household.at(utc_ms - since_ms + reset.start_ms)
             counters = (
                 (flow.import_j - then.import_j) // WH_J,
                 (flow.export_j - then.export_j) // WH_J,
@@ -69,11 +76,11 @@ class Display:
 
     def shown(self, utc_ms: int) -> Shown:
         """What the meter says."""
-        at_ms, active = utc_ms - self.household.start_ms, self.script.active
+        at_ms, active = self.since_ms(utc_ms), self.script.active
         said = self.honest(utc_ms)
         frozen = active(FaultKind.FROZEN, at_ms)
         if frozen is not None:
-            stood = self.honest(self.household.start_ms + frozen.start_ms)
+            stood = self.honest(utc_ms - at_ms + frozen.start_ms)
             said = said._replace(import_wh=stood.import_wh, export_wh=stood.export_wh)
         if active(FaultKind.BACK_STEP, at_ms) is not None:
             said = _counters(said, offset_wh=-BACK_STEP_WH)

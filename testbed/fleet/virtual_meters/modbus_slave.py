@@ -152,8 +152,7 @@ class ModbusSlave:
         function, first, count = struct.unpack(">BHH", data[1:-2])
         body = self._answer(function, first, count, utc_ms)
         address = self._address
-        start_ms = self._display.household.start_ms
-        if self._display.script.active(FaultKind.WRONG_SLAVE, utc_ms - start_ms) is not None:
+        if self._display.script.active(FaultKind.WRONG_SLAVE, self._display.since_ms(utc_ms)) is not None:
             address += 1
         reply = bytes([address]) + body
         reply += modbus(reply).to_bytes(2, "little")

@@ -21,7 +21,7 @@ class P1Meter:
         self._display = display
         self._every_ms = every_ms
         self._serial = serial
-        self.wake_ms: int | None = display.household.start_ms + every_ms
+        self.wake_ms: int | None = display.household.start_ms
 
     def hear(self, data: bytes, utc_ms: int) -> list[Emission]:
         """Nothing is ever asked on a P1 port."""

@@ -25,7 +25,7 @@ class SmlMeter:
         self._every_ms = every_ms
         self._server_id = server_id
         self._files = 0
-        self.wake_ms: int | None = display.household.start_ms + every_ms
+        self.wake_ms: int | None = display.household.start_ms
 
     def hear(self, data: bytes, utc_ms: int) -> list[Emission]:
         """Nothing is ever asked on this port."""

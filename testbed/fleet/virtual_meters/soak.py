@@ -4,6 +4,7 @@ Two buses are RS-485 lines with nine Modbus slaves each, one is a P1 port, one a
 guard and intervals are those of the device; the meters are encoded independently; nothing runs but a virtual clock.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Final
 
 import meter_io.profiles
 from meter_io.account import MeterAccount
+from meter_io.bus.listening import TelegramListener
 from meter_io.bus.scheduler import Broken, Bus, Failed, Pushing, Round
 from meter_io.bus.slave import Poll
 from meter_io.bus.timing import BusTiming
@@ -28,7 +30,6 @@ from testbed.fleet.virtual_meters.modbus_slave import Layout, ModbusSlave
 from testbed.fleet.virtual_meters.p1 import P1Meter
 from testbed.fleet.virtual_meters.script import PORT, FaultKind, Script, random_script
 from testbed.fleet.virtual_meters.sml import SmlMeter
-from testbed.fleet.virtual_meters.telegrams import TelegramListener
 from testbed.fleet.virtual_meters.watch import Breach, Watch
 from testbed.fleet.virtual_meters.wire import Member, Report, Wire
 
@@ -144,7 +145,7 @@ class Soak:
         watch = self._watch(name, number, 1, port, kinds=_TELEGRAM_KINDS)
         is_p1 = number == 2
         speaker = (P1Meter if is_p1 else SmlMeter)(watch.display, every_ms=self._every_ms)
-        listener = TelegramListener(P1Parser() if is_p1 else SmlParser())
+        listener = TelegramListener(P1Parser() if is_p1 else SmlParser(), re.compile(""))
         pushing = Pushing(meter=name, listener=listener, silence_ms=2 * self._every_ms)
         bus = Bus((), timing=BusTiming(), now_ms=0, pushing=pushing)
         member = self._member(name, speaker, watch.display.script, number * 100)
@@ -171,7 +172,7 @@ class Soak:
             display=Display(household=household, script=script),
             port=port,
             params=_GUARD,
-            account=MeterAccount(name, _GUARD),
+            account=MeterAccount(name, _GUARD, straight_ms=max(60_000, self._every_ms * 3 // 2)),
             every_ms=self._every_ms,
             limit_ms=_LIMIT_MS,
         )

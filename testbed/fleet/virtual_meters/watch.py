@@ -25,7 +25,6 @@ from testbed.fleet.virtual_meters.script import FaultKind, Script
 
 RECOVERY_MS: Final = 900_000
 """Longest back-off of a slave, its patience, and the samples that a guard wants to see."""
-_STRAIGHT_MS: Final = 60_000
 _ON_TIME_MS: Final = 400
 """What rounds of healthy neighbours may take before it is a meter's turn."""
 
@@ -199,11 +198,12 @@ class Watch:
 
     def _slack_j(self, at: Instant) -> int:
         """What a straight line instead of the truth, and the time that a round takes, can make of an instant."""
+        straight_ms = self.account.book.straight_ms
         around = [
             abs(self.display.household.at((at.utc_ms or 0) + shift_ms).power_w)
-            for shift_ms in (-_STRAIGHT_MS, _STRAIGHT_MS)
+            for shift_ms in (-straight_ms, straight_ms)
         ]
-        return max(around) * (_STRAIGHT_MS // 4 + self.limit_ms) // 1_000 + WH_J
+        return max(around) * (straight_ms // 4 + self.limit_ms) // 1_000 + WH_J
 
     def _unnoticed_j(self, start_ms: int, end_ms: int) -> int:
         """What a frozen counter may keep back, before it is noticed, and hand over later: the guard's stated bound."""
@@ -214,7 +214,7 @@ class Watch:
                 begin_ms = self.display.household.start_ms
                 powers = [
                     abs(self.display.household.at(begin_ms + at_ms).power_w)
-                    for at_ms in range(fault.start_ms, over_ms, _STRAIGHT_MS)
+                    for at_ms in range(fault.start_ms, over_ms, self.every_ms)
                 ]
                 return evidence_j + 2 * max(powers) * self.every_ms // 1_000
         return 0
