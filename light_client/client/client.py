@@ -14,7 +14,7 @@ from light_client.client.comparison import Comparison
 from light_client.client.intake import Intake, Taken
 from light_client.client.keeper import Keeper
 from light_client.client.news import Output
-from light_client.client.params import ANCHOR_TIMER, ANSWER_BYTES, ClientParams
+from light_client.client.params import ANCHOR_TIMER, ANSWER_BYTES, AWAY_MS, ClientParams
 from light_client.client.proofs import OwnProofs, level_of
 from light_client.client.situation import FOLLOWS, STUCK, Situation
 from light_client.client.status import Standing, Status
@@ -245,9 +245,10 @@ class LightClient:
         self._situation.turn(Standing.SYNCING)
         self._intake.forget()
         outputs: list[Output] = [*self._comparison.planner.start(now_ms)]
-        if self.belief.trusted.height > self.belief.replica.height:
+        trusted = self.belief.trusted
+        if trusted.height > self.belief.replica.height or now_ms - trusted.time_ms > AWAY_MS:
             self._choose_depth()
-            request = encode_message(GetUpdate(trusted_height=self.belief.trusted.height))
+            request = encode_message(GetUpdate(trusted_height=trusted.height))
             outputs.append(Send(peer=self.server, message=request))
         return [*outputs, *self._follower.start(self.height, now_ms)]
 
