@@ -7,9 +7,11 @@ from random import Random
 
 import pytest
 
+from light_client.client.news import Halted
 from light_client.client.params import ClientParams
 from light_client.client.status import ProofLevel, Standing
 from light_client.messages.anchors import CheckpointMessage, ForkMessage
+from light_client.messages.chain import Blocks
 from light_client.messages.codec import encode_message
 from light_client.rules.checkpoint import Checkpoint
 from light_client.rules.ledger.fork import CertifiedHeader, fork_from_bytes, fork_of
@@ -17,6 +19,7 @@ from light_client.rules.light import LightParams
 from light_client.session.actor import Actor, Received
 from light_client.store import trust
 from light_client.sync.follow import FollowParams
+from light_client.sync.servers import ServersParams
 from light_client.sync.witness import WitnessParams
 from testbed.adversaries.disguise import Window
 from testbed.adversaries.fork_server import ForkingServer, sign_all
@@ -87,6 +90,92 @@ def test_a_late_comer_skips_from_epoch_to_epoch_and_then_audits_without_signatur
     assert checked.headers == 4, "one for each committee, the newest header being the last of an epoch"
     assert checked.ancestors == HEIGHT
     check_in_order(found.actor.heights)
+
+
+def test_old_blocks_come_in_pieces_each_proven_by_the_history() -> None:
+    few = replace(QUICK, follow=FollowParams(limit=5))
+    found = world(start_ms=END_MS + 1, params=few).run(END_MS + 2 * MINUTE_MS)
+    assert found.client.status().level is ProofLevel.SOLUTIONS
+    assert found.block_servers["server-0"].asked.count("GetHistory") == 4, (
+        "24 blocks, the last 4 end at the head"
+    )
+    assert found.client.belief.checked.ancestors == HEIGHT
+    check_in_order(found.actor.heights)
+
+
+@pytest.mark.parametrize("kind", ["lies", "garbles"])
+def test_old_blocks_with_a_wrong_proof_are_had_from_somebody_else(kind: str) -> None:
+    few = replace(QUICK, follow=FollowParams(limit=5))
+    window = Window(from_ms=END_MS + 2, to_ms=1 << 60)
+    found = world(start_ms=END_MS + 1, params=few, dresses={"server-0": hostile(kind, window)})
+    found.run(END_MS + 20 * MINUTE_MS)
+    assert found.client.status().level is ProofLevel.SOLUTIONS
+    check_in_order(found.actor.heights)
+
+
+def test_where_the_blocks_are_out_of_reach_headers_are_followed_and_the_status_says_so() -> None:
+    far = replace(QUICK, replay_blocks=3)
+    middle_ms = BLOCKS[14].header.time_ms
+    found = world(start_ms=middle_ms + 90 * MINUTE_MS - 1, params=far).run(END_MS + 120 * MINUTE_MS)
+    status = found.client.status()
+    assert (status.standing, status.height, status.audited_height) == (Standing.FOLLOWING, HEIGHT, 0)
+    assert status.level is ProofLevel.OWN_TRADES
+    assert "are out of reach" in status.why
+    assert found.actor.heights == []
+
+
+def test_headers_alone_are_followed_one_by_one_as_they_come() -> None:
+    far = replace(QUICK, replay_blocks=0)
+    found = world(start_ms=BLOCKS[8].header.time_ms + 61 * MINUTE_MS, params=far)
+    assert found.run(found.simulator.now_ms + MINUTE_MS).client.height > 8
+    found.run(END_MS + 10 * MINUTE_MS)
+    assert found.client.height == HEIGHT
+    assert found.block_servers["server-0"].asked.count("GetBlocks") == 0
+
+
+def pruned(inner: Actor, ledger: Ledger) -> Actor:
+    """Return a server that has thrown its first blocks away."""
+    server = inner.server  # type: ignore[attr-defined]
+    honest = server._blocks
+    server._blocks = lambda request: Blocks(blocks=()) if request.from_height < 4 else honest(request)
+    return inner
+
+
+def test_where_nobody_has_the_old_blocks_any_more_headers_are_followed() -> None:
+    found = world(start_ms=END_MS + 1, dresses=dict.fromkeys(SERVERS, pruned)).run(END_MS + 60 * MINUTE_MS)
+    status = found.client.status()
+    assert (status.standing, status.height, status.level) == (
+        Standing.FOLLOWING,
+        HEIGHT,
+        ProofLevel.OWN_TRADES,
+    )
+
+
+def test_too_much_at_once_is_not_even_read() -> None:
+    rationed = replace(QUICK, servers=ServersParams(burst_bytes=4_000, bytes_per_s=1))
+    found = world(params=rationed).run(END_MS)
+    assert any(seen.name == "too-much" for seen in found.simulator.reports)
+    assert found.client.status().refused == {}
+
+
+def test_a_clearing_that_a_quorum_signed_and_no_rule_allows_ends_trading() -> None:
+    found = world().run(BLOCKS[5].header.time_ms + MINUTE_MS)
+    client, good = found.client, BLOCKS[client_height(found)]
+    clearing = replace(good.header.clearing, traded_j=good.header.clearing.traded_j + 1)
+    header = replace(good.header, clearing=clearing)
+    committee = client.belief.trusted.committee
+    signed = sign_all(GENESIS.chain_id(), header, committee, sign_for, 0)
+    wrong = Blocks(blocks=(replace(good, header=header, certificate=signed),))
+    outputs = client.received(client.server, encode_message(wrong), header.time_ms)
+    assert client.standing is Standing.HALTED
+    assert [output for output in outputs if isinstance(output, Halted)] != []
+    assert "LED-33" in client.status().why
+    assert client.received(client.server, encode_message(Blocks(blocks=(good,))), header.time_ms) == []
+
+
+def client_height(found: World) -> int:
+    """Return how far the client has followed."""
+    return found.client.belief.trusted.height
 
 
 @pytest.mark.parametrize("kind", DISGUISES)
