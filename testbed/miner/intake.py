@@ -9,7 +9,7 @@ from light_client.messages.submission import MAX_RETRY_MS, SubmitTx, TxResult
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.evidence import Evidence
-from light_client.rules.ledger.transactions import SubmitSolution, decode_transaction
+from light_client.rules.ledger.transactions import SignedTransaction, SubmitSolution, decode_transaction
 from light_client.rules.units import Address
 from light_client.session.actor import PeerName, Report, Send, SetTimer
 from testbed.miner.clearing import Solutions
@@ -148,14 +148,18 @@ class Intake:
             out.append(SetTimer(name=TIMER, at_ms=now_ms + self._params.resend_ms))
         return out
 
-    def renew(self, executed: list[bytes], touched: Collection[Address], now_ms: int) -> list[Output]:
+    def offered(self) -> tuple[bytes, list[SignedTransaction]]:
+        """What a block could hold: the best solution, and what waits."""
+        return self.solutions.best, self.pool.ready()
+
+    def renew(self, executed: Iterable[bytes], touched: Collection[Address], now_ms: int) -> list[Output]:
         """A block was adopted: drop what is done or has become invalid, and hand in what waited for it.
 
         Args:
-            executed: identities of the transactions of the block.
+            executed: the transactions of the block, raw.
             touched: the accounts that it changed.
         """
-        dropped = self.pool.renew(executed, now_ms, touched)
+        dropped = self.pool.renew([tx_id_of(raw) for raw in executed], now_ms, touched)
         out: list[Output] = [Report(name="dropped", value=signed.tx_id()) for signed in dropped]
         out += [*self._witness.renew(), *self.hand_in_evidence(now_ms)]
         for _, broken in self.solutions.renew():

@@ -5,6 +5,8 @@
     work          a block falls due: transactions have waited long enough, a gate closes, or the kept plan may clear
     relay         what came in a moment ago is sent on to the other miners
     gossip        what has waited too long is sent to them again
+    join          a part of a snapshot has not come in time (``sync``)
+    rebuild       a snapshot is on disk: begin again from there
     heartbeat     tell one other miner where we stand, so that a chain without work is the same everywhere
 
 An idle chain is quiet: a height begins when a miner knows of work. Every miner waits for the leader from then on, so
@@ -14,10 +16,12 @@ that a dead leader is replaced.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from light_client.messages.chain import Blocks, CertifiedBlock, GetBlocks, NewBlock
+from light_client.messages.chain import Blocks, CertifiedBlock, NewBlock, Unavailable
 from light_client.messages.codec import Message, decode_message, encode_message
 from light_client.messages.consensus import Proposal, RoundStatus, Vote
+from light_client.messages.snapshots import ChunkMessage, SnapshotMessage
 from light_client.messages.submission import SubmitTx
 from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.block import Header, body_from_bytes
@@ -34,27 +38,30 @@ from light_client.session.actor import (
     Started,
     Storage,
     TimerFired,
+    Write,
 )
 from testbed.miner.consensus import Broadcast, Consensus, Decided, Output, Step
 from testbed.miner.intake import TIMER as GOSSIP_TIMER
 from testbed.miner.intake import Intake
-from testbed.miner.ledger import Ledger
+from testbed.miner.ledger import Joined, Ledger
 from testbed.miner.memo import SignatureMemo, TransactionMemo
-from testbed.miner.mempool import tx_id_of
 from testbed.miner.params import MinerParams
 from testbed.miner.relay import TIMER as RELAY_TIMER
 from testbed.miner.schedule import next_block_ms
 from testbed.miner.seat import Seat, check_proposal, check_vote
 from testbed.miner.serving import Server
+from testbed.miner.sync import TIMER as JOIN_TIMER
+from testbed.miner.sync import Sync
 from testbed.miner.wal import SeenBlock, VoteLog
 from testbed.miner.witness import Witness
 
 _CONSENSUS = "consensus/"
-_SYNC_BLOCKS = 64
+_QUIET = "quiet"
+_FROM_MINERS = (Proposal, Vote, RoundStatus, NewBlock, Blocks, SnapshotMessage, ChunkMessage, Unavailable)
 
 
 class Miner:
-    """One seat of the committee."""
+    """One registered miner: it votes while it sits in the committee, and follows while it does not."""
 
     def __init__(
         self,
@@ -70,44 +77,62 @@ class Miner:
         """Build the miner on what is durable.
 
         Args:
-            public_key: of our seat in the committee.
+            public_key: ours, in the committee or not.
             signer: signs a message with our key.
-            miners: names of the committee's members in the order of their seats, ours included.
+            miners: names of all miners, those that are not elected and ours included.
 
         Raises:
-            LocalError: the key has no seat, or the names do not fit the committee.
-            RuleViolation: a stored block breaks a rule.
+            LocalError: our name is not among them.
+            RuleViolation: a stored block or record breaks a rule.
         """
-        number = genesis.committee.index_of(public_key)
-        if number is None or len(miners) != len(genesis.committee.members) or miners[number] != name:
-            raise LocalError("this key and name have no seat in the committee", got=name, expected=miners)
+        if name not in miners:
+            raise LocalError("the list of all miners lacks our name", got=name, expected=miners)
         self.name = name
+        self._genesis = genesis
+        self._public_key = public_key
+        self._signer = signer
+        self._storage = storage
         self._params = params or MinerParams()
         self._verify = SignatureMemo()
-        memo = TransactionMemo()
-        self.ledger = Ledger(genesis, storage, self._verify, read=memo)
-        self._server = Server(self.ledger)
         self._miners = frozenset(miners) - {name}
         self._others = tuple(peer for peer in miners if peer != name)
-        self._seat = Seat(
-            chain_id=self.ledger.state.chain_id,
-            committee=genesis.committee,
-            number=number,
-            signer=signer,
-            verify_signature=self._verify,
-            timeouts=self._params.timeouts,
-        )
-        self._witness = Witness(self.ledger, self._seat, storage)
-        self._intake = Intake(self.ledger, self._witness, self._verify, self._params, self._miners, memo)
-        self._consensus = Consensus(self._seat, self, VoteLog(self.ledger.height + 1).load(storage))
-        self._early: dict[tuple[int, int], Proposal | Vote] = {}
         self._effects: list[Effect] = []
         self._work_at_ms: int | None = None
         self._beats = 0
-        self._asked: tuple[int, int] = (0, 0)
+        self._build()
+
+    def _build(self) -> None:
+        """Begin with what is on disk: at the start, and once a snapshot is there."""
+        storage, params = self._storage, self._params
+        self._rebuild = False
+        self._quiet = storage.get(_QUIET, b"") is not None
+        memo = TransactionMemo()
+        self.ledger = Ledger(self._genesis, storage, self._verify, params, memo)
+        self._server = Server(self.ledger)
+        self._sync = Sync(self.ledger, self._others, params, self._verify)
+        self._seat = self._take_seat()
+        self._witness = Witness(self.ledger, self._seat, storage)
+        self._intake = Intake(self.ledger, self._witness, self._verify, params, self._miners, memo)
+        self._consensus = Consensus(self._seat, self, VoteLog(self.ledger.height + 1).load(storage))
+        self._early: dict[tuple[PeerName, int, int], Proposal | Vote] = {}
+
+    def _take_seat(self) -> Seat:
+        """Our place at the height under way."""
+        committee = self.ledger.state.committee
+        return Seat(
+            chain_id=self.ledger.state.chain_id,
+            committee=committee,
+            public_key=self._public_key,
+            number=None if self._quiet else committee.index_of(self._public_key),
+            signer=self._signer,
+            verify_signature=self._verify,
+            timeouts=self._params.timeouts,
+        )
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """React to one event."""
+        if self._rebuild:
+            self._build()
         match event:
             case Received(peer=peer, message=raw):
                 self._received(peer, raw, now_ms)
@@ -120,6 +145,10 @@ class Miner:
                 self._emit(self._intake.hand_in_evidence(now_ms), now_ms)
                 self._set_timer("heartbeat", now_ms + self._params.heartbeat_ms)
         self._work(now_ms)
+        if self._sync.joined is None:
+            self._effects.extend(self.ledger.checkpoint())
+        elif not self._rebuild:
+            self._join(self._sync.joined, now_ms)
         effects, self._effects = self._effects, []
         return effects
 
@@ -128,9 +157,8 @@ class Miner:
     def make_proposal(self, round_: int, now_ms: int) -> SeenBlock:
         """A fresh block out of what waits."""
         time_ms = max(now_ms, self.ledger.tip.time_ms + 1)
-        intake = self._intake
-        waiting = intake.pool.ready()
-        return self.ledger.make(round_, time_ms, intake.solutions.best, waiting, self._params.block_txs)
+        solution, waiting = self._intake.offered()
+        return self.ledger.make(round_, time_ms, solution, waiting, self._params.block_txs)
 
     def is_valid(self, block: SeenBlock) -> bool:
         """Whether the block may follow: the rules, Proof of Solution among them."""
@@ -149,22 +177,36 @@ class Miner:
     def _received(self, peer: PeerName, raw: bytes, now_ms: int) -> None:
         try:
             message = decode_message(raw)
+        except RuleViolation as broken:
+            self._effects.append(Report(name="refused", value=(peer, str(broken))))
+            if self._sync.expects(peer):
+                self._effects.extend(self._sync.fault(peer, broken, now_ms))
+            return
+        try:
             if isinstance(message, SubmitTx):
                 self._emit(self._intake.submitted(message, peer, now_ms), now_ms)
-            elif peer in self._miners and isinstance(message, Proposal | Vote):
-                self._agree(message, peer, now_ms)
-            elif peer in self._miners and isinstance(message, RoundStatus):
-                self._caught_up(message, peer, now_ms)
-            elif peer in self._miners and isinstance(message, NewBlock):
-                self._announced(message, peer, now_ms)
-            elif peer in self._miners and isinstance(message, Blocks):
-                self._synced(message, peer, now_ms)
+            elif peer in self._miners and isinstance(message, _FROM_MINERS):
+                self._heard(message, peer, now_ms)
             else:
                 answer = self._server.answer(message, peer, now_ms)
                 if answer is not None:
                     self._send(peer, answer)
         except RuleViolation as broken:
             self._effects.append(Report(name="refused", value=(peer, str(broken))))
+
+    def _heard(self, message: Message, peer: PeerName, now_ms: int) -> None:
+        """Something that only miners tell each other."""
+        match message:
+            case Proposal() | Vote():
+                self._agree(message, peer, now_ms)
+            case RoundStatus():
+                self._caught_up(message, peer, now_ms)
+            case NewBlock():
+                self._announced(message, peer, now_ms)
+            case Blocks():
+                self._synced(message, peer, now_ms)
+            case SnapshotMessage() | ChunkMessage() | Unavailable():
+                self._fetched(message, peer, now_ms)
 
     def _fired(self, name: str, now_ms: int) -> None:
         if name.startswith(_CONSENSUS):
@@ -175,6 +217,8 @@ class Miner:
             self._emit(self._intake.gossip(now_ms), now_ms)
         elif name == RELAY_TIMER:
             self._emit(self._intake.relay(), now_ms)
+        elif name == JOIN_TIMER:
+            self._effects.extend(self._sync.woken(now_ms))
         elif name == "heartbeat":
             if self._others:
                 self._send(self._others[self._beats % len(self._others)], self._consensus.status())
@@ -188,11 +232,11 @@ class Miner:
         if ahead == 0:
             self._take_part(message, now_ms)
         elif ahead == 1:
-            self._keep_early(message)
+            self._keep_early(message, peer)
         elif ahead > 1:
-            self._ask_blocks(peer, now_ms)
+            self._effects.extend(self._sync.behind(peer, message.height - 1, now_ms))
         elif isinstance(message, Vote):
-            check_vote(message, self._seat)
+            check_vote(message, replace(self._seat, committee=self.ledger.committee_at(message.height)))
             self._emit(self._intake.accuse(self._witness.in_vote(message), now_ms), now_ms)
 
     def _take_part(self, message: Proposal | Vote, now_ms: int) -> None:
@@ -205,15 +249,24 @@ class Miner:
         if block is not None and not self.is_valid(block):
             self._emit(self._intake.accuse(self._witness.in_proposal(message), now_ms), now_ms)
 
-    def _keep_early(self, message: Proposal | Vote) -> None:
-        """Keep the latest of each kind and seat for the next height, which others have reached before us."""
+    def _keep_early(self, message: Proposal | Vote, peer: PeerName) -> None:
+        """Keep the latest of each kind and seat for the next height, which others have reached before us.
+
+        At the end of an epoch the next committee is not known yet: the latest of each kind and seat from each peer is
+        kept then, and checked once it is.
+        """
+        last_of_epoch = self._genesis.epochs.ends_at(self._consensus.height)
+        source = peer if last_of_epoch else ""
         if isinstance(message, Proposal):
-            check_proposal(message, self._seat)
+            if not last_of_epoch:
+                check_proposal(message, self._seat)
             leader = self._seat.committee.leader(message.height, message.round_)
-            self._early[leader, 0] = message
+            self._early[source, leader, 0] = message
+        elif last_of_epoch:
+            self._early[source, message.seat, message.kind] = message
         else:
             check_vote(message, self._seat)
-            self._early[message.seat, message.kind] = message
+            self._early[source, message.seat, message.kind] = message
 
     def _emit(self, outputs: Iterable[Output], now_ms: int) -> None:
         """Turn what consensus says into effects."""
@@ -224,6 +277,7 @@ class Miner:
                 block = CertifiedBlock(
                     header=output.block.header, certificate=output.certificate, body=output.block.body
                 )
+                self._speak_again()
                 self._adopt(block, now_ms)
             else:
                 self._effects.append(output)
@@ -239,12 +293,17 @@ class Miner:
         self._effects.append(Report(name="events", value=outcome.events))
         self._effects.extend(self._server.announce(block, now_ms))
         body = body_from_bytes(block.body, self.ledger.genesis.chain)
-        executed = [tx_id_of(raw) for raw in body.transactions]
-        self._emit(self._intake.renew(executed, outcome.draft.accounts.keys(), now_ms), now_ms)
+        touched = outcome.draft.accounts.keys()
+        self._emit(self._intake.renew(body.transactions, touched, now_ms), now_ms)
+        self._seat = self._take_seat()
+        self._witness.sit(self._seat)
         self._consensus = Consensus(self._seat, self, VoteLog(self.ledger.height + 1))
         early, self._early = self._early, {}
-        for message in early.values():
-            self._agree(message, self.name, now_ms)
+        for (peer, _, _), message in early.items():
+            try:
+                self._agree(message, peer, now_ms)
+            except RuleViolation as broken:
+                self._effects.append(Report(name="refused", value=(peer, str(broken))))
 
     # -- catching up -----------------------------------------------------------------------------------------------
 
@@ -253,7 +312,7 @@ class Miner:
             for message in self._consensus.answer(status):
                 self._send(peer, message)
         elif status.height > self._consensus.height:
-            self._ask_blocks(peer, now_ms)
+            self._effects.extend(self._sync.behind(peer, status.height - 1, now_ms))
         else:
             newest = self._server.newest()
             if newest is not None:
@@ -272,15 +331,7 @@ class Miner:
                 CertifiedBlock(header=header, certificate=message.certificate, body=seen.body), now_ms
             )
         elif header.height >= self._consensus.height:
-            self._ask_blocks(peer, now_ms)
-
-    def _ask_blocks(self, peer: PeerName, now_ms: int) -> None:
-        height, again_ms = self._asked
-        wanted = self._consensus.height
-        if wanted == height and now_ms < again_ms:
-            return
-        self._asked = (wanted, now_ms + self._params.sync_retry_ms)
-        self._send(peer, GetBlocks(from_height=wanted, limit=_SYNC_BLOCKS))
+            self._effects.extend(self._sync.behind(peer, header.height, now_ms))
 
     def _synced(self, message: Blocks, peer: PeerName, now_ms: int) -> None:
         """Take in blocks that a quorum signed, each judged like a proposal."""
@@ -289,7 +340,42 @@ class Miner:
             if block.header.height == self._consensus.height:
                 self._adopt(block, now_ms)
         if self.ledger.height > before:
-            self._ask_blocks(peer, now_ms)
+            self._effects.extend(self._sync.behind(peer, self.ledger.height + 1, now_ms))
+
+    def _fetched(
+        self, message: SnapshotMessage | ChunkMessage | Unavailable, peer: PeerName, now_ms: int
+    ) -> None:
+        """Take a part of a snapshot; one that does not hold is its sender's fault."""
+        try:
+            match message:
+                case SnapshotMessage():
+                    effects = self._sync.on_snapshot(peer, message, now_ms)
+                case ChunkMessage():
+                    effects = self._sync.on_chunk(peer, message, now_ms)
+                case _:
+                    effects = self._sync.unavailable(peer, message, now_ms)
+        except RuleViolation as broken:
+            effects = self._sync.fault(peer, broken, now_ms)
+        self._effects.extend(effects)
+
+    def _join(self, joined: Joined, now_ms: int) -> None:
+        """Put a snapshot on disk; everything is built anew from there at the next call.
+
+        A miner without any memory may have lost it: what it signed at the height under way it does not know, so it
+        stays quiet until that height is decided.
+        """
+        self._effects.extend(self._consensus.forget_log())
+        if not self.ledger.height:
+            self._effects.append(Write(table=_QUIET, key=b"", value=b"\x01"))
+        self._effects.extend(self.ledger.join(joined))
+        self._rebuild = True
+        self._set_timer("rebuild", now_ms)
+
+    def _speak_again(self) -> None:
+        """A height was decided before our eyes: nothing signed in another life can matter any more."""
+        if self._quiet:
+            self._quiet = False
+            self._effects.append(Write(table=_QUIET, key=b"", value=None))
 
     # -- work ------------------------------------------------------------------------------------------------------
 
