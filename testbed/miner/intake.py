@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from light_client.messages.codec import encode_message
 from light_client.messages.submission import MAX_RETRY_MS, SubmitTx, TxResult
 from light_client.rules.errors import RuleViolation
+from light_client.rules.ledger.block import Body
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.evidence import Evidence
 from light_client.rules.ledger.transactions import SignedTransaction, SubmitSolution, decode_transaction
@@ -23,7 +24,8 @@ from testbed.miner.relay import Relay, together
 from testbed.miner.standing import Standings
 from testbed.miner.witness import Witness
 
-TIMER = "gossip"
+_GOSSIP = "gossip"
+TIMERS = (_GOSSIP, RELAY_TIMER)
 _GOSSIP_LIMIT = 256
 _MATTERS_OF_TIME = ("POOL-01", "POOL-02", "POOL-03", "POOL-05")
 
@@ -134,7 +136,11 @@ class Intake:
         if self._gossiping:
             return []
         self._gossiping = True
-        return [SetTimer(name=TIMER, at_ms=now_ms + self._params.batch_ms + self._params.resend_ms)]
+        return [SetTimer(name=_GOSSIP, at_ms=now_ms + self._params.batch_ms + self._params.resend_ms)]
+
+    def woken(self, timer: str, now_ms: int) -> list[Output]:
+        """One of our timers ran out."""
+        return self.relay() if timer == RELAY_TIMER else self.gossip(now_ms)
 
     def gossip(self, now_ms: int) -> list[Output]:
         """Send again what should be in a block by now: it may never have reached the leaders."""
@@ -145,21 +151,21 @@ class Intake:
         out: list[Output] = [Broadcast(message=batch) for batch in together(waiting)]
         self._gossiping = bool(waiting) or self.pool.oldest_ms is not None
         if self._gossiping:
-            out.append(SetTimer(name=TIMER, at_ms=now_ms + self._params.resend_ms))
+            out.append(SetTimer(name=_GOSSIP, at_ms=now_ms + self._params.resend_ms))
         return out
 
     def offered(self) -> tuple[bytes, list[SignedTransaction]]:
         """What a block could hold: the best solution, and what waits."""
         return self.solutions.best, self.pool.ready()
 
-    def renew(self, executed: Iterable[bytes], touched: Collection[Address], now_ms: int) -> list[Output]:
+    def renew(self, body: Body, touched: Collection[Address], now_ms: int) -> list[Output]:
         """A block was adopted: drop what is done or has become invalid, and hand in what waited for it.
 
         Args:
-            executed: the transactions of the block, raw.
+            body: of the block.
             touched: the accounts that it changed.
         """
-        dropped = self.pool.renew([tx_id_of(raw) for raw in executed], now_ms, touched)
+        dropped = self.pool.renew([tx_id_of(raw) for raw in body.transactions], now_ms, touched)
         out: list[Output] = [Report(name="dropped", value=signed.tx_id()) for signed in dropped]
         out += [*self._witness.renew(), *self.hand_in_evidence(now_ms)]
         for _, broken in self.solutions.renew():

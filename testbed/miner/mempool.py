@@ -56,7 +56,6 @@ class Mempool:
         self._done: OrderedDict[bytes, None] = OrderedDict()
         self._room = Room(self._limits, state.genesis.dso_key)
         self._draft = state.draft()
-        self._gate_seen = 0
 
     def __len__(self) -> int:
         """How many transactions could be proposed now."""
@@ -119,12 +118,12 @@ class Mempool:
         try:
             self._apply(signed)
         except RuleViolation as broken:
-            if (
-                broken.rule not in _EARLY_RULES
-                or not self._comes_early(signed)
-                or self._parked.full_for(peer)
-            ):
+            if broken.rule not in _EARLY_RULES or not self._comes_early(signed):
                 raise
+            if self._parked.full_for(peer):
+                if broken.rule == "LED-08":
+                    raise
+                raise RuleViolation("POOL-03", "early transactions by one connection", got="more") from None
             self._park(tx_id, waiting)
             return
         self._put(tx_id, waiting)
@@ -133,9 +132,9 @@ class Mempool:
 
     def close_gate(self, now_ms: int) -> None:
         """From the gate time on, admit only what can follow the block that closes the gate."""
-        interval = self._state.meta.next_interval
-        if interval != self._gate_seen and self._state.genesis.gate_ms(interval) <= now_ms:
-            self._gate_seen = interval
+        genesis, meta = self._state.genesis, self._draft.meta
+        closes = meta.gate_offer is None and genesis.gate_ms(meta.next_interval) <= now_ms
+        if closes or genesis.first_open_interval(now_ms) > genesis.first_open_interval(self._draft.time_ms):
             self.renew([], now_ms)
 
     def renew(

@@ -3,8 +3,7 @@
     timer         meaning
     consensus/*   of the height under way (``consensus``)
     work          a block falls due: transactions have waited long enough, a gate closes, or the kept plan may clear
-    relay         what came in a moment ago is sent on to the other miners
-    gossip        what has waited too long is sent to them again
+    relay, gossip what came in a moment ago is sent on to the other miners; what has waited too long again
     join          a part of a snapshot has not come in time (``sync``)
     rebuild       a snapshot is on disk: begin again from there
     heartbeat     tell one other miner where we stand, so that a chain without work is the same everywhere
@@ -41,12 +40,11 @@ from light_client.session.actor import (
     Write,
 )
 from testbed.miner.consensus import Broadcast, Consensus, Decided, Output, Step
-from testbed.miner.intake import TIMER as GOSSIP_TIMER
+from testbed.miner.intake import TIMERS as INTAKE_TIMERS
 from testbed.miner.intake import Intake
 from testbed.miner.ledger import Joined, Ledger
 from testbed.miner.memo import SignatureMemo, TransactionMemo
 from testbed.miner.params import MinerParams
-from testbed.miner.relay import TIMER as RELAY_TIMER
 from testbed.miner.schedule import next_block_ms
 from testbed.miner.seat import Seat, check_proposal, check_vote
 from testbed.miner.serving import Server
@@ -157,8 +155,7 @@ class Miner:
     def make_proposal(self, round_: int, now_ms: int) -> SeenBlock:
         """A fresh block out of what waits."""
         time_ms = max(now_ms, self.ledger.tip.time_ms + 1)
-        solution, waiting = self._intake.offered()
-        return self.ledger.make(round_, time_ms, solution, waiting, self._params.block_txs)
+        return self.ledger.make(round_, time_ms, *self._intake.offered(), self._params.block_txs)
 
     def is_valid(self, block: SeenBlock) -> bool:
         """Whether the block may follow: the rules, Proof of Solution among them."""
@@ -213,10 +210,8 @@ class Miner:
             self._emit(self._consensus.on_timeout(name.removeprefix(_CONSENSUS), now_ms), now_ms)
         elif name == "work":
             self._work_at_ms = None
-        elif name == GOSSIP_TIMER:
-            self._emit(self._intake.gossip(now_ms), now_ms)
-        elif name == RELAY_TIMER:
-            self._emit(self._intake.relay(), now_ms)
+        elif name in INTAKE_TIMERS:
+            self._emit(self._intake.woken(name, now_ms), now_ms)
         elif name == JOIN_TIMER:
             self._effects.extend(self._sync.woken(now_ms))
         elif name == "heartbeat":
@@ -293,8 +288,7 @@ class Miner:
         self._effects.append(Report(name="events", value=outcome.events))
         self._effects.extend(self._server.announce(block, now_ms))
         body = body_from_bytes(block.body, self.ledger.genesis.chain)
-        touched = outcome.draft.accounts.keys()
-        self._emit(self._intake.renew(body.transactions, touched, now_ms), now_ms)
+        self._emit(self._intake.renew(body, outcome.draft.accounts.keys(), now_ms), now_ms)
         self._seat = self._take_seat()
         self._witness.sit(self._seat)
         self._consensus = Consensus(self._seat, self, VoteLog(self.ledger.height + 1))

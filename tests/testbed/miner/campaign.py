@@ -28,7 +28,9 @@ END_MS = START_MS + 200_000
 PROSUMERS = 4
 INTERVALS = 2
 STORM = Link(min_delay_ms=10, jitter_ms=400, loss_ppm=500_000, ordered=False)
-HASTE = MinerParams(relay_ms=0, timeouts=Timeouts(propose_ms=250, vote_ms=50, per_round_ms=50, status_ms=3_000))
+HASTE = MinerParams(
+    relay_ms=0, timeouts=Timeouts(propose_ms=250, vote_ms=50, per_round_ms=50, status_ms=3_000)
+)
 _CONSENSUS_TYPES = (1, 2)
 
 
