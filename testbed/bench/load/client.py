@@ -135,12 +135,12 @@ class LoadClient:
         """Hand in what is owed for the time since the last tick."""
         if self.finished:
             return []
-        if now_ms - self._progress_ms > self._pace.patience_ms:
-            return self._finish(FAILED)
         effects: list[Effect] = [SetTimer(name="tick", at_ms=now_ms + _TICK_MS)]
         if not self._begun:
-            self._begun, self._ticked_ms = True, now_ms
+            self._begun, self._ticked_ms, self._progress_ms = True, now_ms, now_ms
             effects.append(Report(name=BEGUN))
+        if now_ms - self._progress_ms > self._pace.patience_ms:
+            return self._finish(FAILED)
         self._owed += (now_ms - self._ticked_ms) * self._pace.per_second / 1_000
         self._ticked_ms = now_ms
         effects += self._again(now_ms)
@@ -207,7 +207,6 @@ class LoadClient:
 
     def _after_block(self, now_ms: int) -> list[Effect]:
         if not self._begun and not self._grants:
-            self._progress_ms = now_ms
             return [SetTimer(name="tick", at_ms=now_ms + _PAUSE_MS)]
         if self._begun and not self.finished and not self._waiting and not self.finals.under_way:
             return self._finish(DONE)

@@ -125,8 +125,8 @@ def measure_in_process(
         return client.finished
 
     simulator.run(until_ms, ended)
-    if client.finals.under_way or not client.finished:
-        raise LoadError(f"{len(client.finals.under_way)} offers did not become final")
+    if client.finals.done != workload.offers:
+        raise LoadError(f"{workload.offers - client.finals.done} offers did not become final")
     spent_ns = [miner.cpu_ns - before for miner, before in zip(miners, before_ns, strict=True)]
     return InProcess(
         rate=client.finals.rate(),
