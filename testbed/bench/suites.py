@@ -9,6 +9,7 @@ from testbed.bench.section import Suite
 
 SUITES: Final = {
     "clearing": "testbed.bench.clearing",
+    "headers": "testbed.bench.headers",
     "armhf": "testbed.bench.armhf",
     "parsing": "testbed.bench.parsing",
 }
