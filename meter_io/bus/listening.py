@@ -1,16 +1,22 @@
 """Telegram parsers as listeners on a bus."""
 
 import re
+from typing import Final
 
 from meter_io.bus.dialogue import Said
-from meter_io.errors import GarbledReply, MeterError, ProfileError
+from meter_io.errors import GarbledReply, MeterError, ProfileError, Refused
 from meter_io.framing import Framer
-from meter_io.reading import MeterId, Moment, TimeBasis
-from meter_io.telegram import Event, Reason, Telegram, sample
+from meter_io.telegram import Event, Reason, Telegram, completed
 
-_EXPECTED = frozenset((Reason.NOISE, Reason.INCOMPLETE))
+_EXPECTED: Final = frozenset({Reason.NOISE, Reason.INCOMPLETE})
 """What any line brings when somebody begins to listen in the middle of a telegram."""
-_UNTIMED = Moment(utc_ms=None, monotonic_ms=0, basis=TimeBasis.MONOTONIC)
+_HINTS: Final = {
+    Reason.KEY: "ask the grid operator for the key of the port",
+    Reason.AUTHENTICATION: "check both keys: encryption and authentication",
+    Reason.REPLAY: "if it stays, somebody else sends on this line",
+    Reason.UNSUPPORTED: "gridlight decode shows what it sends; tell us its model and firmware",
+}
+"""What to do about telegrams whose bytes are sound, and which are yet not to be used."""
 
 
 class TelegramListener:
@@ -33,10 +39,10 @@ class TelegramListener:
                     f"the meter calls itself {name!r}; the profile is for {self._identification.pattern}",
                     hint="gridlight scan finds the profile",
                 )
-            values = sample(event, meter=MeterId("listened"), moment=_UNTIMED).values
-            return Said(name, values)
+            return Said(name, completed(event.values))
         if event.reason in _EXPECTED:
             return None
-        return GarbledReply(
-            f"a telegram was refused: {event.sentence}", hint="gridlight doctor looks at the wiring"
-        )
+        sentence = f"a telegram was refused: {event.sentence}"
+        if event.reason in _HINTS:
+            return Refused(sentence, hint=_HINTS[event.reason])
+        return GarbledReply(sentence, hint="gridlight doctor looks at the wiring")
