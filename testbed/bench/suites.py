@@ -9,6 +9,7 @@ from testbed.bench.section import Suite
 
 SUITES: Final = {
     "clearing": "testbed.bench.clearing",
+    "modbus": "testbed.bench.modbus",
     "armhf": "testbed.bench.armhf",
 }
 """Name -> module, in the order in which they run."""

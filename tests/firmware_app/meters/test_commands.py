@@ -20,9 +20,9 @@ from firmware_app.console import Exit
 from meter_io.ports.address import Line, PortAddress
 from meter_io.profiles import load
 from meter_io.survey import Plan
+from testbed.fleet.foreign_slaves import LIBMODBUS, PYMODBUS, PtyLink, free_port, slave
 from tests.meter_io.modbus.test_exchange import rtu
 from tests.meter_io.modbus.test_peers import floats
-from tests.meter_io.peers import LIBMODBUS, PYMODBUS, PtyLink, free_port, slave
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SDM630 = {
@@ -218,6 +218,7 @@ def test_scan_for_one_model_says_why_it_is_another(network: str, capsys: pytest.
     assert "not abb-b23: " in out
 
 
+@pytest.mark.usefixtures("libmodbus")
 def test_scan_of_a_serial_line_finds_speed_and_address(capsys: pytest.CaptureFixture[str]) -> None:
     link = PtyLink()
     with slave(LIBMODBUS, "serial", link.theirs, {3: SDM120}):
@@ -263,6 +264,7 @@ def test_the_stated_time_covers_the_worst_case() -> None:
     assert plan.at_most_s >= 10 * (0.1 + 0.3 + 15 * 0.0333)
 
 
+@pytest.mark.usefixtures("libmodbus")
 def test_doctor_finds_nothing_wrong_with_a_good_bus(capsys: pytest.CaptureFixture[str]) -> None:
     link = PtyLink()
     with slave(LIBMODBUS, "serial", link.theirs, {3: SDM120}):
@@ -275,6 +277,7 @@ def test_doctor_finds_nothing_wrong_with_a_good_bus(capsys: pytest.CaptureFixtur
     assert states == dict.fromkeys(("name", "port", "silence", "meter", "model"), "ok")
 
 
+@pytest.mark.usefixtures("libmodbus")
 @pytest.mark.parametrize(
     ("change", "found", "step"),
     [
@@ -302,6 +305,7 @@ def test_doctor_names_the_next_step(
     assert step in out
 
 
+@pytest.mark.usefixtures("libmodbus")
 def test_doctor_counts_damaged_answers(capsys: pytest.CaptureFixture[str]) -> None:
     link = PtyLink()
     passed = iter(range(1_000))
