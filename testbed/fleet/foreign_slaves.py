@@ -33,10 +33,8 @@ from pymodbus import server
 kind, where, spec = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 
 def device(cells):
-    data = [0] * (max(map(int, cells)) + 2)
-    for address, value in cells.items():
-        data[int(address)] = value
-    registers = ModbusSequentialDataBlock(1, data)
+    first, last = min(map(int, cells)), max(map(int, cells))
+    registers = ModbusSequentialDataBlock(first + 1, [cells.get(str(at), 0) for at in range(first, last + 1)])
     return Context(hr=registers, ir=registers)
 
 devices = {int(unit): device(cells) for unit, cells in spec.items()}
