@@ -11,6 +11,7 @@ SUITES: Final = {
     "clearing": "testbed.bench.clearing",
     "modbus": "testbed.bench.modbus",
     "armhf": "testbed.bench.armhf",
+    "parsing": "testbed.bench.parsing",
 }
 """Name -> module, in the order in which they run."""
 
