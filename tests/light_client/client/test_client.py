@@ -119,7 +119,7 @@ def test_where_the_blocks_are_out_of_reach_headers_are_followed_and_the_status_s
     found = world(start_ms=middle_ms + 90 * MINUTE_MS - 1, params=far).run(END_MS + 120 * MINUTE_MS)
     status = found.client.status()
     assert (status.standing, status.height, status.audited_height) == (Standing.FOLLOWING, HEIGHT, 0)
-    assert status.level is ProofLevel.OWN_TRADES
+    assert status.level is ProofLevel.HEADERS
     assert "are out of reach" in status.why
     assert found.actor.heights == []
 
@@ -147,7 +147,7 @@ def test_where_nobody_has_the_old_blocks_any_more_headers_are_followed() -> None
     assert (status.standing, status.height, status.level) == (
         Standing.FOLLOWING,
         HEIGHT,
-        ProofLevel.OWN_TRADES,
+        ProofLevel.HEADERS,
     )
 
 
