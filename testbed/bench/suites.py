@@ -11,6 +11,7 @@ SUITES: Final = {
     "clearing": "testbed.bench.clearing",
     "headers": "testbed.bench.headers",
     "armhf": "testbed.bench.armhf",
+    "parsing": "testbed.bench.parsing",
 }
 """Name -> module, in the order in which they run."""
 
