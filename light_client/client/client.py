@@ -87,8 +87,7 @@ class LightClient:
         self._follower = self.params.follow.follower_of(self.servers)
         self._comparison = Comparison(self.belief, self.servers, chance, self.params.witness)
         self._intake = Intake(self.belief)
-        self._empty_handed = 0
-        """Servers in a row that had none of the old blocks."""
+        self._empty_handed = 0  # servers in a row that had none of the old blocks
         self._unaudited = ""
         """Why blocks are not audited; empty while they are."""
         self._keeper = Keeper(self.belief, self.params.persist_ms)
@@ -299,7 +298,7 @@ class LightClient:
         return outputs + self._caught_up()
 
     def _doubt(self, peer: PeerName, verdict: Verdict, now_ms: int) -> list[Output]:
-        """A header was not accepted: get what is missing, or find out whether the chain has forked, or leave."""
+        """A header was not accepted: get what is missing, see whether the chain has forked, or leave."""
         if isinstance(verdict, Undecided):
             if verdict.rule == "LC-09":
                 request = encode_message(GetUpdate(trusted_height=self.belief.trusted.height))
