@@ -135,6 +135,7 @@ def offer_key(offer_id: int) -> bytes:
 
 META_KEY = state_key("meta", b"")
 CANDIDATE_KEY = state_key("candidate", b"")
+REACTION_KEY = state_key("reaction", b"")
 
 
 def encode_account(account: Account) -> bytes:

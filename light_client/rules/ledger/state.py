@@ -14,6 +14,7 @@ from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import (
     CANDIDATE_KEY,
     META_KEY,
+    REACTION_KEY,
     Account,
     Amounts,
     Candidate,
@@ -24,6 +25,7 @@ from light_client.rules.ledger.records import (
     offer_key,
 )
 from light_client.rules.market.clearing import empty_plan
+from light_client.rules.market.mechanisms.reaction import Reaction
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.market.problem import Problem, problem_of
 from light_client.rules.statetree import (
@@ -48,6 +50,8 @@ class LedgerState:
         self.offers: dict[OfferId, OpenOffer] = {}
         self.meta = Meta(next_interval=genesis.first_interval, granted=Amounts(), deposited=Amounts())
         self.candidate = Candidate(plan=empty_plan(genesis.first_interval), certificate=None)
+        self.reaction: Reaction | None = None
+        """Between two stages of an auction, else None."""
         self.tree: Node = update(
             None,
             {
@@ -85,6 +89,7 @@ class LedgerState:
                 self.offers[offer_id] = offer
         self.meta = draft.meta
         self.candidate = draft.candidate
+        self.reaction = draft.reaction
         self.tree = draft.tree[0]
 
 
@@ -99,6 +104,7 @@ class Draft:
         self.offers: dict[OfferId, OpenOffer | None] = {}
         self.meta = base.meta
         self.candidate = base.candidate
+        self.reaction = base.reaction
         self.time_ms = 0
         """Time of the block in the making, UTC ms; set where a block begins (``execution.close_gate``)."""
         self.tree: tuple[Node] | None = None
@@ -129,6 +135,10 @@ class Draft:
         offer = self.offers.get(offer_id)
         return offer if offer is not None else self.base.offers[offer_id]
 
+    def find_offer(self, offer_id: OfferId) -> OpenOffer | None:
+        """An open offer as it stands in this draft, or None."""
+        return self.offers[offer_id] if offer_id in self.offers else self.base.offers.get(offer_id)
+
     def open_offers(self) -> Iterator[OpenOffer]:
         """All open offers of this draft."""
         for offer_id, offer in self.base.offers.items():
@@ -148,6 +158,7 @@ class Draft:
             first_interval=self.meta.next_interval,
             params=self.genesis.market,
             grid=self.base.grid,
+            reaction=self.reaction,
         )
 
     def seal(self) -> bytes:
@@ -163,6 +174,9 @@ class Draft:
             changes[META_KEY] = value_hash_of(encode(self.meta.to_wire()))
         if self.candidate is not self.base.candidate:
             changes[CANDIDATE_KEY] = value_hash_of(encode(self.candidate.to_wire()))
+        reaction = self.reaction
+        if reaction is not self.base.reaction:
+            changes[REACTION_KEY] = None if reaction is None else value_hash_of(encode(reaction.to_wire()))
         self.tree = (update(self.base.tree, changes),)
         return root_of(self.tree[0])
 

@@ -24,10 +24,12 @@ from light_client.rules.units import (
     MAX_ENERGY_J,
     MAX_INTERVAL,
     MAX_MONEY_UC,
+    MAX_PRICE_UC_PER_KWH,
     PUBLIC_KEY_BYTES,
     SIGNATURE_BYTES,
     Address,
     FeederId,
+    OfferId,
     Side,
 )
 
@@ -45,6 +47,7 @@ class Kind(IntEnum):
     POST_OFFER = 2
     SUBMIT_SOLUTION = 3
     DEPOSIT_ASSETS = 4
+    IMPROVE_OFFER = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +145,26 @@ class DepositAssets:
     sequence: int
 
 
-Transaction = GrantAssets | PostOffer | SubmitSolution | DepositAssets
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImproveOffer:
+    """An address improves the limit of its open offer for the second stage of the interval under way."""
+
+    sequence: int
+    offer_id: OfferId
+    limit_uc_per_kwh: int
+    """Least a seller accepts now, most a buyer pays now."""
+
+    def __post_init__(self) -> None:
+        if type(self.offer_id) is not int or not 0 < self.offer_id < MAX_SEQUENCE:
+            raise RuleViolation("LED-02", "number of an offer", got=self.offer_id, expected="a whole number")
+        limit = self.limit_uc_per_kwh
+        if type(limit) is not int or not 0 <= limit <= MAX_PRICE_UC_PER_KWH:
+            raise RuleViolation(
+                "MKT-06", "improved limit of an offer", got=limit, expected=f"0..{MAX_PRICE_UC_PER_KWH}"
+            )
+
+
+Transaction = GrantAssets | PostOffer | SubmitSolution | DepositAssets | ImproveOffer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +269,7 @@ _FIELDS: dict[int, int] = {
     Kind.POST_OFFER: 7,
     Kind.SUBMIT_SOLUTION: 2,
     Kind.DEPOSIT_ASSETS: 2,
+    Kind.IMPROVE_OFFER: 4,
 }
 """Kind -> number of fields before key and signature, the kind included."""
 
@@ -260,6 +283,9 @@ def fields_of(transaction: Transaction) -> tuple[Any, ...]:
             return _offer_to_fields(transaction)
         case SubmitSolution():
             return (int(Kind.SUBMIT_SOLUTION), transaction.solution.to_wire())
+        case ImproveOffer():
+            kind, limit = int(Kind.IMPROVE_OFFER), transaction.limit_uc_per_kwh
+            return (kind, transaction.sequence, transaction.offer_id, limit)
         case _:
             return (int(Kind.DEPOSIT_ASSETS), transaction.sequence)
 
@@ -327,6 +353,8 @@ def _transaction_of(fields: tuple[Any, ...], public_key: bytes) -> Transaction:
             return _offer_from_fields(fields, Address(address_of(public_key)))
         case Kind.SUBMIT_SOLUTION:
             return SubmitSolution(solution=solution_from_wire(fields[1]))
+        case Kind.IMPROVE_OFFER:
+            return ImproveOffer(sequence=fields[1], offer_id=fields[2], limit_uc_per_kwh=fields[3])
         case _:
             return DepositAssets(sequence=fields[1])
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from light_client.rules.market.grid import Grid
 from light_client.rules.market.intervals import members
+from light_client.rules.market.mechanisms.reaction import Reaction
 from light_client.rules.market.offer import ClassKey, OpenOffer
 from light_client.rules.market.params import MarketParams
 from light_client.rules.units import OfferId, Side
@@ -33,6 +34,8 @@ class Problem:
     """Class -> energy left in it, J."""
     shares: dict[ClassKey, tuple[tuple[OfferId, int], ...]] = field(repr=False)
     """Class -> its offers in ascending order with the energy left in each, J."""
+    reaction: Reaction | None = None
+    """Between the stages of an auction: the average that was broadcast, and the limits improved since."""
     two_sided: frozenset[int] = field(init=False, repr=False)
     """Intervals that at least one sell and one buy offer contain: nothing trades elsewhere."""
     spot: tuple[dict[int, list[SpotClass]], dict[int, list[SpotClass]]] = field(init=False, repr=False)
@@ -72,6 +75,7 @@ def problem_of(
     first_interval: int,
     params: MarketParams,
     grid: Grid,
+    reaction: Reaction | None = None,
 ) -> Problem:
     """Group open offers into the problem whose next final interval is ``first_interval``.
 
@@ -104,4 +108,5 @@ def problem_of(
         grid=grid,
         classes=totals,
         shares=ordered,
+        reaction=reaction,
     )
