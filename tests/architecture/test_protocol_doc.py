@@ -37,6 +37,7 @@ from light_client.rules.ledger.transactions import (
     Asset,
     DepositAssets,
     GrantAssets,
+    ImproveOffer,
     PostOffer,
     SubmitSolution,
     Transaction,
@@ -45,10 +46,12 @@ from light_client.rules.ledger.transactions import (
 )
 from light_client.rules.market.certificate import Certificate
 from light_client.rules.market.clearing import Solution, Trade
-from light_client.rules.market.grid import Feeder
+from light_client.rules.market.grid import ROOT, Feeder
+from light_client.rules.market.mechanisms.mechanism import Delivery
 from light_client.rules.market.offer import ClassKey, Offer, OpenOffer
 from light_client.rules.market.params import MarketParams
 from light_client.rules.market.plan import Plan
+from light_client.rules.market.routing import path_queue, routes_hash
 from light_client.rules.statetree import make_entry, value_hash_of
 from light_client.rules.units import Address, FeederId, OfferId, Side
 
@@ -185,7 +188,9 @@ TRANSACTIONS: dict[str, Transaction] = {
     "offer": PostOffer(sequence=0, offer=OFFER),
     "solution": SubmitSolution(solution=SOLUTION),
     "deposit": DepositAssets(sequence=1),
+    "improve": ImproveOffer(sequence=1, offer_id=OfferId(1), limit_uc_per_kwh=80_000),
 }
+PATH_QUEUE = path_queue({1: ROOT, 2: ROOT}, (Delivery(1, 2, 3_600_000), Delivery(2, 2, 1_800_000)))
 BODY = Body(solution=b"", transactions=(_signed(GRANT, 1),))
 HEADER = Header(
     chain_id=CHAIN_ID,
@@ -239,6 +244,9 @@ VECTORS: dict[str, bytes] = {
     "offer": _signed(TRANSACTIONS["offer"], 3),
     "solution": _signed(TRANSACTIONS["solution"], 2),
     "deposit": _signed(TRANSACTIONS["deposit"], 3),
+    "improve": _signed(TRANSACTIONS["improve"], 3),
+    "path-queue": encode((FIRST, PATH_QUEUE)),
+    "routes": routes_hash(FIRST, PATH_QUEUE),
     "body": BODY.encode(),
     "tx-root": tx_root_of(BODY),
     "header": encode(HEADER.to_wire()),
