@@ -28,21 +28,24 @@ from light_client.rules.ledger.transactions import (
     Asset,
     DepositAssets,
     GrantAssets,
+    ImproveOffer,
     PostOffer,
     SignedTransaction,
     SubmitSolution,
+    Transaction,
     sign_transaction,
 )
 from light_client.rules.market.certificate import Certificate, Steps
 from light_client.rules.market.clearing import Solution
 from light_client.rules.market.grid import Feeder
 from light_client.rules.market.intervals import Ranges
+from light_client.rules.market.mechanisms.kinds import MaximumEnergy, MechanismParams
 from light_client.rules.market.offer import ClassKey, Offer
 from light_client.rules.market.params import MarketParams
 from light_client.rules.market.plan import Entries, Plan
 from light_client.rules.market.problem import Problem
 from light_client.rules.merkle import Tree
-from light_client.rules.units import Address, FeederId, Side
+from light_client.rules.units import Address, FeederId, OfferId, Side
 
 INTERVAL_S = 900
 INTERVAL_MS = INTERVAL_S * 1_000
@@ -69,6 +72,7 @@ def genesis(
     horizon: int = 8,
     c_ext_w: int = 100_000,
     name: str = "test-kit",
+    mechanism: MechanismParams | None = None,
 ) -> Genesis:
     """Return a genesis; ``price`` makes the market uniform."""
     return Genesis(
@@ -76,7 +80,11 @@ def genesis(
         genesis_time_ms=(FIRST - t_clear) * INTERVAL_MS,
         first_interval=FIRST,
         market=MarketParams(
-            interval_s=INTERVAL_S, t_clear=t_clear, horizon=horizon, uniform_price_uc_per_kwh=price
+            interval_s=INTERVAL_S,
+            t_clear=t_clear,
+            horizon=horizon,
+            uniform_price_uc_per_kwh=price,
+            mechanism=mechanism or MaximumEnergy(),
         ),
         feeders=tuple(Feeder(feeder=FeederId(number), c_ext_w=c_ext_w) for number in (1, 2, 3)),
         dso_key=public_key_of(DSO_SECRET),
@@ -151,9 +159,7 @@ class Chain:
         self.blocks: list[Block] = []
         self.history = Tree(())
 
-    def sign(
-        self, transaction: GrantAssets | PostOffer | DepositAssets | SubmitSolution, key: bytes
-    ) -> SignedTransaction:
+    def sign(self, transaction: Transaction, key: bytes) -> SignedTransaction:
         """Sign for this chain."""
         return sign_transaction(transaction, self.chain_id, key)
 
@@ -167,6 +173,14 @@ class Chain:
         """Return a signed offer with the sequence number that is due."""
         due = self.account(person).next_sequence if sequence is None else sequence
         return self.sign(PostOffer(sequence=due, offer=offer), person.secret)
+
+    def improve(
+        self, person: Person, offer_id: int, limit: int, *, sequence: int | None = None
+    ) -> SignedTransaction:
+        """Return a signed improved limit with the sequence number that is due."""
+        due = self.account(person).next_sequence if sequence is None else sequence
+        change = ImproveOffer(sequence=due, offer_id=OfferId(offer_id), limit_uc_per_kwh=limit)
+        return self.sign(change, person.secret)
 
     def deposit(self, person: Person) -> SignedTransaction:
         """Return the transaction that hands everything back."""

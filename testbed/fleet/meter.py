@@ -148,6 +148,8 @@ class EmulatedMeter:
             return self._withdraw(now_ms)
         if name == "post":
             return self._post_due(now_ms)
+        if name == "react":
+            return self._react(now_ms)
         return self._settle(now_ms)
 
     def _received(self, peer: PeerName, raw: bytes, now_ms: int) -> list[Effect]:
@@ -274,6 +276,7 @@ class EmulatedMeter:
             self._headers[header.height] = header
             self._headers.pop(header.height - _HEADERS_KEPT, None)
             effects += self._take_in(header, followed, now_ms)
+        effects += self._react(now_ms)
         return effects + self._follower.came(received, newest_of(blocks), self.client.replica.height, now_ms)
 
     def _halt(self, broken: Rejected) -> list[Effect]:
@@ -284,7 +287,7 @@ class EmulatedMeter:
     def _take_in(self, header: Header, followed: Followed, now_ms: int) -> list[Effect]:
         """Find what concerns this home in a verified block."""
         effects: list[Effect] = []
-        own = self._orders.take_in(followed)
+        own = self._orders.take_in(followed, self.client.replica.next_interval)
         for order, _ in own:
             if order.sent_at_ms is not None and len(order.trades) == 1:
                 effects.append(Report(name="offer-to-final-ms", value=now_ms - order.sent_at_ms))
@@ -301,6 +304,16 @@ class EmulatedMeter:
             effects.append(SetTimer(name="settle", at_ms=now_ms + delay_ms))
         return effects
 
+    def _react(self, now_ms: int) -> list[Effect]:
+        """Answer the average that was broadcast between two stages, again and again until a block has the answer."""
+        closed = self.client.replica.closed
+        if closed is None or closed.reaction is None:
+            return []
+        signed = self._orders.reactions(closed.reaction, self._chain_id)
+        messages = [encode_message(SubmitTx(raw=answer.raw)) for answer in signed]
+        again = [SetTimer(name="react", at_ms=now_ms + self._params.resend_ms)] if messages else []
+        return [*(Send(peer=self._follower.server, message=message) for message in messages), *again]
+
     def _take_proofs(self, message: TradesMessage) -> list[Effect]:
         """Check own trades by inclusion, each against its offer and against what the replica derived."""
         header = self._headers.get(message.height)
@@ -311,7 +324,8 @@ class EmulatedMeter:
             if order is None or trade.offer_id not in waiting or header is None:
                 continue
             waiting.discard(OfferId(trade.offer_id))
-            verdict = self.client.take_trade(header, trade.offer_id, order.offer, trade, proven.proof)
+            own = order.offer_in(message.interval)
+            verdict = self.client.take_trade(header, trade.offer_id, own, trade, proven.proof)
             if isinstance(verdict, Accepted) and trade not in order.trades:
                 self.client.checked.refuse(
                     Rejected(rule="LC-11", reason="a proven trade that was not derived")

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from light_client.rules.ledger.audit import Followed
-from light_client.rules.ledger.transactions import Kind, granted_addresses, kind_of, signer_of
+from light_client.rules.ledger.transactions import (
+    Kind,
+    SignedTransaction,
+    granted_addresses,
+    kind_of,
+    signer_of,
+)
 from light_client.rules.market.clearing import Trade
+from light_client.rules.market.mechanisms.reaction import Reaction
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.units import Address, OfferId
 from testbed.fleet.orders import Order, Stage
@@ -38,26 +45,33 @@ class OrderBook:
         """The order whose offer got this number."""
         return self._by_number.get(OfferId(offer_id))
 
-    def take_in(self, followed: Followed) -> list[tuple[Order, Trade]]:
+    def reactions(self, reaction: Reaction, chain_id: bytes) -> list[SignedTransaction]:
+        """Improved limits with which to answer a broadcast average: the same until blocks have them."""
+        signed = []
+        for offer_id, order in self._open.items():
+            limit = order.answer_to(reaction.interval, reaction.average_uc_per_kwh)
+            if limit is not None and offer_id < reaction.gate_offer:
+                signed.append(order.signed_improvement(limit, chain_id))
+        return [transaction for transaction in signed if transaction is not None]
+
+    def take_in(self, followed: Followed, interval: int) -> list[tuple[Order, Trade]]:
         """Move orders along by one verified block.
+
+        Args:
+            interval: the one that becomes final next after it.
 
         Returns:
             Own trades that became final, with their orders.
         """
-        for raw in followed.others:
-            match kind_of(raw):
-                case Kind.GRANT_ASSETS:
-                    self._grant(granted_addresses(raw, max_bytes=self._max_tx_bytes))
-                case Kind.DEPOSIT_ASSETS:
-                    order = self._by_key.get(signer_of(raw))
-                    if order is not None:
-                        order.advance(Stage.DEPOSITED)
+        self._take_others(followed.others)
         for offer in followed.posted:
             order = self._by_address.get(offer.address)
             if order is not None and order.stage in _UNSEEN:
                 order.advance(Stage.OPEN)
                 order.offer_id = offer.offer_id
                 self._by_number[offer.offer_id] = self._open[offer.offer_id] = order
+        for offer_id in followed.improved.keys() & self._open.keys():
+            self._open[offer_id].limits[interval] = followed.improved[offer_id]
         if followed.cleared is None:
             return []
         own = []
@@ -67,6 +81,17 @@ class OrderBook:
                 order.trades.append(trade)
                 own.append((order, trade))
         return own
+
+    def _take_others(self, others: Iterable[bytes]) -> None:
+        """Grants and deposits."""
+        for raw in others:
+            match kind_of(raw):
+                case Kind.GRANT_ASSETS:
+                    self._grant(granted_addresses(raw, max_bytes=self._max_tx_bytes))
+                case Kind.DEPOSIT_ASSETS:
+                    order = self._by_key.get(signer_of(raw))
+                    if order is not None:
+                        order.advance(Stage.DEPOSITED)
 
     def close_ended(self, open_offers: dict[OfferId, OpenOffer], height: int) -> list[Order]:
         """Close the orders whose offers the market no longer holds at a height; returns them."""

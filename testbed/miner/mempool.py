@@ -16,7 +16,13 @@ from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.events import Event
 from light_client.rules.ledger.execution import close_gate
 from light_client.rules.ledger.state import Draft, LedgerState
-from light_client.rules.ledger.transactions import DepositAssets, GrantAssets, PostOffer, SignedTransaction
+from light_client.rules.ledger.transactions import (
+    DepositAssets,
+    GrantAssets,
+    ImproveOffer,
+    PostOffer,
+    SignedTransaction,
+)
 from testbed.miner.params import PoolLimits
 
 _EARLY_RULES = ("LED-05", "LED-08", "LED-09")
@@ -172,7 +178,7 @@ class Mempool:
         transaction = signed.transaction
         if isinstance(transaction, GrantAssets):
             return transaction.sequence > self._draft.meta.next_grant
-        if not isinstance(transaction, PostOffer | DepositAssets):
+        if not isinstance(transaction, PostOffer | DepositAssets | ImproveOffer):
             return False
         account = expected(self._draft, signed)
         return account is None or transaction.sequence > account

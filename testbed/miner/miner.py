@@ -341,7 +341,7 @@ class Miner:
         if oldest_ms is None:
             return due_ms
         due_ms = min(due_ms, oldest_ms + self._params.batch_ms)
-        if self.ledger.gate_closed:
+        if self.ledger.gate_closed and not self.ledger.stage_open:
             return due_ms
         last_call_ms = self.ledger.clearing_due_ms() - self._params.last_call_ms
         return min(due_ms, max(oldest_ms, last_call_ms))

@@ -28,6 +28,8 @@ def _energy(day: TradingDay) -> list[str]:
 def _proof(day: TradingDay) -> list[str]:
     summary = day.summary
     line = f"{summary.finals_proven} of {summary.finals} intervals proven optimal"
+    if summary.finals_computed:
+        line = f"{summary.finals_computed} of {summary.finals} intervals cleared by auction, computed by everybody"
     if summary.finals_vacuous:
         line += f", {summary.finals_vacuous} had nothing to trade"
     if summary.finals_kept:

@@ -17,6 +17,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from testbed.scenarios.errors import PlanError, ScenarioFileError, nearest
+from testbed.scenarios.mechanism import MechanismSection
 from testbed.scenarios.planning import Posting, PriceBand, Prices
 
 T = TypeVar("T")
@@ -184,8 +185,9 @@ _PARTICULARS: dict[Source, type[Homes102Section | SyntheticSection | TransaxSect
     Source.TRANSAX: TransaxSection,
 }
 _TOP = ("name", "title", "seed", "source", "date")
-_SECTIONS: dict[str, type[Limits | Window | PriceRule | Tier]] = {
+_SECTIONS: dict[str, type[Limits | Window | PriceRule | Tier | MechanismSection]] = {
     "limits": Limits,
+    "mechanism": MechanismSection,
     "window": Window,
     "prices": PriceRule,
     "tier": Tier,
@@ -204,6 +206,7 @@ class ScenarioFile:
     source: Source
     date: date
     limits: Limits
+    mechanism: MechanismSection
     window: Window
     prices: PriceRule
     tier: Tier
@@ -360,6 +363,7 @@ def parse(text: str, path: Path) -> ScenarioFile:
         source=source,
         date=reader.value("", "date", document.get("date", date(2026, 6, 14)), date),
         limits=reader.section(Limits, "limits", document.get("limits", {})),
+        mechanism=reader.section(MechanismSection, "mechanism", document.get("mechanism", {})),
         window=reader.section(Window, "window", document.get("window", {})),
         prices=reader.section(PriceRule, "prices", document.get("prices", {})),
         tier=reader.section(Tier, "tier", document.get("tier", {})),
