@@ -62,7 +62,6 @@ class Ledger:
             RuleViolation: a stored block breaks a rule; the disk is not that of this chain, or is damaged.
         """
         self.genesis = genesis
-        self.committee = genesis.committee
         self.state = LedgerState(genesis)
         self.tip = genesis_tip(genesis)
         self.store = BlockStore(storage)
@@ -95,9 +94,7 @@ class Ledger:
 
     def _judge(self, block: SeenBlock) -> Outcome:
         body = body_from_bytes(block.body, self.genesis.chain)
-        return judge_block(
-            self.state, self.tip, self.committee, Block(header=block.header, body=body), self._verify
-        )
+        return judge_block(self.state, self.tip, Block(header=block.header, body=body), self._verify)
 
     def make(
         self, round_: int, time_ms: int, solution: bytes, waiting: Iterable[SignedTransaction]
@@ -109,7 +106,6 @@ class Ledger:
         block, outcome = make_block(
             self.state,
             self.tip,
-            self.committee,
             round_=round_,
             time_ms=time_ms,
             solution=used,
@@ -175,7 +171,7 @@ class Ledger:
         """
         header_hash = block.header.hash()
         certificate_fits(block.header, header_hash, block.certificate)
-        check_quorum(self.committee, self.state.chain_id, block.certificate, self._verify)
+        check_quorum(self.state.committee, self.state.chain_id, block.certificate, self._verify)
         outcome = self._outcomes.get((header_hash, block.body))
         if outcome is None:
             outcome = self._judge(SeenBlock(block.header, block.body))

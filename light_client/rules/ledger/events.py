@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from light_client.rules.ledger.election import Election
 from light_client.rules.ledger.records import Amounts
 from light_client.rules.market.clearing import Trade
 from light_client.rules.units import Address
@@ -105,6 +106,28 @@ class Deposited:
     amounts: Amounts
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryReported:
+    """The grid operator reported deliveries of registered miners."""
+
+    last_interval: int
+    miners: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryChanged:
+    """Another registry holds from now on."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochEnded:
+    """The last block of an epoch: who signs the next one."""
+
+    election: Election
+
+
 Event = (
     AssetAdded
     | FinancialAdded
@@ -115,4 +138,7 @@ Event = (
     | SolutionFinalised
     | OfferClosed
     | Deposited
+    | DeliveryReported
+    | RegistryChanged
+    | EpochEnded
 )

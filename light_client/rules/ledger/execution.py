@@ -4,7 +4,8 @@
                  stages matches the first and broadcasts its average price
 2. clearing      proven solution, kept plan after the deadline, auction, or nothing to trade; makes one interval final
 3. transactions  in the order of the body
-4. conservation  and the root of the new state
+4. election      at the last block of an epoch, out of what is reported by then
+5. conservation  and the root of the new state
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.block import NO_CLEARING, Clearing, solution_root_of
 from light_client.rules.ledger.clear import clear, clearing_is_due, reaction_to
 from light_client.rules.ledger.committee import Verify
+from light_client.rules.ledger.election import elect
 from light_client.rules.ledger.events import (
     AverageBroadcast,
     Cleared,
+    EpochEnded,
     Event,
     SolutionAccepted,
     SolutionFinalised,
@@ -77,6 +80,7 @@ def execute(
         clearing, trades = _clear(draft, problem, how, solution, verify_signature, events)
     for signed in transactions:
         apply_transaction(draft, signed, verify_signature, events)
+    _end_epoch(draft, events)
     return Outcome(
         draft=draft,
         state_root=draft.seal(),
@@ -95,6 +99,25 @@ def close_gate(draft: Draft, time_ms: int) -> None:
         draft.meta = replace(meta, gate_offer=meta.next_offer)
         if not draft.genesis.market.mechanism.by_solver:
             draft.reaction = reaction_to(draft.problem(), meta.next_offer)
+
+
+def _end_epoch(draft: Draft, events: list[Event]) -> None:
+    """At the last block of an epoch, let the ledger name who signs the next one."""
+    epochs = draft.genesis.epochs
+    if draft.registry is None or not epochs.ends_at(draft.height):
+        return
+    eligible = [key for key in draft.registry.candidates if not draft.is_convicted(key)]
+    election = elect(
+        epochs,
+        draft.base.chain_id,
+        epochs.epoch_of(draft.height) + 1,
+        eligible,
+        {key: draft.delivery(key) for key in eligible},
+        draft.committee,
+    )
+    if election.elected:
+        draft.committee = election.committee
+    events.append(EpochEnded(election=election))
 
 
 def _clear(

@@ -15,6 +15,8 @@ from light_client.rules.crypto import address_of, public_key_of, sign, tagged_ha
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
+from light_client.rules.ledger.delivery import ReportDelivery, report_from_fields
+from light_client.rules.ledger.registry import ChangeRegistry, change_from_fields
 from light_client.rules.market.clearing import Solution, solution_from_wire
 from light_client.rules.market.intervals import Ranges
 from light_client.rules.market.offer import Offer
@@ -48,6 +50,8 @@ class Kind(IntEnum):
     SUBMIT_SOLUTION = 3
     DEPOSIT_ASSETS = 4
     IMPROVE_OFFER = 9
+    REPORT_DELIVERY = 5
+    CHANGE_REGISTRY = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +168,9 @@ class ImproveOffer:
             )
 
 
-Transaction = GrantAssets | PostOffer | SubmitSolution | DepositAssets | ImproveOffer
+Transaction = (
+    GrantAssets | PostOffer | SubmitSolution | DepositAssets | ReportDelivery | ChangeRegistry | ImproveOffer
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,22 +252,28 @@ def _offer_from_fields(fields: tuple[Any, ...], address: Address) -> PostOffer:
     _, sequence, side, feeder, energy_j, price, flat = fields
     if type(side) is not int or side not in (0, 1):
         raise RuleViolation("MKT-03", "side of an offer", got=side, expected="0 or 1")
-    if type(flat) is not tuple or len(flat) % 2 or any(type(value) is not int for value in flat):
-        expected = "pairs of whole numbers"
-        raise RuleViolation("MKT-04", "interval ranges of an offer", got=flat, expected=expected)
-    if len(flat) == 2:  # the usual offer: half the time of the general form
-        ranges: Ranges = ((flat[0], flat[0] + flat[1]),)
-    else:
-        ranges = tuple([(first, first + length) for first, length in zip(flat[::2], flat[1::2], strict=True)])
     offer = Offer(
         side=Side.BUY if side else Side.SELL,
         feeder=feeder,
         energy_j=energy_j,
-        ranges=ranges,
+        ranges=_ranges_from_wire(flat),
         price_uc_per_kwh=price,
         address=address,
     )
     return PostOffer(sequence=sequence, offer=offer)
+
+
+def _ranges_from_wire(flat: Any) -> Ranges:
+    """Ranges out of ``(first, length, first, length, ...)``; whether they are canonical is for the offer to say."""
+    if type(flat) is tuple:
+        # The usual offer has one range, and a block has thousands of offers: a loop would take three times as long.
+        if len(flat) == 2 and type(flat[0]) is int and type(flat[1]) is int:
+            return ((flat[0], flat[0] + flat[1]),)
+        if len(flat) % 2 == 0 and all(type(value) is int for value in flat):
+            pairs = zip(flat[::2], flat[1::2], strict=True)
+            return tuple((first, first + length) for first, length in pairs)
+    expected = "pairs of whole numbers"
+    raise RuleViolation("MKT-04", "interval ranges of an offer", got=flat, expected=expected)
 
 
 _FIELDS: dict[int, int] = {
@@ -270,6 +282,8 @@ _FIELDS: dict[int, int] = {
     Kind.SUBMIT_SOLUTION: 2,
     Kind.DEPOSIT_ASSETS: 2,
     Kind.IMPROVE_OFFER: 4,
+    Kind.REPORT_DELIVERY: 4,
+    Kind.CHANGE_REGISTRY: 4,
 }
 """Kind -> number of fields before key and signature, the kind included."""
 
@@ -286,6 +300,10 @@ def fields_of(transaction: Transaction) -> tuple[Any, ...]:
         case ImproveOffer():
             kind, limit = int(Kind.IMPROVE_OFFER), transaction.limit_uc_per_kwh
             return (kind, transaction.sequence, transaction.offer_id, limit)
+        case ReportDelivery():
+            return (int(Kind.REPORT_DELIVERY), *transaction.to_fields())
+        case ChangeRegistry():
+            return (int(Kind.CHANGE_REGISTRY), *transaction.to_fields())
         case _:
             return (int(Kind.DEPOSIT_ASSETS), transaction.sequence)
 
@@ -347,14 +365,18 @@ class ReadTransaction(Protocol):
 
 def _transaction_of(fields: tuple[Any, ...], public_key: bytes) -> Transaction:
     match fields[0]:
-        case Kind.GRANT_ASSETS:
-            return _grant_from_fields(fields)
         case Kind.POST_OFFER:
             return _offer_from_fields(fields, Address(address_of(public_key)))
+        case Kind.GRANT_ASSETS:
+            return _grant_from_fields(fields)
         case Kind.SUBMIT_SOLUTION:
             return SubmitSolution(solution=solution_from_wire(fields[1]))
         case Kind.IMPROVE_OFFER:
             return ImproveOffer(sequence=fields[1], offer_id=fields[2], limit_uc_per_kwh=fields[3])
+        case Kind.REPORT_DELIVERY:
+            return report_from_fields(fields[1:])
+        case Kind.CHANGE_REGISTRY:
+            return change_from_fields(fields[1:])
         case _:
             return DepositAssets(sequence=fields[1])
 
