@@ -30,6 +30,6 @@ class LedgerFollower:
         header_is_certified(self.state.committee, self.state.chain_id, update, self._verify)
         block = Block(header=header, body=body_from_bytes(body, self.genesis.chain))
         outcome = judge_block(self.state, self.tip, block, self._verify)
-        self.state.adopt(outcome.draft)
+        self.state.adopt(outcome.draft, header.hash())
         self.tip = self.tip.extend(header)
         return outcome

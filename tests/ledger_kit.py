@@ -24,6 +24,7 @@ from light_client.rules.ledger.committee import (
 from light_client.rules.ledger.epochs import EpochParams
 from light_client.rules.ledger.execution import Outcome
 from light_client.rules.ledger.genesis import ChainParams, Genesis
+from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.records import Account, account_key, encode_account, encode_offer, offer_key
 from light_client.rules.ledger.registry import MinerRegistry
 from light_client.rules.ledger.state import LedgerState, check_state_conserves
@@ -31,7 +32,6 @@ from light_client.rules.ledger.transactions import (
     Asset,
     DepositAssets,
     GrantAssets,
-    ImproveOffer,
     PostOffer,
     SignedTransaction,
     SubmitSolution,
@@ -239,7 +239,7 @@ class Chain:
         """Judge, follow and adopt a block."""
         outcome = self.judge(block)
         self.followed = self.replica.follow(block.header, block.body)
-        self.state.adopt(outcome.draft)
+        self.state.adopt(outcome.draft, block.header.hash())
         self.tip = self.tip.extend(block.header)
         self.blocks.append(block)
         self.history.append(block.header.hash())
@@ -271,7 +271,10 @@ def records_of(state: LedgerState) -> dict[bytes, bytes]:
         "meta": state.meta.to_wire(),
         "candidate": state.candidate.to_wire(),
         "committee": state.committee.to_wire(),
+        "accountability": state.accountability.to_wire(),
     }
+    if state.reaction is not None:
+        singles["reaction"] = state.reaction.to_wire()
     if state.registry is not None:
         singles["registry"] = state.registry.to_wire()
     records |= {state_key(kind, b""): encode(wire) for kind, wire in singles.items()}

@@ -14,11 +14,15 @@ from light_client.messages.shape import (
     flag,
     optional,
 )
-from light_client.rules.crypto import tagged_hash
-from light_client.rules.encoding import encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.block import Header, header_from_wire
-from light_client.rules.ledger.committee import MAX_COMMITTEE, VoteKind, vote_message
+from light_client.rules.ledger.committee import (
+    MAX_COMMITTEE,
+    VoteKind,
+    body_hash_of,
+    proposal_message,
+    vote_message,
+)
 from light_client.rules.units import HASH_BYTES, SIGNATURE_BYTES
 
 MAX_ROUND: Final = (1 << 31) - 1
@@ -37,7 +41,7 @@ class Proposal:
     body: bytes
     """Canonical bytes of the body; read by ``block.body_from_bytes``, which knows the limits of the chain."""
     signature: bytes
-    """The leader's, over ``proposal_message``."""
+    """The leader's, over ``committee.proposal_message``."""
 
     def __post_init__(self) -> None:
         check_number("round of a proposal", self.round_, 0, MAX_ROUND)
@@ -50,6 +54,13 @@ class Proposal:
     def height(self) -> int:
         """Height that the block is for."""
         return self.header.height
+
+    def message(self, chain_id: bytes) -> bytes:
+        """The bytes that are signed."""
+        body_hash = body_hash_of(self.body)
+        return proposal_message(
+            chain_id, self.height, self.round_, self.pol_round, self.header.hash(), body_hash
+        )
 
     def to_wire(self) -> tuple[Any, ...]:
         """Fields in order."""
@@ -67,17 +78,6 @@ class Proposal:
             body=body,
             signature=signature,
         )
-
-
-def proposal_message(
-    chain_id: bytes, height: int, round_: int, pol_round: int | None, header_hash: bytes, body: bytes
-) -> bytes:
-    """The bytes that the leader signs for a proposal: the body too, so that nobody passes it on with another one."""
-    pol = () if pol_round is None else (pol_round,)
-    body_hash = tagged_hash("gridlight/body/1", body)
-    return tagged_hash(
-        "gridlight/proposal/1", encode((chain_id, height, round_, pol, header_hash, body_hash))
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

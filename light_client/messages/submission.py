@@ -12,6 +12,7 @@ from light_client.messages.shape import (
     fields_of,
     flag,
 )
+from light_client.rules.errors import RuleViolation
 from light_client.rules.units import HASH_BYTES
 
 MAX_RAW_BYTES: Final = 4 << 20
@@ -59,6 +60,12 @@ class TxResult:
         check_bytes("identity of a transaction", self.tx_id, HASH_BYTES)
         check_text("rule", self.rule, MAX_RULE_CHARACTERS)
         check_text("reason", self.reason, MAX_REASON_CHARACTERS)
+
+    @classmethod
+    def refused(cls, tx_id: bytes, broken: RuleViolation) -> Self:
+        """What a submitter is told of a refused transaction."""
+        rule, reason = broken.rule[:MAX_RULE_CHARACTERS], str(broken)[:MAX_REASON_CHARACTERS]
+        return cls(tx_id=tx_id, accepted=False, rule=rule, reason=reason)
 
     def to_wire(self) -> tuple[Any, ...]:
         """Fields in order."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.records import Account
 from light_client.rules.ledger.transactions import (
     Asset,
     DepositAssets,
-    ImproveOffer,
     PostOffer,
     SignedTransaction,
     Transaction,

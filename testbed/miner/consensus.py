@@ -153,7 +153,7 @@ class Consensus:
         header_hash = proposal.header.hash()
         if known.proposal is not None and known.proposal_hash == header_hash:
             return []
-        check_proposal(proposal, header_hash, self._seat)
+        check_proposal(proposal, self._seat)
         leader = self._committee.leader(self.height, proposal.round_)
         self._furthest[leader] = max(proposal.round_, self._furthest.get(leader, -1))
         if known.proposal is None:

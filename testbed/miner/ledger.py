@@ -185,7 +185,7 @@ class Ledger:
         self.past.append(Past(self.height, state.tree, accounts, offers))
         for offer_id, offer in draft.offers.items():
             self._index(offer_id, offer)
-        state.adopt(draft)
+        state.adopt(draft, block.header.hash())
         self.tip = self.tip.extend(block.header)
         self.history.append(self.tip.header_hash)
         self._outcomes.clear()

@@ -15,11 +15,11 @@ from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.events import Event
 from light_client.rules.ledger.execution import close_gate
+from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.state import Draft, LedgerState
 from light_client.rules.ledger.transactions import (
     DepositAssets,
     GrantAssets,
-    ImproveOffer,
     PostOffer,
     SignedTransaction,
 )
@@ -52,6 +52,7 @@ class Mempool:
         self._senders: dict[bytes, int] = {}
         self._bytes = 0
         self._draft = state.draft()
+        self._gate_seen = 0
 
     def __len__(self) -> int:
         """How many transactions could be proposed now."""
@@ -102,6 +103,13 @@ class Mempool:
             return
         self._put(self._ready, tx_id, waiting)
         self._unpark()
+
+    def close_gate(self, now_ms: int) -> None:
+        """From the gate time on, admit only what can follow the block that closes the gate."""
+        interval = self._state.meta.next_interval
+        if interval != self._gate_seen and self._state.genesis.gate_ms(interval) <= now_ms:
+            self._gate_seen = interval
+            self.renew([], now_ms)
 
     def renew(self, executed: list[bytes], now_ms: int) -> list[SignedTransaction]:
         """Start over on the state as it is now: drop what was executed and what is no longer valid.

@@ -17,16 +17,11 @@ from collections.abc import Callable, Iterable
 from light_client.messages.chain import Blocks, CertifiedBlock, GetBlocks, NewBlock
 from light_client.messages.codec import Message, decode_message, encode_message
 from light_client.messages.consensus import Proposal, RoundStatus, Vote
-from light_client.messages.submission import (
-    MAX_REASON_CHARACTERS,
-    MAX_RULE_CHARACTERS,
-    SubmitTx,
-    TxResult,
-)
-from light_client.rules.encoding import encode
+from light_client.messages.submission import SubmitTx, TxResult
 from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.block import Header, body_from_bytes
 from light_client.rules.ledger.chain import time_is_not_ahead
+from light_client.rules.ledger.evidence import Evidence
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import SubmitSolution, decode_transaction
 from light_client.session.actor import (
@@ -40,18 +35,18 @@ from light_client.session.actor import (
     Started,
     Storage,
     TimerFired,
-    Write,
 )
-from testbed.miner.ballots import Equivocation
 from testbed.miner.clearing import Solutions
 from testbed.miner.consensus import Broadcast, Consensus, Decided, Output, Step
 from testbed.miner.ledger import Ledger
 from testbed.miner.memo import SignatureMemo
 from testbed.miner.mempool import Mempool, tx_id_of
 from testbed.miner.params import MinerParams
+from testbed.miner.schedule import next_block_ms
 from testbed.miner.seat import Seat, check_proposal, check_vote
 from testbed.miner.serving import Server
 from testbed.miner.wal import SeenBlock, VoteLog
+from testbed.miner.witness import Witness
 
 _CONSENSUS = "consensus/"
 _SYNC_BLOCKS = 64
@@ -103,6 +98,7 @@ class Miner:
             verify_signature=self._verify,
             timeouts=self._params.timeouts,
         )
+        self._witness = Witness(self.ledger, self._seat, storage)
         self._consensus = Consensus(self._seat, self, VoteLog(self.ledger.height + 1).load(storage))
         self._early: dict[tuple[int, int], Proposal | Vote] = {}
         self._effects: list[Effect] = []
@@ -110,7 +106,6 @@ class Miner:
         self._gossiping = False
         self._beats = 0
         self._asked: tuple[int, int] = (0, 0)
-        self._gate_seen = 0
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """React to one event."""
@@ -123,6 +118,7 @@ class Miner:
                 self._effects.append(Report(name="started", value=self.ledger.height))
                 self._emit(self._consensus.resume(now_ms), now_ms)
                 self._to_miners(self._consensus.status())
+                self._hand_in_evidence(now_ms)
                 self._set_timer("heartbeat", now_ms + self._params.heartbeat_ms)
         self._work(now_ms)
         effects, self._effects = self._effects, []
@@ -195,15 +191,14 @@ class Miner:
         except RuleViolation as broken:
             if not outside:
                 raise
-            self._send(peer, refusal(tx_id, broken))
+            self._send(peer, TxResult.refused(tx_id, broken))
             return
         if outside:
             self._send(peer, TxResult(tx_id=tx_id, accepted=True))
             if fresh:
                 self._to_miners(SubmitTx(raw=raw))
-        if fresh and not self._gossiping:
-            self._gossiping = True
-            self._set_timer("gossip", now_ms + self._params.batch_ms + self._params.resend_ms)
+        if fresh:
+            self._gossip_later(now_ms)
 
     def _admit(self, raw: bytes, tx_id: bytes, now_ms: int) -> None:
         limits = self.ledger.genesis.chain
@@ -218,6 +213,11 @@ class Miner:
                 "LED-02", "length of a transaction", got=len(raw), expected=limits.max_tx_bytes
             )
         self._pool.admit(signed, tx_id, now_ms)
+
+    def _gossip_later(self, now_ms: int) -> None:
+        if not self._gossiping:
+            self._gossiping = True
+            self._set_timer("gossip", now_ms + self._params.batch_ms + self._params.resend_ms)
 
     def _gossip(self, now_ms: int) -> None:
         """Send again what should be in a block by now: it may never have reached the leaders."""
@@ -241,17 +241,24 @@ class Miner:
             self._keep_early(message)
         elif ahead > 1:
             self._ask_blocks(peer, now_ms)
+        elif isinstance(message, Vote):
+            check_vote(message, self._seat)
+            self._accuse(self._witness.in_vote(message), now_ms)
 
     def _take_part(self, message: Proposal | Vote, now_ms: int) -> None:
-        if isinstance(message, Proposal):
-            self._emit(self._consensus.on_proposal(message, now_ms), now_ms)
-        else:
+        if isinstance(message, Vote):
             self._emit(self._consensus.on_vote(message, now_ms), now_ms)
+            self._accuse(self._witness.in_vote(message), now_ms)
+            return
+        self._emit(self._consensus.on_proposal(message, now_ms), now_ms)
+        block = self._consensus.block(message.header.hash())
+        if block is not None and not self.is_valid(block):
+            self._accuse(self._witness.in_proposal(message), now_ms)
 
     def _keep_early(self, message: Proposal | Vote) -> None:
         """Keep the latest of each kind and seat for the next height, which others have reached before us."""
         if isinstance(message, Proposal):
-            check_proposal(message, message.header.hash(), self._seat)
+            check_proposal(message, self._seat)
             leader = self._seat.committee.leader(message.height, message.round_)
             self._early[leader, 0] = message
         else:
@@ -270,8 +277,8 @@ class Miner:
                 self._adopt(block, now_ms)
             else:
                 self._effects.append(output)
-                if isinstance(output, Report) and isinstance(output.value, Equivocation):
-                    self._effects.append(evidence_of(output.value))
+                if isinstance(output, Report):
+                    self._accuse(self._witness.between(output.value), now_ms)
 
     def _adopt(self, block: CertifiedBlock, now_ms: int) -> None:
         """Make a decided block the tip, and turn to the next height."""
@@ -284,12 +291,37 @@ class Miner:
         body = body_from_bytes(block.body, self.ledger.genesis.chain)
         dropped = self._pool.renew([tx_id_of(raw) for raw in body.transactions], now_ms)
         self._effects.extend(Report(name="dropped", value=signed.tx_id()) for signed in dropped)
+        self._effects.extend(self._witness.renew())
+        self._hand_in_evidence(now_ms)
         for _, broken in self._solutions.renew():
             self._effects.append(Report(name="early solution", value=None if broken is None else str(broken)))
         self._consensus = Consensus(self._seat, self, VoteLog(self.ledger.height + 1))
         early, self._early = self._early, {}
         for message in early.values():
             self._agree(message, self.name, now_ms)
+
+    # -- evidence --------------------------------------------------------------------------------------------------
+
+    def _accuse(self, found: Iterable[Evidence], now_ms: int) -> None:
+        """Keep evidence, and hand it in."""
+        for evidence in found:
+            kept = self._witness.report(evidence)
+            if kept is not None:
+                self._effects += [kept, Report(name="evidence", value=evidence)]
+                self._hand_in_evidence(now_ms)
+
+    def _hand_in_evidence(self, now_ms: int) -> None:
+        """Put evidence that waits for a conviction into the pool, and send it to the other miners."""
+        for tx_id, raw in self._witness.pending():
+            if self._pool.knows(tx_id):
+                continue
+            try:
+                self._admit(raw, tx_id, now_ms)
+            except RuleViolation as early:
+                self._effects.append(Report(name="evidence-waits", value=early.rule))
+                continue
+            self._to_miners(SubmitTx(raw=raw))
+            self._gossip_later(now_ms)
 
     # -- catching up -----------------------------------------------------------------------------------------------
 
@@ -307,6 +339,10 @@ class Miner:
     def _announced(self, message: NewBlock, peer: PeerName, now_ms: int) -> None:
         """Others have decided: take the block if it is at hand, else ask for it."""
         header = message.header
+        fork = self._witness.in_announcement(message)
+        if fork is not None:
+            self._effects.append(Report(name="fork", value=(fork[0], message)))
+            self._accuse(fork[1], now_ms)
         seen = self._consensus.block(header.hash()) if header.height == self._consensus.height else None
         if seen is not None and self.is_valid(seen):
             self._adopt(
@@ -334,37 +370,18 @@ class Miner:
 
     # -- work ------------------------------------------------------------------------------------------------------
 
-    def _due_ms(self) -> int:
-        """When the next block falls due, as far as is known here; a gate or a deadline always lies ahead."""
-        due_ms = 0 if self._solutions.best else self.ledger.clearing_due_ms()
-        oldest_ms = self._pool.oldest_ms
-        if oldest_ms is None:
-            return due_ms
-        due_ms = min(due_ms, oldest_ms + self._params.batch_ms)
-        if self.ledger.gate_closed and not self.ledger.stage_open:
-            return due_ms
-        last_call_ms = self.ledger.clearing_due_ms() - self._params.last_call_ms
-        return min(due_ms, max(oldest_ms, last_call_ms))
-
     def _work(self, now_ms: int) -> None:
         """Begin the next height if it is time, or see to it that we wake then."""
         height = -1
         while self._consensus.step == Step.WAITING and height != self._consensus.height:
             height = self._consensus.height
-            self._close_gate(now_ms)
-            due_ms = self._due_ms()
+            self._pool.close_gate(now_ms)
+            due_ms = next_block_ms(self.ledger, self._pool, self._solutions, self._params)
             if due_ms <= now_ms:
                 self._emit(self._consensus.begin(now_ms), now_ms)
             elif due_ms != self._work_at_ms:
                 self._work_at_ms = due_ms
                 self._set_timer("work", due_ms)
-
-    def _close_gate(self, now_ms: int) -> None:
-        """From the gate time on, admit only what can follow the block that closes the gate."""
-        interval = self.ledger.state.meta.next_interval
-        if interval != self._gate_seen and self.ledger.genesis.gate_ms(interval) <= now_ms:
-            self._gate_seen = interval
-            self._pool.renew([], now_ms)
 
     # -- sending ---------------------------------------------------------------------------------------------------
 
@@ -377,16 +394,3 @@ class Miner:
 
     def _set_timer(self, name: str, at_ms: int) -> None:
         self._effects.append(SetTimer(name=name, at_ms=at_ms))
-
-
-def refusal(tx_id: bytes, broken: RuleViolation) -> TxResult:
-    """What a submitter is told of a refused transaction."""
-    rule, reason = broken.rule[:MAX_RULE_CHARACTERS], str(broken)[:MAX_REASON_CHARACTERS]
-    return TxResult(tx_id=tx_id, accepted=False, rule=rule, reason=reason)
-
-
-def evidence_of(found: Equivocation) -> Write:
-    """Keep two contradicting votes, for an evidence transaction."""
-    first, second = found
-    key = first.height.to_bytes(8, "big") + bytes((first.seat,))
-    return Write(table="evidence", key=key, value=encode((first.to_wire(), second.to_wire())))

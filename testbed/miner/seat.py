@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from light_client.messages.consensus import Proposal, Vote, proposal_message
+from light_client.messages.consensus import Proposal, Vote
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import (
     Committee,
     QuorumCertificate,
     Verify,
     VoteKind,
+    body_hash_of,
+    proposal_message,
     vote_message,
 )
 from testbed.miner.ballots import Ballots
@@ -47,7 +49,7 @@ class Seat:
     ) -> Proposal:
         """Our proposal."""
         message = proposal_message(
-            self.chain_id, block.header.height, round_, pol_round, header_hash, block.body
+            self.chain_id, block.header.height, round_, pol_round, header_hash, body_hash_of(block.body)
         )
         return Proposal(
             round_=round_,
@@ -67,7 +69,7 @@ def check_vote(vote: Vote, seat: Seat) -> None:
         raise RuleViolation("CNS-11", "signature of a vote", got=vote.seat, expected="that of its seat")
 
 
-def check_proposal(proposal: Proposal, header_hash: bytes, seat: Seat) -> None:
+def check_proposal(proposal: Proposal, seat: Seat) -> None:
     """CNS-12, CNS-14: the round's leader signed the proposal; its header was first proposed in no later round.
 
     A fresh block carries this very round, one with a proof of lock at most the round of the proof.
@@ -79,10 +81,7 @@ def check_proposal(proposal: Proposal, header_hash: bytes, seat: Seat) -> None:
             "CNS-14", "round of a proposed header", got=proposal.header.round_, expected=latest
         )
     leader = seat.committee.members[seat.committee.leader(proposal.height, proposal.round_)]
-    message = proposal_message(
-        seat.chain_id, proposal.height, proposal.round_, proposal.pol_round, header_hash, proposal.body
-    )
-    if not seat.verify_signature(leader.public_key, proposal.signature, message):
+    if not seat.verify_signature(leader.public_key, proposal.signature, proposal.message(seat.chain_id)):
         raise RuleViolation(
             "CNS-12", "signature of a proposal", got=proposal.signature, expected="that of the round's leader"
         )

@@ -12,6 +12,7 @@ from light_client.messages.consensus import Vote
 from light_client.rules import merkle
 from light_client.rules.crypto import address_of, public_key_of, sign, tagged_hash
 from light_client.rules.encoding import decode, encode
+from light_client.rules.ledger.accountability import Accountability, Conviction, Fault
 from light_client.rules.ledger.block import (
     Body,
     Clearing,
@@ -22,7 +23,15 @@ from light_client.rules.ledger.block import (
     trade_leaf,
     tx_root_of,
 )
-from light_client.rules.ledger.committee import Committee, Member, VoteKind, vote_message
+from light_client.rules.ledger.committee import (
+    NIL,
+    Committee,
+    Member,
+    VoteKind,
+    body_hash_of,
+    proposal_message,
+    vote_message,
+)
 from light_client.rules.ledger.delivery import (
     DeliveryRecord,
     DeliveryRow,
@@ -32,7 +41,9 @@ from light_client.rules.ledger.delivery import (
 )
 from light_client.rules.ledger.election import tie_break
 from light_client.rules.ledger.events import Cleared
+from light_client.rules.ledger.evidence import SignedVote, contradiction
 from light_client.rules.ledger.genesis import ChainParams, Genesis, genesis_from_wire
+from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.records import (
     Account,
     account_from_bytes,
@@ -47,8 +58,8 @@ from light_client.rules.ledger.transactions import (
     Asset,
     DepositAssets,
     GrantAssets,
-    ImproveOffer,
     PostOffer,
+    SubmitEvidence,
     SubmitSolution,
     Transaction,
     decode_transaction,
@@ -57,7 +68,7 @@ from light_client.rules.ledger.transactions import (
 from light_client.rules.market.certificate import Certificate
 from light_client.rules.market.clearing import Solution, Trade
 from light_client.rules.market.grid import ROOT, Feeder
-from light_client.rules.market.mechanisms.mechanism import Delivery
+from light_client.rules.market.mechanisms.mechanism import Transfer
 from light_client.rules.market.offer import ClassKey, Offer, OpenOffer
 from light_client.rules.market.params import MarketParams
 from light_client.rules.market.plan import Plan
@@ -67,7 +78,7 @@ from light_client.rules.units import Address, FeederId, OfferId, Side
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEXT = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")
-FAMILIES = "CNS|CRY|ENC|LC|LED|MKT|MSG"
+FAMILIES = "CNS|CRY|ENC|EVI|LC|LED|MKT|MSG"
 RULE = re.compile(rf"\b(?:{FAMILIES})-\d\d\b")
 LITERAL = re.compile(r"""["']([A-Z]{2,4}-\d\d)["']""")
 ROW = re.compile(rf"^\| ((?:{FAMILIES})-\d\d) \|", re.MULTILINE)
@@ -227,7 +238,7 @@ TRANSACTIONS: dict[str, Transaction] = {
         ),
     ),
 }
-PATH_QUEUE = path_queue({1: ROOT, 2: ROOT}, (Delivery(1, 2, 3_600_000), Delivery(2, 2, 1_800_000)))
+PATH_QUEUE = path_queue({1: ROOT, 2: ROOT}, (Transfer(1, 2, 3_600_000), Transfer(2, 2, 1_800_000)))
 BODY = Body(solution=b"", transactions=(_signed(GRANT, 1),))
 HEADER = Header(
     chain_id=CHAIN_ID,
@@ -252,6 +263,24 @@ VOTE = Vote(
     header_hash=HEADER.hash(),
     seat=1,
     signature=sign(_secret(12), VOTE_BYTES),
+)
+NIL_VOTE_BYTES = vote_message(VoteKind.PRECOMMIT, CHAIN_ID, 1, 0, NIL)
+EVIDENCE = contradiction(
+    public_key_of(_secret(12)),
+    1,
+    SignedVote(kind=VOTE.kind, round_=0, header_hash=VOTE.header_hash, signature=VOTE.signature),
+    SignedVote(kind=VOTE.kind, round_=0, header_hash=NIL, signature=sign(_secret(12), NIL_VOTE_BYTES)),
+)
+TRANSACTIONS["evidence"] = SubmitEvidence(evidence=EVIDENCE)
+PROPOSAL_BYTES = proposal_message(CHAIN_ID, 1, 0, None, HEADER.hash(), body_hash_of(BODY.encode()))
+CONVICTED = Accountability().with_conviction(
+    Conviction(
+        public_key=public_key_of(_secret(12)),
+        fault=Fault.CONTRADICTION,
+        fault_height=1,
+        height=2,
+        until_interval=FIRST + 672,
+    )
 )
 ACCOUNT = Account(
     feeder=1,
@@ -296,6 +325,9 @@ VECTORS: dict[str, bytes] = {
     "header-hash": HEADER.hash(),
     "vote-bytes": VOTE_BYTES,
     "vote-message": encode_message(VOTE),
+    "proposal-bytes": PROPOSAL_BYTES,
+    "evidence": _signed(TRANSACTIONS["evidence"], 13),
+    "accountability": encode(CONVICTED.to_wire()),
     "account": encode_account(ACCOUNT),
     "account-key": account_key(SELLER),
     "account-entry": make_entry(account_key(SELLER), value_hash_of(encode_account(ACCOUNT))).hash,

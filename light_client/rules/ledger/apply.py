@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
+from light_client.rules.ledger.convict import convict
 from light_client.rules.ledger.delivery import ReportDelivery
 from light_client.rules.ledger.events import (
     AssetAdded,
@@ -17,15 +18,16 @@ from light_client.rules.ledger.events import (
     OfferPosted,
     RegistryChanged,
 )
+from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.records import Account, Amounts
 from light_client.rules.ledger.registry import ChangeRegistry, check_registry_change
 from light_client.rules.ledger.state import Draft, held
 from light_client.rules.ledger.transactions import (
     DepositAssets,
     GrantAssets,
-    ImproveOffer,
     PostOffer,
     SignedTransaction,
+    SubmitEvidence,
     check_signature,
 )
 from light_client.rules.market.admission import check_admissible
@@ -49,7 +51,8 @@ def apply_transaction(
     """Check one transaction completely, then apply it; a refused one leaves the draft as it was.
 
     Raises:
-        RuleViolation: LED-03 to LED-17, LED-51 to LED-54, MKT-07 to MKT-09, MKT-36 to MKT-38, CNS-22 to CNS-27.
+        RuleViolation: LED-03 to LED-17, LED-51 to LED-54, MKT-07 to MKT-09, MKT-36 to MKT-38, CNS-22 to CNS-27,
+            EVI-03 to EVI-09.
     """
     check_signature(signed, draft.base.chain_id, verify_signature)
     match signed.transaction:
@@ -65,6 +68,8 @@ def apply_transaction(
             _report(draft, signed, report, events)
         case ChangeRegistry() as change:
             _change_registry(draft, change, verify_signature, events)
+        case SubmitEvidence(evidence=evidence):
+            convict(draft, evidence, verify_signature, events)
         case _:
             raise RuleViolation(
                 "LED-22",
@@ -251,7 +256,7 @@ def _improve(draft: Draft, address: Address, improvement: ImproveOffer, events: 
         account, money_uc=account.money_uc - more_uc, next_sequence=improvement.sequence + 1
     )
     draft.offers[offer_id] = replace(offer, escrow_uc=offer.escrow_uc + more_uc)
-    draft.reaction = reaction
+    draft.react(reaction)
     events.append(LimitImproved(offer_id=offer_id, address=address, limit_uc_per_kwh=limit))
 
 

@@ -20,10 +20,10 @@ from light_client.rules.ledger.block import (
 from light_client.rules.ledger.clear import ClearedInterval, clear, clearing_is_due, reaction_to
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.genesis import Genesis
+from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.records import Candidate
 from light_client.rules.ledger.settle import ended_offers
 from light_client.rules.ledger.transactions import (
-    ImproveOffer,
     Kind,
     PostOffer,
     ReadTransaction,

@@ -31,7 +31,7 @@ from light_client.rules.market.levelling import complete
 from light_client.rules.market.mechanisms.checking import check_trades
 from light_client.rules.market.mechanisms.kinds import TwoStage
 from light_client.rules.market.mechanisms.maximum_energy import MaximumEnergyMarket
-from light_client.rules.market.mechanisms.mechanism import Delivery, Outcome
+from light_client.rules.market.mechanisms.mechanism import Outcome, Transfer
 from light_client.rules.market.mechanisms.reaction import Reaction
 from light_client.rules.market.mechanisms.table import auction_of
 from light_client.rules.market.problem import Problem
@@ -45,7 +45,7 @@ class ClearedInterval:
 
     clearing: Clearing
     trades: tuple[Trade, ...]
-    deliveries: tuple[Delivery, ...]
+    transfers: tuple[Transfer, ...]
     """Who delivers to whom, in the order of the path queue."""
     candidate: Candidate
     """What clears the next interval if no solver answers."""
@@ -150,11 +150,11 @@ def clear(
     outcome = _computed(problem) if computed else MaximumEnergyMarket().outcome(problem, plan)
     trades = outcome.trades
     traded_j = sum(trade.energy_j for trade in trades if trade.side == Side.SELL)
-    routes = routes_hash(interval, path_queue(problem.grid.parents, outcome.deliveries))
+    routes = routes_hash(interval, path_queue(problem.grid.parents, outcome.transfers))
     return ClearedInterval(
         clearing=Clearing(how=how, interval=interval, traded_j=traded_j, gap_j=gap_j, routes=routes),
         trades=trades,
-        deliveries=outcome.deliveries,
+        transfers=outcome.transfers,
         candidate=Candidate(plan=stated.without(interval), certificate=certificate),
         solver=solver,
         planned_j=sum(q for key, entries in plan.flows.items() if key.side == Side.SELL for _, q in entries),

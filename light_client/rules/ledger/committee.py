@@ -129,6 +129,21 @@ def vote_message(kind: VoteKind, chain_id: bytes, height: int, round_: int, head
     return tagged_hash("gridlight/vote/1", encode((int(kind), chain_id, height, round_, header_hash)))
 
 
+def body_hash_of(body: bytes) -> bytes:
+    """What a proposal says of its block's body, 32 bytes."""
+    return tagged_hash("gridlight/body/1", body)
+
+
+def proposal_message(
+    chain_id: bytes, height: int, round_: int, pol_round: int | None, header_hash: bytes, body_hash: bytes
+) -> bytes:
+    """The bytes that the leader signs for a proposal: the body too, so that nobody passes it on with another one."""
+    pol = () if pol_round is None else (pol_round,)
+    return tagged_hash(
+        "gridlight/proposal/1", encode((chain_id, height, round_, pol, header_hash, body_hash))
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuorumCertificate:
     """Precommits of more than two thirds of the committee for one header."""

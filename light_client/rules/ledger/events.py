@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from light_client.rules.ledger.accountability import Conviction
 from light_client.rules.ledger.election import Election
 from light_client.rules.ledger.records import Amounts
 from light_client.rules.market.clearing import Trade
@@ -128,6 +129,13 @@ class EpochEnded:
     election: Election
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinerConvicted:
+    """Evidence has convicted a member of the committee."""
+
+    conviction: Conviction
+
+
 Event = (
     AssetAdded
     | FinancialAdded
@@ -141,4 +149,5 @@ Event = (
     | DeliveryReported
     | RegistryChanged
     | EpochEnded
+    | MinerConvicted
 )

@@ -92,13 +92,19 @@ def execute(
 
 
 def close_gate(draft: Draft, time_ms: int) -> None:
-    """Begin a block of this time: from its gate time on, an interval takes no more offers."""
+    """Begin a block of this time: from its gate time on, an interval takes no more offers.
+
+    What waits to be cleared is recorded, so that a wrong clearing of it can be judged later.
+    """
     draft.time_ms = time_ms
     meta = draft.meta
     if meta.gate_offer is None and time_ms >= draft.genesis.gate_ms(meta.next_interval):
         draft.meta = replace(meta, gate_offer=meta.next_offer)
         if not draft.genesis.market.mechanism.by_solver:
-            draft.reaction = reaction_to(draft.problem(), meta.next_offer)
+            draft.react(reaction_to(draft.problem(), meta.next_offer))
+    if draft.meta.gate_offer is not None:
+        known = draft.accountability
+        draft.accountability = known.with_gate(meta.next_interval, draft.base.head, draft.problem)
 
 
 def _end_epoch(draft: Draft, events: list[Event]) -> None:
@@ -145,7 +151,7 @@ def _clear(
     traded_j = draft.meta.traded_j + done.clearing.traded_j
     draft.meta = replace(draft.meta, next_interval=interval + 1, gate_offer=None, traded_j=traded_j)
     draft.candidate = done.candidate
-    draft.reaction = None
+    draft.react(None)
     if done.solver is not None:
         events.append(SolutionAccepted(interval=interval, solver=done.solver, energy_j=done.planned_j))
     events.append(

@@ -34,6 +34,10 @@ class ChainParams:
     """How far ahead of a voter's or meter's clock a header's time may lie, ms."""
     solve_deadline_ms: int = 60_000
     """How long after the gate of an interval a proven solution is waited for before the kept plan clears, ms."""
+    evidence_blocks: int = 100_000
+    """For how many blocks somebody may be convicted of a fault."""
+    exclusion_intervals: int = 672
+    """How many intervals whoever is convicted sits in no new committee; a week of quarters of an hour."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -42,6 +46,8 @@ class ChainParams:
             "max_tx_bytes",
             "max_drift_ms",
             "solve_deadline_ms",
+            "evidence_blocks",
+            "exclusion_intervals",
         ):
             value = getattr(self, name)
             if type(value) is not int or not 1 <= value <= 1 << 31:
@@ -142,6 +148,8 @@ class Genesis:
                 chain.max_tx_bytes,
                 chain.max_drift_ms,
                 chain.solve_deadline_ms,
+                chain.evidence_blocks,
+                chain.exclusion_intervals,
             ),
             self.epochs.to_wire(),
             () if self.registry is None else (self.registry.to_wire(),),
@@ -167,8 +175,8 @@ def genesis_from_wire(wire: Any) -> Genesis:
             expected="11 fields",
         )
     _, name, time_ms, first_interval, market, feeders, dso_key, committee, chain, epochs, registry = wire
-    if type(market) is not tuple or len(market) != 8 or type(chain) is not tuple or len(chain) != 5:
-        raise RuleViolation("LED-01", "parameters of a genesis", got=market, expected="8 and 5 fields")
+    if type(market) is not tuple or len(market) != 8 or type(chain) is not tuple or len(chain) != 7:
+        raise RuleViolation("LED-01", "parameters of a genesis", got=market, expected="8 and 7 fields")
     if type(feeders) is not tuple or any(type(row) is not tuple or len(row) != 3 for row in feeders):
         raise RuleViolation("LED-01", "feeders of a genesis", got=feeders, expected="rows of three")
     if type(registry) is not tuple or len(registry) > 1:
@@ -207,6 +215,8 @@ def genesis_from_wire(wire: Any) -> Genesis:
             max_tx_bytes=chain[2],
             max_drift_ms=chain[3],
             solve_deadline_ms=chain[4],
+            evidence_blocks=chain[5],
+            exclusion_intervals=chain[6],
         ),
         epochs=epoch_params_from_wire(epochs),
         registry=registry_from_wire(registry[0]) if registry else None,

@@ -133,6 +133,7 @@ class RecordKind(StrEnum):
     REACTION = "reaction"
     COMMITTEE = "committee"
     REGISTRY = "registry"
+    ACCOUNTABILITY = "accountability"
 
 
 class Record(NamedTuple):

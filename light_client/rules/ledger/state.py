@@ -7,9 +7,11 @@ its root, and either adopted or forgotten. The state itself changes in ``adopt``
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from light_client.rules.encoding import encode
 from light_client.rules.errors import LocalError, RuleViolation
+from light_client.rules.ledger.accountability import Accountability
 from light_client.rules.ledger.delivery import DeliveryRecord, encode_delivery
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import (
@@ -37,11 +39,11 @@ from light_client.rules.statetree import (
     update,
     value_hash_of,
 )
-from light_client.rules.units import Address, OfferId, Side
+from light_client.rules.units import HASH_BYTES, Address, OfferId, Side
 
 
 class LedgerState:
-    """Accounts, open offers, counters, the candidate plan and who signs, with their authenticated map."""
+    """Accounts, open offers, counters, candidate plan, who signs, who was convicted; and their authenticated map."""
 
     def __init__(self, genesis: Genesis) -> None:
         self.genesis = genesis
@@ -63,8 +65,11 @@ class LedgerState:
         self.committee = genesis.committee
         """Signs the next block."""
         self.registry = genesis.registry
+        self.accountability = Accountability()
         self.height = 0
-        """Height of the block after which this is the state."""
+        """Height of the block after which this is the state; 0 before the first."""
+        self.head = bytes(HASH_BYTES)
+        """Hash of that block's header; 32 zero bytes before the first."""
         self.tree: Node = update(
             None, {record.key(): value_hash_of(record.value) for record in self.records()}
         )
@@ -82,6 +87,7 @@ class LedgerState:
         yield Record(RecordKind.COMMITTEE, b"", encode(self.committee.to_wire()))
         if self.reaction is not None:
             yield Record(RecordKind.REACTION, b"", encode(self.reaction.to_wire()))
+        yield Record(RecordKind.ACCOUNTABILITY, b"", encode(self.accountability.to_wire()))
         if self.registry is not None:
             yield Record(RecordKind.REGISTRY, b"", encode(self.registry.to_wire()))
 
@@ -98,8 +104,11 @@ class LedgerState:
         """A fresh draft over this state."""
         return Draft(self)
 
-    def adopt(self, draft: Draft) -> None:
+    def adopt(self, draft: Draft, header_hash: bytes) -> None:
         """Make a draft of this state the state.
+
+        Args:
+            header_hash: of the block that the draft was made for.
 
         Raises:
             LocalError: the draft is of another state, or of this one before it last changed, or was never sealed.
@@ -123,8 +132,9 @@ class LedgerState:
         self.reaction = draft.reaction
         self.committee = draft.committee
         self.registry = draft.registry
-        self.height = draft.height
+        self.accountability = draft.accountability
         self.tree = draft.tree[0]
+        self.height, self.head = draft.height, header_hash
 
 
 class Draft:
@@ -142,6 +152,7 @@ class Draft:
         self.reaction = base.reaction
         self.committee = base.committee
         self.registry = base.registry
+        self.accountability = base.accountability
         self.height = base.height + 1
         """Height of the block in the making."""
         self.time_ms = 0
@@ -149,6 +160,7 @@ class Draft:
         self.tree: tuple[Node] | None = None
         self.changed: dict[bytes, Record | None] = {}
         """Once sealed: key in the tree -> the record as it is now, None for one that ended."""
+        self._closed: Problem | None = None
 
     def account(self, address: Address) -> Account | None:
         """The account as it stands in this draft."""
@@ -176,6 +188,12 @@ class Draft:
         offer = self.offers.get(offer_id)
         return offer if offer is not None else self.base.offers[offer_id]
 
+    def react(self, reaction: Reaction | None) -> None:
+        """Open a second stage, take in an improved limit, or end the stage."""
+        self.reaction = reaction
+        if self._closed is not None:
+            self._closed = replace(self._closed, reaction=reaction)
+
     def find_offer(self, offer_id: OfferId) -> OpenOffer | None:
         """An open offer as it stands in this draft, or None."""
         return self.offers[offer_id] if offer_id in self.offers else self.base.offers.get(offer_id)
@@ -187,8 +205,7 @@ class Draft:
 
     def is_convicted(self, public_key: bytes) -> bool:
         """Whether evidence keeps a candidate out of the committee that is elected now."""
-        del public_key
-        return False
+        return self.accountability.is_convicted(public_key, self.meta.next_interval)
 
     def open_offers(self) -> Iterator[OpenOffer]:
         """All open offers of this draft."""
@@ -202,15 +219,20 @@ class Draft:
     def problem(self) -> Problem:
         """What has to be cleared now: offers accepted before the gate closed (all, while it is open)."""
         gate = self.meta.gate_offer
+        if gate is not None and self._closed is not None:
+            return self._closed
         offers = self.open_offers()
         taking_part = offers if gate is None else (offer for offer in offers if offer.offer_id < gate)
-        return problem_of(
+        found = problem_of(
             taking_part,
             first_interval=self.meta.next_interval,
             params=self.genesis.market,
             grid=self.base.grid,
             reaction=self.reaction,
         )
+        if gate is not None:
+            self._closed = found
+        return found
 
     def seal(self) -> bytes:
         """Compute the root after the draft's changes; the draft is not changed afterwards."""
@@ -244,6 +266,8 @@ class Draft:
             yield RecordKind.REACTION, b"", None if self.reaction is None else encode(self.reaction.to_wire())
         if self.committee is not base.committee:
             yield RecordKind.COMMITTEE, b"", encode(self.committee.to_wire())
+        if self.accountability is not base.accountability:
+            yield RecordKind.ACCOUNTABILITY, b"", encode(self.accountability.to_wire())
         if self.registry is not None and self.registry is not base.registry:
             yield RecordKind.REGISTRY, b"", encode(self.registry.to_wire())
 

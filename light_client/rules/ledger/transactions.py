@@ -16,9 +16,11 @@ from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.delivery import ReportDelivery, report_from_fields
+from light_client.rules.ledger.evidence import Evidence, evidence_from_wire
+from light_client.rules.ledger.improvement import ImproveOffer, improvement_from_fields
+from light_client.rules.ledger.offer_fields import offer_from_fields, offer_to_fields
 from light_client.rules.ledger.registry import ChangeRegistry, change_from_fields
 from light_client.rules.market.clearing import Solution, solution_from_wire
-from light_client.rules.market.intervals import Ranges
 from light_client.rules.market.offer import Offer
 from light_client.rules.units import (
     ADDRESS_BYTES,
@@ -26,13 +28,10 @@ from light_client.rules.units import (
     MAX_ENERGY_J,
     MAX_INTERVAL,
     MAX_MONEY_UC,
-    MAX_PRICE_UC_PER_KWH,
     PUBLIC_KEY_BYTES,
     SIGNATURE_BYTES,
     Address,
     FeederId,
-    OfferId,
-    Side,
 )
 
 MAX_GRANTS = 1_024
@@ -49,9 +48,10 @@ class Kind(IntEnum):
     POST_OFFER = 2
     SUBMIT_SOLUTION = 3
     DEPOSIT_ASSETS = 4
-    IMPROVE_OFFER = 9
     REPORT_DELIVERY = 5
+    EVIDENCE = 6
     CHANGE_REGISTRY = 7
+    IMPROVE_OFFER = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,26 +150,25 @@ class DepositAssets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImproveOffer:
-    """An address improves the limit of its open offer for the second stage of the interval under way."""
+class SubmitEvidence:
+    """Anybody shows what a member of the committee signed and must not have signed."""
 
-    sequence: int
-    offer_id: OfferId
-    limit_uc_per_kwh: int
-    """Least a seller accepts now, most a buyer pays now."""
+    evidence: Evidence
 
-    def __post_init__(self) -> None:
-        if type(self.offer_id) is not int or not 0 < self.offer_id < MAX_SEQUENCE:
-            raise RuleViolation("LED-02", "number of an offer", got=self.offer_id, expected="a whole number")
-        limit = self.limit_uc_per_kwh
-        if type(limit) is not int or not 0 <= limit <= MAX_PRICE_UC_PER_KWH:
-            raise RuleViolation(
-                "MKT-06", "improved limit of an offer", got=limit, expected=f"0..{MAX_PRICE_UC_PER_KWH}"
-            )
+    def to_fields(self) -> tuple[Any, ...]:
+        """Fields after the kind."""
+        return (self.evidence.to_wire(),)
 
 
 Transaction = (
-    GrantAssets | PostOffer | SubmitSolution | DepositAssets | ReportDelivery | ChangeRegistry | ImproveOffer
+    GrantAssets
+    | PostOffer
+    | SubmitSolution
+    | DepositAssets
+    | ReportDelivery
+    | SubmitEvidence
+    | ChangeRegistry
+    | ImproveOffer
 )
 
 
@@ -234,56 +233,15 @@ def _grant_from_fields(fields: tuple[Any, ...]) -> GrantAssets:
     return GrantAssets(sequence=sequence, assets=tuple(asset_from_wire(row) for row in rows))
 
 
-def _offer_to_fields(tx: PostOffer) -> tuple[Any, ...]:
-    offer = tx.offer
-    ranges = tuple(value for first, last in offer.ranges for value in (first, last - first))
-    return (
-        int(Kind.POST_OFFER),
-        tx.sequence,
-        int(offer.side),
-        offer.feeder,
-        offer.energy_j,
-        offer.price_uc_per_kwh,
-        ranges,
-    )
-
-
-def _offer_from_fields(fields: tuple[Any, ...], address: Address) -> PostOffer:
-    _, sequence, side, feeder, energy_j, price, flat = fields
-    if type(side) is not int or side not in (0, 1):
-        raise RuleViolation("MKT-03", "side of an offer", got=side, expected="0 or 1")
-    offer = Offer(
-        side=Side.BUY if side else Side.SELL,
-        feeder=feeder,
-        energy_j=energy_j,
-        ranges=_ranges_from_wire(flat),
-        price_uc_per_kwh=price,
-        address=address,
-    )
-    return PostOffer(sequence=sequence, offer=offer)
-
-
-def _ranges_from_wire(flat: Any) -> Ranges:
-    """Ranges out of ``(first, length, first, length, ...)``; whether they are canonical is for the offer to say."""
-    if type(flat) is tuple:
-        # The usual offer has one range, and a block has thousands of offers: a loop would take three times as long.
-        if len(flat) == 2 and type(flat[0]) is int and type(flat[1]) is int:
-            return ((flat[0], flat[0] + flat[1]),)
-        if len(flat) % 2 == 0 and all(type(value) is int for value in flat):
-            pairs = zip(flat[::2], flat[1::2], strict=True)
-            return tuple((first, first + length) for first, length in pairs)
-    expected = "pairs of whole numbers"
-    raise RuleViolation("MKT-04", "interval ranges of an offer", got=flat, expected=expected)
-
-
 _FIELDS: dict[int, int] = {
     Kind.GRANT_ASSETS: 3,
     Kind.POST_OFFER: 7,
     Kind.SUBMIT_SOLUTION: 2,
     Kind.DEPOSIT_ASSETS: 2,
-    Kind.IMPROVE_OFFER: 4,
     Kind.REPORT_DELIVERY: 4,
+    Kind.EVIDENCE: 2,
     Kind.CHANGE_REGISTRY: 4,
+    Kind.IMPROVE_OFFER: 4,
 }
 """Kind -> number of fields before key and signature, the kind included."""
 
@@ -294,18 +252,22 @@ def fields_of(transaction: Transaction) -> tuple[Any, ...]:
         case GrantAssets():
             return _grant_to_fields(transaction)
         case PostOffer():
-            return _offer_to_fields(transaction)
+            return (int(Kind.POST_OFFER), transaction.sequence, *offer_to_fields(transaction.offer))
         case SubmitSolution():
             return (int(Kind.SUBMIT_SOLUTION), transaction.solution.to_wire())
-        case ImproveOffer():
-            kind, limit = int(Kind.IMPROVE_OFFER), transaction.limit_uc_per_kwh
-            return (kind, transaction.sequence, transaction.offer_id, limit)
-        case ReportDelivery():
-            return (int(Kind.REPORT_DELIVERY), *transaction.to_fields())
-        case ChangeRegistry():
-            return (int(Kind.CHANGE_REGISTRY), *transaction.to_fields())
-        case _:
+        case DepositAssets():
             return (int(Kind.DEPOSIT_ASSETS), transaction.sequence)
+        case _:
+            return (int(_SELF_WRITTEN[type(transaction)]), *transaction.to_fields())
+
+
+_SELF_WRITTEN: dict[type, Kind] = {
+    ReportDelivery: Kind.REPORT_DELIVERY,
+    SubmitEvidence: Kind.EVIDENCE,
+    ChangeRegistry: Kind.CHANGE_REGISTRY,
+    ImproveOffer: Kind.IMPROVE_OFFER,
+}
+"""Kinds that write their own fields."""
 
 
 def signing_message(chain_id: bytes, signed_part: bytes) -> bytes:
@@ -332,7 +294,8 @@ def decode_transaction(raw: bytes, /, *, max_bytes: int) -> SignedTransaction:
     """Read a transaction: sizes first, then shape, then each field; the signature is checked by ``check_signature``.
 
     Raises:
-        RuleViolation: ENC-xx for other bytes, LED-02 for another shape, LED-06 or MKT-xx for fields out of bounds.
+        RuleViolation: ENC-xx for other bytes, LED-02 for another shape, LED-06, EVI-xx or MKT-xx for fields out of
+            bounds.
     """
     wire = decode(raw, max_bytes=max_bytes)
     if type(wire) is not tuple or len(wire) < 3 or type(wire[0]) is not int:
@@ -350,7 +313,8 @@ def decode_transaction(raw: bytes, /, *, max_bytes: int) -> SignedTransaction:
         raise RuleViolation(
             "LED-02", "signature of a transaction", got=signature, expected=f"{SIGNATURE_BYTES} bytes"
         )
-    if wire[0] != Kind.SUBMIT_SOLUTION and (type(fields[1]) is not int or not 0 <= fields[1] < MAX_SEQUENCE):
+    numbered = wire[0] not in (Kind.SUBMIT_SOLUTION, Kind.EVIDENCE)
+    if numbered and (type(fields[1]) is not int or not 0 <= fields[1] < MAX_SEQUENCE):
         raise RuleViolation("LED-02", "sequence number", got=fields[1], expected=f"0..{MAX_SEQUENCE - 1}")
     transaction = _transaction_of(fields, public_key)
     return SignedTransaction(transaction=transaction, public_key=public_key, signature=signature, raw=raw)
@@ -364,21 +328,21 @@ class ReadTransaction(Protocol):
 
 
 def _transaction_of(fields: tuple[Any, ...], public_key: bytes) -> Transaction:
-    match fields[0]:
-        case Kind.POST_OFFER:
-            return _offer_from_fields(fields, Address(address_of(public_key)))
-        case Kind.GRANT_ASSETS:
-            return _grant_from_fields(fields)
-        case Kind.SUBMIT_SOLUTION:
-            return SubmitSolution(solution=solution_from_wire(fields[1]))
-        case Kind.IMPROVE_OFFER:
-            return ImproveOffer(sequence=fields[1], offer_id=fields[2], limit_uc_per_kwh=fields[3])
-        case Kind.REPORT_DELIVERY:
-            return report_from_fields(fields[1:])
-        case Kind.CHANGE_REGISTRY:
-            return change_from_fields(fields[1:])
-        case _:
-            return DepositAssets(sequence=fields[1])
+    if fields[0] == Kind.POST_OFFER:  # nearly all of them
+        offer = offer_from_fields(fields[2:], Address(address_of(public_key)))
+        return PostOffer(sequence=fields[1], offer=offer)
+    return _READERS[fields[0]](fields)
+
+
+_READERS: dict[int, Callable[[tuple[Any, ...]], Transaction]] = {
+    Kind.GRANT_ASSETS: _grant_from_fields,
+    Kind.SUBMIT_SOLUTION: lambda fields: SubmitSolution(solution=solution_from_wire(fields[1])),
+    Kind.DEPOSIT_ASSETS: lambda fields: DepositAssets(sequence=fields[1]),
+    Kind.REPORT_DELIVERY: lambda fields: report_from_fields(fields[1:]),
+    Kind.EVIDENCE: lambda fields: SubmitEvidence(evidence=evidence_from_wire(fields[1])),
+    Kind.CHANGE_REGISTRY: lambda fields: change_from_fields(fields[1:]),
+    Kind.IMPROVE_OFFER: lambda fields: improvement_from_fields(fields[1:]),
+}
 
 
 def kind_of(raw: bytes) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from light_client.rules.market.grid import Grid
 from light_client.rules.market.intervals import members
@@ -67,6 +67,49 @@ class Problem:
     def uniform(self) -> bool:
         """Whether all offers have one price, so that the served share is levelled across feeders."""
         return self.params.uniform_price_uc_per_kwh is not None
+
+
+def problem_to_wire(problem: Problem) -> tuple[Any, ...]:
+    """Canonical form: the interval and, per class in order, its key and its offers with the energy left in each.
+
+    Between two stages also the average and the gate, not the limits: these come later than a gate is recorded.
+    """
+    rows = []
+    for key, entries in problem.shares.items():
+        ranges = tuple(value for pair in key.ranges for value in pair)
+        flat = tuple(value for pair in entries for value in pair)
+        rows.append((key.side, key.feeder, key.price_uc_per_kwh, ranges, flat))
+    reaction = problem.reaction
+    stage = () if reaction is None else (reaction.average_uc_per_kwh, reaction.gate_offer)
+    return (problem.first_interval, tuple(rows), stage)
+
+
+def problem_from_wire(wire: Any, *, params: MarketParams, grid: Grid) -> Problem:
+    """Read back bytes that the rules made: the caller knows their hash, and nothing is checked here."""
+    first_interval, rows, stage = wire
+    shares = {
+        ClassKey(side, feeder, price, _pairs(ranges)): tuple(
+            (OfferId(offer_id), energy_j) for offer_id, energy_j in _pairs(flat)
+        )
+        for side, feeder, price, ranges, flat in rows
+    }
+    classes = {key: sum(energy_j for _, energy_j in entries) for key, entries in shares.items()}
+    reaction = None
+    if stage:
+        average, gate_offer = stage
+        reaction = Reaction(interval=first_interval, average_uc_per_kwh=average, gate_offer=gate_offer)
+    return Problem(
+        first_interval=first_interval,
+        params=params,
+        grid=grid,
+        classes=classes,
+        shares=shares,
+        reaction=reaction,
+    )
+
+
+def _pairs(flat: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    return tuple(zip(flat[::2], flat[1::2], strict=True))
 
 
 def problem_of(

@@ -1,4 +1,4 @@
-"""Power routing: the path of every delivery through the tree of feeders, and the hash of their queue.
+"""Power routing: the path of every transfer through the tree of feeders, and the hash of their queue.
 
 Source: section 2 of the paper on blockchain-based distributed power transactions (FAIA241134) has each producer
 compute a routing queue and compare its hash with the voters'; how the routes are found it does not say. Ours: in a tree
@@ -13,7 +13,7 @@ from light_client.rules.crypto import tagged_hash
 from light_client.rules.encoding import encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.market.grid import ROOT
-from light_client.rules.market.mechanisms.mechanism import Delivery
+from light_client.rules.market.mechanisms.mechanism import Transfer
 from light_client.rules.units import HASH_BYTES
 
 NO_ROUTES = bytes(HASH_BYTES)
@@ -55,15 +55,15 @@ def path_between(parents: Mapping[int, int], seller: int, buyer: int) -> Path:
     return (*up[: up.index(top) + 1], *reversed(down[: down.index(top)]))
 
 
-def path_queue(parents: Mapping[int, int], deliveries: Iterable[Delivery]) -> tuple[tuple[int, Path], ...]:
-    """(energy in J, path) of every delivery, in the order in which they were matched.
+def path_queue(parents: Mapping[int, int], transfers: Iterable[Transfer]) -> tuple[tuple[int, Path], ...]:
+    """(energy in J, path) of every transfer, in the order in which they were matched.
 
     Raises:
         RuleViolation: MKT-39.
     """
     known: dict[tuple[int, int], Path] = {}
     queue = []
-    for seller, buyer, energy_j in deliveries:
+    for seller, buyer, energy_j in transfers:
         path = known.get((seller, buyer))
         if path is None:
             path = known[seller, buyer] = path_between(parents, seller, buyer)

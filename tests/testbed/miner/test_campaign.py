@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from light_client.rules.ledger.accountability import Fault
 from testbed.miner import miner as miner_module
 from testbed.miner.miner import Miner
 from tests.testbed.miner.broken import (
@@ -47,11 +48,16 @@ def test_one_dishonest_miner_in_four_changes_nothing(liar: type[Miner]) -> None:
         run_seed(seed, classes={seed % 4: liar}, dishonest=frozenset({seed % 4}))
 
 
-def test_a_contradiction_is_kept_as_evidence() -> None:
-    simulator, _ = run_seed(1_000, classes={0: TwoFacedMiner}, dishonest=frozenset({0}))
-    evidence = [row for seat in (1, 2, 3) for row in simulator.storage(f"miner-{seat}").scan("evidence")]
-    assert evidence
-    assert {key[-1] for key, _ in evidence} == {0}
+def test_whoever_contradicts_itself_is_convicted_and_nobody_else() -> None:
+    for seed in range(1_000, 1_005):
+        simulator, _ = run_seed(seed, classes={0: TwoFacedMiner}, dishonest=frozenset({0}))
+        for seat in (1, 2, 3):
+            miner = simulator.actor(f"miner-{seat}")
+            assert isinstance(miner, Miner)
+            (conviction,) = miner.ledger.state.accountability.convictions
+            assert conviction.public_key == miner.ledger.genesis.committee.members[0].public_key
+            assert conviction.fault is Fault.CONTRADICTION
+            assert list(simulator.storage(f"miner-{seat}").scan("evidence")) == []
 
 
 def test_miners_stay_safe_where_half_of_all_messages_vanish() -> None:

@@ -115,7 +115,7 @@ def test_a_new_block_takes_out_what_it_executed_and_what_it_made_invalid() -> No
         transactions=[GRANT, rival],
         verify_signature=SignatureMemo(),
     )
-    ledger.state.adopt(outcome.draft)
+    ledger.state.adopt(outcome.draft, block.header.hash())
     dropped = pool.renew([tx_id_of(raw) for raw in block.body.transactions], NOW_MS)
     assert dropped == [doomed]
     assert pool.ready() == [kept]

@@ -33,7 +33,7 @@ UNIT_UC = 100
 
 def book(count: int) -> list[tuple[Side, int, int]]:
     """Return (side, Wh, price in units) by the recipe: first all asks, then all bids; quantity before price."""
-    random = Random(1)  # noqa: S311 - the recipe names this generator
+    random = Random(1)
     rows = []
     for number in range(count):
         side = Side.SELL if number < count // 2 else Side.BUY

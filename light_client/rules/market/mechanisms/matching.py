@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from light_client.rules.market.clearing import Trade
 from light_client.rules.market.mechanisms.book import Entry, Group, Queue, Room
-from light_client.rules.market.mechanisms.mechanism import Delivery, Outcome
+from light_client.rules.market.mechanisms.mechanism import Outcome, Transfer
 from light_client.rules.market.settlement import HALF_UNITS_PER_UC
 from light_client.rules.market.shares import prefix_shares
 from light_client.rules.units import OfferId, Side
@@ -87,8 +87,8 @@ def outcome_of(interval: int, *stages: Sequence[Match]) -> Outcome:
                 upto = value // HALF_UNITS_PER_UC
                 trades.append(Trade(offer_id, int(side), interval, energy_j, upto - paid))
                 paid = upto
-    deliveries = tuple(Delivery(m.ask.feeder, m.bid.feeder, m.energy_j) for stage in stages for m in stage)
-    return Outcome(tuple(sorted(trades)), deliveries)
+    transfers = tuple(Transfer(m.ask.feeder, m.bid.feeder, m.energy_j) for stage in stages for m in stage)
+    return Outcome(tuple(sorted(trades)), transfers)
 
 
 def left_after(entries: Sequence[Entry], matches: Sequence[Match]) -> list[Entry]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from light_client.rules.errors import RuleViolation
 from light_client.rules.market.certificate import Certificate
 from light_client.rules.market.clearing import Solution, check_solution, final_trades
-from light_client.rules.market.mechanisms.mechanism import Delivery, Outcome
+from light_client.rules.market.mechanisms.mechanism import Outcome, Transfer
 from light_client.rules.market.plan import Plan
 from light_client.rules.market.problem import Problem
 from light_client.rules.units import Side
@@ -19,7 +19,7 @@ class MaximumEnergyMarket:
 
     def outcome(self, problem: Problem, plan: Plan) -> Outcome:
         """What becomes final of the first interval under a complete, feasible plan."""
-        return Outcome(final_trades(problem, plan), tuple(_deliveries(problem, plan)))
+        return Outcome(final_trades(problem, plan), tuple(_transfers(problem, plan)))
 
     def verify(self, problem: Problem, solution: Plan, certificate: tuple[Certificate, ...]) -> Verdict:
         """Judge a plan as stated by a solver, with one certificate for each objective."""
@@ -30,7 +30,7 @@ class MaximumEnergyMarket:
         return Accepted()
 
 
-def _deliveries(problem: Problem, plan: Plan) -> Iterator[Delivery]:
+def _transfers(problem: Problem, plan: Plan) -> Iterator[Transfer]:
     """Who delivers to whom: both sides ascending by price, then feeder, by two pointers, as the prices are paired."""
     sides: tuple[dict[tuple[int, int], int], dict[tuple[int, int], int]] = ({}, {})
     for key, entries in plan.flows.items():
@@ -45,7 +45,7 @@ def _deliveries(problem: Problem, plan: Plan) -> Iterator[Delivery]:
         while need:
             (_, seller), energy_j = sold[at]
             quantity = min(need, energy_j - left)
-            yield Delivery(seller, buyer, quantity)
+            yield Transfer(seller, buyer, quantity)
             need -= quantity
             left += quantity
             if left == energy_j:

@@ -29,7 +29,7 @@ class ProblemKind(Protocol[P_contra, S_contra, C_contra]):
         """Judge a claimed solution; never raises for what a peer sent, and no certificate makes a wrong one pass."""
 
 
-class Delivery(NamedTuple):
+class Transfer(NamedTuple):
     """Energy that goes from sellers on one feeder to buyers on one, in the order in which it was matched."""
 
     from_feeder: int
@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
 
     trades: tuple[Trade, ...]
     """Ascending by offer number."""
-    deliveries: tuple[Delivery, ...]
+    transfers: tuple[Transfer, ...]
 
 
 class Recomputed(ProblemKind[Problem, Outcome, None], Protocol):

@@ -9,12 +9,12 @@ import pytest
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.block import Block, Clearing
 from light_client.rules.ledger.events import AverageBroadcast, Cleared, LimitImproved
-from light_client.rules.ledger.records import REACTION_KEY
-from light_client.rules.ledger.transactions import ImproveOffer
+from light_client.rules.ledger.improvement import ImproveOffer
+from light_client.rules.ledger.records import RecordKind
 from light_client.rules.market.mechanisms.kinds import Continuous, MechanismParams, TwoStage, UniformPrice
-from light_client.rules.market.mechanisms.mechanism import Delivery
+from light_client.rules.market.mechanisms.mechanism import Transfer
 from light_client.rules.market.routing import path_queue, routes_hash
-from light_client.rules.statetree import prove
+from light_client.rules.statetree import prove, state_key
 from light_client.rules.units import OfferId
 from tests.ledger_kit import BUY, FIRST, INTERVAL_MS, KWH, SELL, Chain, Person, genesis
 
@@ -62,7 +62,7 @@ def test_one_stage_clears_in_the_block_that_closes_the_gate(mechanism: Mechanism
         interval=FIRST,
         traded_j=KWH,
         gap_j=0,
-        routes=routes_hash(FIRST, path_queue(chain.state.grid.parents, (Delivery(1, 3, KWH),))),
+        routes=routes_hash(FIRST, path_queue(chain.state.grid.parents, (Transfer(1, 3, KWH),))),
     )
     assert [(trade.offer_id, trade.energy_j, trade.amount_uc) for trade in outcome.trades] == [
         (1, KWH, paid),
@@ -99,7 +99,8 @@ def test_two_stages_with_improved_limits() -> None:
     assert outcome.clearing.how == Cleared.NOTHING
     assert outcome.events == (AverageBroadcast(interval=FIRST, average_uc_per_kwh=20 * CENT),)
     assert chain.state.reaction is not None
-    assert prove(chain.state.tree, REACTION_KEY) != prove(Chain(chain.genesis).state.tree, REACTION_KEY)
+    key = state_key(RecordKind.REACTION, b"")
+    assert prove(chain.state.tree, key) != prove(Chain(chain.genesis).state.tree, key)
     dear, poor = people[1], people[3]
     chain.add(chain.improve(dear, 2, 24 * CENT))
     improved = chain.add(chain.improve(poor, 4, 23 * CENT), chain.improve(dear, 2, 22 * CENT))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.market.grid import ROOT, Feeder, Grid
-from light_client.rules.market.mechanisms.mechanism import Delivery
+from light_client.rules.market.mechanisms.mechanism import Transfer
 from light_client.rules.market.routing import path_between, path_queue, routes_hash
 from light_client.rules.units import FeederId
 
@@ -60,15 +60,15 @@ def test_what_is_no_tree_has_no_paths(parents: dict[int, int]) -> None:
 
 def test_the_queue_keeps_the_order_and_its_hash_tells_every_change() -> None:
     parents = {1: ROOT, 2: 1, 3: 1}
-    deliveries = (Delivery(2, 3, 10), Delivery(3, 1, 4), Delivery(2, 3, 6))
-    queue = path_queue(parents, deliveries)
+    transfers = (Transfer(2, 3, 10), Transfer(3, 1, 4), Transfer(2, 3, 6))
+    queue = path_queue(parents, transfers)
     assert queue == ((10, (2, 1, 3)), (4, (3, 1)), (6, (2, 1, 3)))
     others = {
         routes_hash(7, queue),
         routes_hash(8, queue),
         routes_hash(7, queue[::-1]),
         routes_hash(7, queue[:2]),
-        routes_hash(7, path_queue({**parents, 3: 2}, deliveries)),
+        routes_hash(7, path_queue({**parents, 3: 2}, transfers)),
         routes_hash(7, ((11, queue[0][1]), *queue[1:])),
     }
     assert len(others) == 6

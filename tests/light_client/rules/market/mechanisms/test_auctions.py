@@ -86,7 +86,7 @@ def agrees(outcome: Outcome, expected: Traded) -> bool:
     money = (
         abs(trade.amount_uc - expected.money[trade.offer_id] / JOULES_PER_KWH) < 1 for trade in outcome.trades
     )
-    return energies == expected.energy and list(outcome.deliveries) == expected.flows and all(money)
+    return energies == expected.energy and list(outcome.transfers) == expected.flows and all(money)
 
 
 @pytest.mark.parametrize("params", MECHANISMS, ids=repr)
@@ -175,7 +175,7 @@ CORRUPTIONS = {
     "money from nowhere": ("MKT-34", lambda o: changed(o, (0, {"amount_uc": o.trades[0].amount_uc + 1}))),
     "energy lost": ("MKT-34", lambda o: changed(o, (1, {"energy_j": o.trades[1].energy_j - 1}))),
     "no trade": ("MKT-35", lambda o: Outcome((), ())),
-    "other routes": ("MKT-35", lambda o: o._replace(deliveries=o.deliveries[::-1])),
+    "other routes": ("MKT-35", lambda o: o._replace(transfers=o.transfers[::-1])),
     "moved money": (
         "MKT-35",
         lambda o: changed(
@@ -300,5 +300,5 @@ def test_a_broken_twin_is_told_from_the_auction(name: str) -> None:
     claimed = auction.outcome(problem)
     trades = tuple(Trade._make(trade) for trade in claimed.trades)
     if trades != honest.trades:
-        verdict = auction_of(params).verify(problem, Outcome(trades, honest.deliveries), None)
+        verdict = auction_of(params).verify(problem, Outcome(trades, honest.transfers), None)
         assert isinstance(verdict, Rejected)

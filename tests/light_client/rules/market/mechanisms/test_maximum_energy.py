@@ -30,13 +30,13 @@ def test_a_proven_plan_is_accepted_and_a_lazy_one_is_not() -> None:
     assert verdict.rule == "MKT-29"
 
 
-def test_deliveries_pair_both_sides_by_price_then_feeder() -> None:
+def test_transfers_pair_both_sides_by_price_then_feeder() -> None:
     outcome = MARKET.outcome(SUBJECT, proven(SUBJECT).plan)
-    assert [tuple(delivery) for delivery in outcome.deliveries] == [(2, 1, 2), (2, 2, 2), (1, 2, 5)]
+    assert [tuple(transfer) for transfer in outcome.transfers] == [(2, 1, 2), (2, 2, 2), (1, 2, 5)]
 
 
 @given(markets())
-def test_deliveries_move_what_is_traded(drawn: PairMarket) -> None:
+def test_transfers_move_what_is_traded(drawn: PairMarket) -> None:
     subject = problem_from(drawn, params_of(drawn, uniform=False))
     plan = complete(subject, proven(subject).plan)
     outcome = MARKET.outcome(subject, plan)
@@ -48,9 +48,9 @@ def test_deliveries_move_what_is_traded(drawn: PairMarket) -> None:
                 feeder = feeder_of[trade.offer_id]  # type: ignore[index]
                 traded[feeder] = traded.get(feeder, 0) + trade.energy_j
         moved: dict[int, int] = {}
-        for delivery in outcome.deliveries:
-            moved[delivery[place]] = moved.get(delivery[place], 0) + delivery.energy_j
+        for transfer in outcome.transfers:
+            moved[transfer[place]] = moved.get(transfer[place], 0) + transfer.energy_j
         assert moved == traded
-    assert all(delivery.energy_j > 0 for delivery in outcome.deliveries)
+    assert all(transfer.energy_j > 0 for transfer in outcome.transfers)
     later = replace(subject, first_interval=subject.first_interval + 1_000)
-    assert MARKET.outcome(later, plan).deliveries == ()
+    assert MARKET.outcome(later, plan).transfers == ()

@@ -1,0 +1,196 @@
+"""What a miner has seen others sign and must not have signed: turned into evidence, and kept until it is punished.
+
+Evidence is stored with the call that finds it, and handed in again after every block and every restart, until a block
+convicts the accused or the fault is too old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from light_client.messages.chain import CertifiedBlock, NewBlock
+from light_client.messages.consensus import Proposal, Vote
+from light_client.rules import merkle
+from light_client.rules.errors import RuleViolation
+from light_client.rules.ledger.accountability import problem_bytes
+from light_client.rules.ledger.block import Header, body_from_bytes
+from light_client.rules.ledger.committee import VoteKind, body_hash_of, check_quorum
+from light_client.rules.ledger.convict import clearing_does_not_hold
+from light_client.rules.ledger.evidence import (
+    Evidence,
+    SignedProposal,
+    SignedVote,
+    Statement,
+    UnsoundClearing,
+    contradiction,
+    contradictions_in,
+    votes_in,
+)
+from light_client.rules.ledger.execution import close_gate
+from light_client.rules.ledger.transactions import SubmitEvidence, assemble, decode_transaction
+from light_client.session.actor import Storage, Write
+from testbed.miner.ballots import Equivocation
+from testbed.miner.ledger import Ledger, certificate_fits
+from testbed.miner.seat import Seat
+
+_TABLE = "evidence"
+TRIED_BLOCKS = 256
+"""For how many blocks evidence is handed in again that no block takes: a header may be of a gate never recorded."""
+
+
+class Witness:
+    """Collects evidence for one miner."""
+
+    def __init__(self, ledger: Ledger, seat: Seat, storage: Storage) -> None:
+        self._ledger = ledger
+        self._seat = seat
+        self._pending: dict[bytes, tuple[Evidence, bytes]] = {}
+        for tx_id, raw in storage.scan(_TABLE):
+            transaction = decode_transaction(raw, max_bytes=ledger.genesis.chain.max_tx_bytes).transaction
+            if isinstance(transaction, SubmitEvidence):
+                self._pending[tx_id] = (transaction.evidence, raw)
+        self._unsound: dict[bytes, Callable[[bytes, Statement], UnsoundClearing]] = {}
+
+    def pending(self) -> list[tuple[bytes, bytes]]:
+        """Evidence that is not punished yet: identity and bytes of each transaction."""
+        return [(tx_id, raw) for tx_id, (_, raw) in self._pending.items()]
+
+    # -- what is found ---------------------------------------------------------------------------------------------
+
+    def between(self, found: object) -> list[Evidence]:
+        """Evidence in what consensus reports: two votes, or two proposals, of one seat."""
+        match found:
+            case Equivocation(first=first, second=second):
+                return self._contradiction(first.seat, first.height, _said(first), _said(second))
+            case (Proposal() as first, Proposal() as second):
+                leader = self._seat.committee.leader(first.height, first.round_)
+                return self._contradiction(leader, first.height, _said(first), _said(second))
+            case _:
+                return []
+
+    def _contradiction(self, seat: int, height: int, one: Statement, other: Statement) -> list[Evidence]:
+        return [contradiction(self._seat.committee.members[seat].public_key, height, one, other)]
+
+    def in_proposal(self, proposal: Proposal) -> list[Evidence]:
+        """Evidence in an invalid proposal for the height under way, if it is its clearing that does not hold."""
+        header = proposal.header
+        if header.previous_hash != self._ledger.state.head or header.hash() in self._unsound:
+            return []
+        case = self._case(header, proposal.body)
+        if case is None:
+            return []
+        leader = self._seat.committee.leader(proposal.height, proposal.round_)
+        found = case(self._seat.committee.members[leader].public_key, _said(proposal))
+        draft = self._ledger.state.draft()
+        close_gate(draft, header.time_ms)
+        try:
+            clearing_does_not_hold(draft, found, self._seat.verify_signature)
+        except RuleViolation:
+            return []
+        self._unsound[header.hash()] = case
+        return [found]
+
+    def _case(
+        self, header: Header, body_bytes: bytes
+    ) -> Callable[[bytes, Statement], UnsoundClearing] | None:
+        """All that evidence about a header holds but who signed it; None if its body cannot be read."""
+        draft = self._ledger.state.draft()
+        close_gate(draft, header.time_ms)
+        if draft.meta.gate_offer is None:
+            return None
+        try:
+            body = body_from_bytes(body_bytes, self._ledger.genesis.chain)
+        except RuleViolation:
+            return None
+        leaves = (body.solution, *body.transactions)
+        path, problem = merkle.inclusion_proof(leaves, 0), problem_bytes(draft.problem())
+
+        def accuse(public_key: bytes, statement: Statement) -> UnsoundClearing:
+            return UnsoundClearing(
+                public_key=public_key,
+                header=header,
+                statement=statement,
+                solution=body.solution,
+                leaves=len(leaves),
+                path=path,
+                problem=problem,
+            )
+
+        return accuse
+
+    def in_vote(self, vote: Vote) -> list[Evidence]:
+        """Evidence in a vote: for an unsound header, or against what the voter certified at the last height."""
+        key = self._seat.committee.members[vote.seat].public_key
+        case = self._unsound.get(vote.header_hash)
+        if case is not None:
+            return [case(key, _said(vote))]
+        block = self._ledger.store.block(vote.height) if vote.height <= self._ledger.height else None
+        if block is None or vote.kind is not VoteKind.PRECOMMIT:
+            return []
+        certified = votes_in(block.certificate).get(vote.seat)
+        if certified is None or certified.round_ != vote.round_ or certified.header_hash == vote.header_hash:
+            return []
+        return [contradiction(key, vote.height, certified, _said(vote))]
+
+    def in_announcement(self, message: NewBlock) -> tuple[CertifiedBlock, list[Evidence]] | None:
+        """A certificate against a block decided here: the block, and what the pair proves of individual members.
+
+        Raises:
+            RuleViolation: CNS-03 to CNS-05, CNS-13: it is no certificate at all.
+        """
+        header_hash, certificate = message.header.hash(), message.certificate
+        block = self._ledger.store.block(message.header.height)
+        if block is None or block.certificate.header_hash == header_hash:
+            return None
+        seat = self._seat
+        certificate_fits(message.header, header_hash, certificate)
+        check_quorum(seat.committee, seat.chain_id, certificate, seat.verify_signature)
+        return block, list(contradictions_in(block.certificate, certificate, seat.committee))
+
+    # -- what is kept ----------------------------------------------------------------------------------------------
+
+    def report(self, evidence: Evidence) -> Write | None:
+        """Keep evidence as a transaction of ours; None if the accused is convicted, or accused by us, already."""
+        accused = {known.public_key for known, _ in self._pending.values()}
+        if evidence.public_key in accused or self._is_convicted(evidence):
+            return None
+        seat = self._seat
+        key = seat.committee.members[seat.number].public_key
+        signed = assemble(SubmitEvidence(evidence=evidence), seat.chain_id, key, seat.signer)
+        self._pending[signed.tx_id()] = (evidence, signed.raw)
+        return Write(table=_TABLE, key=signed.tx_id(), value=signed.raw)
+
+    def renew(self) -> list[Write]:
+        """A height is decided: drop what is punished by now, or older than it helps to try again."""
+        self._unsound.clear()
+        oldest = self._ledger.height - TRIED_BLOCKS
+        done = [
+            tx_id
+            for tx_id, (evidence, _) in self._pending.items()
+            if evidence.height < oldest or self._is_convicted(evidence)
+        ]
+        for tx_id in done:
+            del self._pending[tx_id]
+        return [Write(table=_TABLE, key=tx_id, value=None) for tx_id in done]
+
+    def _is_convicted(self, evidence: Evidence) -> bool:
+        state = self._ledger.state
+        return state.accountability.is_convicted(evidence.public_key, state.meta.next_interval)
+
+
+def _said(message: Vote | Proposal) -> Statement:
+    """A message as evidence carries it."""
+    if isinstance(message, Vote):
+        return SignedVote(
+            kind=message.kind,
+            round_=message.round_,
+            header_hash=message.header_hash,
+            signature=message.signature,
+        )
+    return SignedProposal(
+        round_=message.round_,
+        pol_round=message.pol_round,
+        header_hash=message.header.hash(),
+        body_hash=body_hash_of(message.body),
+        signature=message.signature,
+    )
