@@ -18,6 +18,7 @@ from tests.testbed.scenarios.aggregated_lp import optimum_j
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "scenarios.md").read_text(encoding="utf-8")
 SECTIONS = {
     "[limits]": files.Limits,
+    "[mechanism]": files.MechanismSection,
     "[window]": files.Window,
     "[prices]": files.PriceRule,
     "[tier]": files.Tier,
