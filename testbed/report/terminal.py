@@ -18,7 +18,8 @@ def _energy(day: TradingDay) -> list[str]:
     first = f"for sale {for_sale}   wanted {wanted}   traded {traded} kWh"
     if summary.optimum_share is None:
         return [first, "nothing could have been traded"]
-    knows_less = " (a rolling market knows less)" if summary.gap_j else ""
+    reason = "an auction aims at prices" if summary.finals_computed else "a rolling market knows less"
+    knows_less = f" ({reason})" if summary.gap_j else ""
     return [
         first,
         f"{percent(summary.optimum_share)} of the offline optimum {kwh(summary.bound_j)}{knows_less}",

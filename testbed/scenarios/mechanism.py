@@ -45,7 +45,7 @@ class MechanismSection:
     """A mechanism with its switches; those of another one have no effect."""
 
     kind: MechanismName = MechanismName.MAXIMUM_ENERGY
-    buyers_permille: int = 500
+    price_permille: int = 500
     """``uniform-price``: where the price lies among the clearing ones, 0 the lowest, 1000 the highest."""
     pair_price: PairPriceName = PairPriceName.RESTING
     """``continuous``: the price of two offers."""
@@ -55,8 +55,8 @@ class MechanismSection:
     """``two-stage``: how long leftover homes may improve their limits, s."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.buyers_permille <= 1_000:
-            raise PlanError("buyers_permille", got=self.buyers_permille, expected="0..1000")
+        if not 0 <= self.price_permille <= 1_000:
+            raise PlanError("price_permille", got=self.price_permille, expected="0..1000")
         if not 1 <= self.reaction_s <= 86_400:
             raise PlanError("reaction_s", got=self.reaction_s, expected="1..86400")
 
@@ -64,7 +64,7 @@ class MechanismSection:
         """What the genesis says."""
         match self.kind:
             case MechanismName.UNIFORM_PRICE:
-                return UniformPrice(buyers_permille=self.buyers_permille)
+                return UniformPrice(price_permille=self.price_permille)
             case MechanismName.CONTINUOUS:
                 return Continuous(pair_price=PairPrice[self.pair_price.name])
             case MechanismName.TWO_STAGE:

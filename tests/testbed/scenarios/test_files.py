@@ -140,7 +140,7 @@ def test_shipped_scenarios() -> None:
     ("section", "params"),
     [
         ("", MaximumEnergy()),
-        ('kind = "uniform-price"\nbuyers_permille = 250', UniformPrice(buyers_permille=250)),
+        ('kind = "uniform-price"\nprice_permille = 250', UniformPrice(price_permille=250)),
         ('kind = "continuous"\npair_price = "midpoint"', Continuous(pair_price=PairPrice.MIDPOINT)),
         (
             'kind = "two-stage"\naverage = "by-trade"\nreaction_s = 60',
@@ -156,7 +156,7 @@ def test_a_file_chooses_a_mechanism_with_its_switches(section: str, params: Mech
     ("line", "told"),
     [
         ('kind = "continous"', "did you mean 'continuous'"),
-        ("buyers_permille = 1001", "buyers_permille"),
+        ("price_permille = 1001", "price_permille"),
         ("reaction_s = 0", "reaction_s"),
         ("reaction = 1", "unknown key"),
     ],

@@ -68,15 +68,15 @@ class UniformPrice:
 
     kind: ClassVar[MechanismKind] = MechanismKind.UNIFORM_PRICE
     by_solver: ClassVar[bool] = False
-    buyers_permille: int = 500
+    price_permille: int = 500
     """Where in the range of clearing prices the price lies: 0 the lowest, best for buyers; 1000 the highest."""
 
     def __post_init__(self) -> None:
-        _within("buyers_permille", self.buyers_permille, 0, 1_000)
+        _within("price_permille", self.price_permille, 0, 1_000)
 
     def to_wire(self) -> tuple[int, ...]:
         """Canonical form."""
-        return (int(self.kind), self.buyers_permille)
+        return (int(self.kind), self.price_permille)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ def mechanism_from_wire(wire: Any) -> MechanismParams:
             case (MechanismKind.MAXIMUM_ENERGY,):
                 return MaximumEnergy()
             case (MechanismKind.UNIFORM_PRICE, permille):
-                return UniformPrice(buyers_permille=permille)
+                return UniformPrice(price_permille=permille)
             case (MechanismKind.CONTINUOUS, pair_price):
                 return Continuous(pair_price=PairPrice(pair_price))
             case (MechanismKind.TWO_STAGE, average, reaction_ms):

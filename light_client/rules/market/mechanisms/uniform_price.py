@@ -61,7 +61,7 @@ class UniformPriceAuction:
         if between is None:
             return None
         low, high = between
-        return low + (high - low) * self._params.buyers_permille // 1_000
+        return low + (high - low) * self._params.price_permille // 1_000
 
     def average(self, _problem: Problem) -> int | None:
         """There is one stage only."""

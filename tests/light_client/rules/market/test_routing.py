@@ -31,7 +31,7 @@ def searched(parents: dict[int, int], start: int, end: int) -> tuple[int, ...]:
     for child, parent in parents.items():
         lines.setdefault(child, set()).add(parent)
         lines.setdefault(parent, set()).add(child)
-    ways = deque([(start,)])
+    ways: deque[tuple[int, ...]] = deque([(start,)])
     while ways[0][-1] != end:
         way = ways.popleft()
         ways.extend((*way, node) for node in lines[way[-1]] if node not in way)

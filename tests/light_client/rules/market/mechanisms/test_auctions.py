@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from random import Random
 from typing import Any
@@ -33,8 +34,8 @@ from tests.property.books import problem_of_book, random_book
 
 MECHANISMS: tuple[MechanismParams, ...] = (
     UniformPrice(),
-    UniformPrice(buyers_permille=0),
-    UniformPrice(buyers_permille=1_000),
+    UniformPrice(price_permille=0),
+    UniformPrice(price_permille=1_000),
     Continuous(),
     Continuous(pair_price=PairPrice.MIDPOINT),
     TwoStage(),
@@ -65,7 +66,7 @@ def said_by_oracle(
     """Return what brute force says."""
     match params:
         case UniformPrice():
-            return oracle.uniform(offers, limits, interval, params.buyers_permille)
+            return oracle.uniform(offers, limits, interval, params.price_permille)
         case Continuous():
             return oracle.continuous(offers, limits, midpoint=params.pair_price is PairPrice.MIDPOINT)
         case _:
@@ -119,7 +120,7 @@ def test_a_uniform_price_is_an_equilibrium(seed: int) -> None:
     offers, limits, interval = random_book(seed)
     between = oracle.equilibrium(offers)
     for permille, place in ((0, 0), (1_000, 1)):
-        params = UniformPrice(buyers_permille=permille)
+        params = UniformPrice(price_permille=permille)
         auction: Any = auction_of(params)
         price = auction.price(problem_of_book(offers, limits, interval, params))
         assert price == (None if between is None else between[place])
@@ -162,7 +163,7 @@ def changed(outcome: Outcome, *trades: tuple[int, dict[str, int]]) -> Outcome:
     return outcome._replace(trades=tuple(rows))
 
 
-CORRUPTIONS = {
+CORRUPTIONS: dict[str, tuple[str, Callable[[Outcome], Outcome]]] = {
     "unknown offer": ("MKT-31", lambda o: changed(o, (0, {"offer_id": 9}))),
     "other side": ("MKT-31", lambda o: changed(o, (0, {"side": 1}))),
     "other interval": ("MKT-31", lambda o: changed(o, (0, {"interval": 8}))),
@@ -174,7 +175,7 @@ CORRUPTIONS = {
     "above a buyer": ("MKT-33", lambda o: changed(o, (1, {"amount_uc": 300_000}))),
     "money from nowhere": ("MKT-34", lambda o: changed(o, (0, {"amount_uc": o.trades[0].amount_uc + 1}))),
     "energy lost": ("MKT-34", lambda o: changed(o, (1, {"energy_j": o.trades[1].energy_j - 1}))),
-    "no trade": ("MKT-35", lambda o: Outcome((), ())),
+    "no trade": ("MKT-35", lambda _: Outcome((), ())),
     "other routes": ("MKT-35", lambda o: o._replace(transfers=o.transfers[::-1])),
     "moved money": (
         "MKT-35",
@@ -222,14 +223,14 @@ def test_an_outcome_beyond_a_feeder_is_refused_by_the_rule_of_that_limit(rule: s
 
 # -- broken twins --------------------------------------------------------------------------------------------------
 
-TWINS = {
+TWINS: dict[str, tuple[MechanismParams, str, tuple[str, str]]] = {
     "uniform: price of the dearest seller": (
-        UniformPrice(buyers_permille=1_000),
+        UniformPrice(price_permille=1_000),
         "mechanisms.uniform_price",
         ("high = min(high, asks[ask].price_uc_per_kwh)", "high = low"),
     ),
     "uniform: an unserved buyer is overlooked": (
-        UniformPrice(buyers_permille=0),
+        UniformPrice(price_permille=0),
         "mechanisms.uniform_price",
         ("low = max(low, bids[bid].price_uc_per_kwh)", "low = low"),
     ),
