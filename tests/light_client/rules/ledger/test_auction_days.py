@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from light_client.rules.crypto import verify
 from light_client.rules.errors import RuleViolation
+from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.block import Block, Clearing
-from light_client.rules.ledger.events import AverageBroadcast, Cleared, LimitImproved
+from light_client.rules.ledger.events import AverageBroadcast, Cleared, Event, LimitImproved
 from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.records import RecordKind
 from light_client.rules.market.mechanisms.kinds import Continuous, MechanismParams, TwoStage, UniformPrice
@@ -233,3 +235,21 @@ def test_the_gate_waits_for_nothing_in_an_auction_that_lags() -> None:
     chain, _ = auction_chain(UniformPrice())
     assert chain.add(at_ms=chain.gate() + 5 * INTERVAL_MS).clearing.interval == FIRST
     assert chain.add(at_ms=chain.tip.time_ms + 1).clearing.interval == FIRST + 1
+
+
+def test_a_pool_takes_improvements_one_after_the_other() -> None:
+    chain, (_, dear, _, poor) = auction_chain(TwoStage(reaction_ms=REACTION_MS))
+    chain.add(at_ms=chain.gate())
+    draft = chain.state.draft()
+    events: list[Event] = []
+    for signed in (chain.improve(dear, 2, 24 * CENT), chain.improve(poor, 4, 23 * CENT)):
+        apply_transaction(draft, signed, verify, events)
+    problem = draft.problem()
+    assert problem.reaction is not None
+    assert problem.reaction.limits == {2: 24 * CENT, 4: 23 * CENT}
+    again = chain.improve(dear, 2, 23 * CENT, sequence=2)
+    apply_transaction(draft, again, verify, events)
+    renewed = draft.problem().reaction
+    assert renewed is not None
+    assert renewed.limits == {2: 23 * CENT, 4: 23 * CENT}
+    assert chain.problem().reaction is not renewed, "the state itself is not changed"
