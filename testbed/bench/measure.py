@@ -104,7 +104,7 @@ def samples(work: Callable[[], Result], repeats: int) -> tuple[list[float], Resu
             return times, result
 
 
-def measure(case: Case, *, repeats: int, pairwise_limit_s: float, by_rules: bool) -> Timing:
+def measure_case(case: Case, *, repeats: int, pairwise_limit_s: float, by_rules: bool) -> Timing:
     """Measure a case.
 
     Args:

@@ -14,7 +14,6 @@ from light_client.rules.ledger.transactions import (
 )
 from light_client.rules.market.clearing import Trade
 from light_client.rules.market.mechanisms.reaction import Reaction
-from light_client.rules.market.offer import OpenOffer
 from light_client.rules.units import Address, OfferId
 from testbed.fleet.orders import Order, Stage
 
@@ -45,33 +44,27 @@ class OrderBook:
         """The order whose offer got this number."""
         return self._by_number.get(OfferId(offer_id))
 
-    def reactions(self, reaction: Reaction, chain_id: bytes) -> list[SignedTransaction]:
-        """Improved limits with which to answer a broadcast average: the same until blocks have them."""
-        signed = []
-        for offer_id, order in self._open.items():
-            limit = order.answer_to(reaction.interval, reaction.average_uc_per_kwh)
-            if limit is not None and offer_id < reaction.gate_offer:
-                signed.append(order.signed_improvement(limit, chain_id))
-        return [transaction for transaction in signed if transaction is not None]
-
-    def take_in(self, followed: Followed, interval: int) -> list[tuple[Order, Trade]]:
+    def take_in(self, followed: Followed) -> list[tuple[Order, Trade]]:
         """Move orders along by one verified block.
-
-        Args:
-            interval: the one that becomes final next after it.
 
         Returns:
             Own trades that became final, with their orders.
         """
-        self._take_others(followed.others)
+        for raw in followed.others:
+            match kind_of(raw):
+                case Kind.GRANT_ASSETS:
+                    self._grant(granted_addresses(raw, max_bytes=self._max_tx_bytes))
+                case Kind.DEPOSIT_ASSETS:
+                    order = self._by_key.get(signer_of(raw))
+                    if order is not None:
+                        order.advance(Stage.DEPOSITED)
         for offer in followed.posted:
             order = self._by_address.get(offer.address)
             if order is not None and order.stage in _UNSEEN:
                 order.advance(Stage.OPEN)
                 order.offer_id = offer.offer_id
                 self._by_number[offer.offer_id] = self._open[offer.offer_id] = order
-        for offer_id in followed.improved.keys() & self._open.keys():
-            self._open[offer_id].limits[interval] = followed.improved[offer_id]
+        self._take_limits(followed.reaction)
         if followed.cleared is None:
             return []
         own = []
@@ -82,25 +75,31 @@ class OrderBook:
                 own.append((order, trade))
         return own
 
-    def _take_others(self, others: Iterable[bytes]) -> None:
-        """Grants and deposits."""
-        for raw in others:
-            match kind_of(raw):
-                case Kind.GRANT_ASSETS:
-                    self._grant(granted_addresses(raw, max_bytes=self._max_tx_bytes))
-                case Kind.DEPOSIT_ASSETS:
-                    order = self._by_key.get(signer_of(raw))
-                    if order is not None:
-                        order.advance(Stage.DEPOSITED)
+    def _take_limits(self, reaction: Reaction | None) -> None:
+        """Improved limits that blocks have taken."""
+        if reaction is not None:
+            for offer_id in reaction.limits.keys() & self._open.keys():
+                self._open[offer_id].limits[reaction.interval] = reaction.limits[offer_id]
 
-    def close_ended(self, open_offers: dict[OfferId, OpenOffer], height: int) -> list[Order]:
-        """Close the orders whose offers the market no longer holds at a height; returns them."""
-        ended = [(offer_id, order) for offer_id, order in self._open.items() if offer_id not in open_offers]
-        for offer_id, order in ended:
-            del self._open[offer_id]
-            order.advance(Stage.CLOSED)
-            order.ended_height = height
-        return [order for _, order in ended]
+    def reactions(self, reaction: Reaction, chain_id: bytes) -> list[SignedTransaction]:
+        """Improved limits with which to answer a broadcast average: the same until blocks have them."""
+        signed = []
+        for offer_id, order in self._open.items():
+            limit = order.answer_to(reaction.interval, reaction.average_uc_per_kwh)
+            if limit is not None and offer_id < reaction.gate_offer:
+                signed.append(order.signed_improvement(limit, chain_id))
+        return [transaction for transaction in signed if transaction is not None]
+
+    def close_ended(self, ended: Iterable[OfferId], height: int) -> bool:
+        """Close the orders whose offers a block of a height ended; tells whether there was one."""
+        closed = False
+        for offer_id in ended:
+            order = self._open.pop(offer_id, None)
+            if order is not None:
+                order.advance(Stage.CLOSED)
+                order.ended_height = height
+                closed = True
+        return closed
 
     def _grant(self, addresses: Iterable[Address]) -> None:
         for address in addresses:

@@ -13,7 +13,7 @@ from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.block import Block, Header, body_from_bytes, solution_leaves
 from light_client.rules.ledger.chain import genesis_tip, judge_block, make_block, way_to_clear
 from light_client.rules.ledger.clear import deadline_ms
-from light_client.rules.ledger.committee import QuorumCertificate, Verify, check_quorum
+from light_client.rules.ledger.committee import Committee, QuorumCertificate, Verify, check_quorum
 from light_client.rules.ledger.events import Cleared, Event
 from light_client.rules.ledger.execution import Outcome, execute
 from light_client.rules.ledger.genesis import Genesis
@@ -66,6 +66,8 @@ class Ledger:
         self.tip = genesis_tip(genesis)
         self.store = BlockStore(storage)
         self.history = merkle.Tree()
+        self.turns: dict[int, Committee] = {}
+        """Height after which another committee signs -> that committee, ascending."""
         self.past: deque[Past] = deque(maxlen=RECENT_STATES)
         self._verify = verify_signature
         self._outcomes: dict[tuple[bytes, bytes], Outcome | None] = {}
@@ -188,6 +190,8 @@ class Ledger:
         state.adopt(draft, block.header.hash())
         self.tip = self.tip.extend(block.header)
         self.history.append(self.tip.header_hash)
+        if block.header.next_committee_hash != block.header.committee_hash:
+            self.turns[block.header.height] = state.committee
         self._outcomes.clear()
 
     def _index(self, offer_id: OfferId, offer: OpenOffer | None) -> None:

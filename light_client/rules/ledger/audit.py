@@ -31,7 +31,7 @@ from light_client.rules.ledger.transactions import (
     kind_of,
 )
 from light_client.rules.market.clearing import empty_plan
-from light_client.rules.market.mechanisms.reaction import improve
+from light_client.rules.market.mechanisms.reaction import Reaction, improve
 from light_client.rules.market.offer import Offer, OpenOffer
 from light_client.rules.market.problem import Problem, problem_of
 from light_client.rules.units import Address, OfferId
@@ -48,8 +48,10 @@ class Followed:
     """The interval that became final, or None."""
     posted: tuple[OpenOffer, ...]
     """Offers that the block accepted, with the numbers that the ledger gives them."""
-    improved: dict[OfferId, int]
-    """Limits that the block improved for the second stage under way."""
+    reaction: Reaction | None
+    """The second stage of an auction under way after the block, with all limits improved so far."""
+    ended: tuple[OfferId, ...]
+    """Offers that the clearing left nothing of: served or expired."""
     others: tuple[bytes, ...]
     """All other transactions, raw: that they are valid is the quorum's word."""
 
@@ -107,13 +109,14 @@ class MarketReplica:
             reaction = reaction_to(problem, self.next_offer)
             problem = problem if reaction is None else replace(problem, reaction=reaction)
         done = self._judge(header, body, problem)
-        closed, improved = self._improve(problem if done is None else None, improvements)
-        self.closed = closed
+        self.closed = self._improve(problem if done is None else None, improvements)
+        ended: tuple[OfferId, ...] = ()
         if done is not None and problem is not None:
-            self._finalise(problem, done)
+            ended = self._finalise(problem, done)
         posted = tuple(self._take(offer) for offer in offers)
         self.height = header.height
-        return Followed(cleared=done, posted=posted, improved=improved, others=others)
+        reaction = None if self.closed is None else self.closed.reaction
+        return Followed(cleared=done, posted=posted, reaction=reaction, ended=ended, others=others)
 
     def _read_body(
         self, body: Body
@@ -136,17 +139,13 @@ class MarketReplica:
 
     def _improve(
         self, closed: Problem | None, improvements: list[tuple[Address, ImproveOffer]]
-    ) -> tuple[Problem | None, dict[OfferId, int]]:
+    ) -> Problem | None:
         """The problem that waits, with the improved limits of a block; judged like any other part of the market."""
         reaction = None if closed is None else closed.reaction
-        improved: dict[OfferId, int] = {}
         for address, improvement in improvements:
-            offer_id, limit = improvement.offer_id, improvement.limit_uc_per_kwh
-            _, reaction = improve(reaction, self.offers.get(offer_id), address, limit)
-            improved[offer_id] = limit
-        if closed is not None and improved:
-            closed = replace(closed, reaction=reaction)
-        return closed, improved
+            limit = improvement.limit_uc_per_kwh
+            _, reaction = improve(reaction, self.offers.get(improvement.offer_id), address, limit)
+        return closed if closed is None or not improvements else replace(closed, reaction=reaction)
 
     def _judge(self, header: Header, body: Body, problem: Problem | None) -> ClearedInterval | None:
         how = header.clearing.how
@@ -181,16 +180,18 @@ class MarketReplica:
             )
         return done
 
-    def _finalise(self, problem: Problem, done: ClearedInterval) -> None:
+    def _finalise(self, problem: Problem, done: ClearedInterval) -> tuple[OfferId, ...]:
         remaining_j: dict[int, int] = {}
         for trade in done.trades:
             offer = self.offers[OfferId(trade.offer_id)]
             left = remaining_j[trade.offer_id] = offer.remaining_j - trade.energy_j
             self.offers[offer.offer_id] = offer.left_with(left)
-        for offer_id in ended_offers(problem, done.trades, remaining_j):
+        ended = tuple(ended_offers(problem, done.trades, remaining_j))
+        for offer_id in ended:
             del self.offers[offer_id]
         self.next_interval = done.clearing.interval + 1
         self.candidate = done.candidate
+        return ended
 
     def _take(self, offer: Offer) -> OpenOffer:
         taken = OpenOffer(

@@ -108,7 +108,8 @@ def test_two_stages_with_improved_limits() -> None:
     improved = chain.add(chain.improve(poor, 4, 23 * CENT), chain.improve(dear, 2, 22 * CENT))
     assert LimitImproved(offer_id=4, address=poor.address, limit_uc_per_kwh=23 * CENT) in improved.events
     assert chain.followed is not None
-    assert chain.followed.improved == {2: 22 * CENT, 4: 23 * CENT}
+    assert chain.followed.reaction == chain.state.reaction
+    assert chain.state.reaction.limits == {2: 22 * CENT, 4: 23 * CENT}
     assert chain.state.offers[OfferId(4)].escrow_uc == 23 * CENT
     assert chain.account(poor).money_uc == 17 * CENT
     waiting = chain.add(at_ms=chain.gate() + REACTION_MS - 1)
