@@ -9,6 +9,7 @@ from testbed.bench.section import Suite
 
 SUITES: Final = {
     "clearing": "testbed.bench.clearing",
+    "auctions": "testbed.bench.auctions",
     "armhf": "testbed.bench.armhf",
 }
 """Name -> module, in the order in which they run."""

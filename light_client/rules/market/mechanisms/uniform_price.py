@@ -55,9 +55,10 @@ class UniformPriceAuction:
 
     def price(self, problem: Problem) -> int | None:
         """The price of the problem's first interval, micro-currency per kWh, rounded down; None without a trade."""
-        entries = entries_of(problem)
-        sides = (groups_of(problem, entries, side) for side in Side)
-        between = clearing_prices(*sides)
+        return self._price_of(*_sides(problem))
+
+    def _price_of(self, asks: Sequence[Group], bids: Sequence[Group]) -> int | None:
+        between = clearing_prices(asks, bids)
         if between is None:
             return None
         low, high = between
@@ -69,15 +70,21 @@ class UniformPriceAuction:
 
     def outcome(self, problem: Problem) -> Outcome:
         """Everybody whom the price suits, in order, as far as the limits bear it."""
-        price = self.price(problem)
+        asks, bids = _sides(problem)
+        price = self._price_of(asks, bids)
         if price is None:
             return Outcome((), ())
-        entries = entries_of(problem)
-        asks = [g for g in groups_of(problem, entries, Side.SELL) if g.price_uc_per_kwh <= price]
-        bids = [g for g in groups_of(problem, entries, Side.BUY) if g.price_uc_per_kwh >= price]
-        matches = match_call(asks, bids, Room(problem.grid), lambda _ask, _bid: 2 * price)
+        suited_asks = [ask for ask in asks if ask.price_uc_per_kwh <= price]
+        suited_bids = [bid for bid in bids if bid.price_uc_per_kwh >= price]
+        matches = match_call(suited_asks, suited_bids, Room(problem.grid), lambda _ask, _bid: 2 * price)
         return outcome_of(problem.first_interval, matches)
 
     def verify(self, problem: Problem, solution: Outcome, _certificate: None = None) -> Verdict:
         """Judge a claimed outcome."""
         return verify_outcome(problem, solution, self.outcome)
+
+
+def _sides(problem: Problem) -> tuple[list[Group], list[Group]]:
+    """Asks and bids of the first interval, best price first."""
+    entries = entries_of(problem)
+    return groups_of(problem, entries, Side.SELL), groups_of(problem, entries, Side.BUY)

@@ -237,7 +237,7 @@ TWINS: dict[str, tuple[MechanismParams, str, tuple[str, str]]] = {
     "uniform: everybody takes part": (
         UniformPrice(),
         "mechanisms.uniform_price",
-        ("if g.price_uc_per_kwh <= price", "if g.price_uc_per_kwh >= 0"),
+        ("if ask.price_uc_per_kwh <= price", "if ask.price_uc_per_kwh >= 0"),
     ),
     "continuous: time before price": (
         Continuous(),
