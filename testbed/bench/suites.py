@@ -10,7 +10,9 @@ from testbed.bench.section import Suite
 SUITES: Final = {
     "clearing": "testbed.bench.clearing",
     "auctions": "testbed.bench.auctions",
+    "headers": "testbed.bench.headers",
     "armhf": "testbed.bench.armhf",
+    "parsing": "testbed.bench.parsing",
 }
 """Name -> module, in the order in which they run."""
 

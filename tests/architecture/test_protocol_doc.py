@@ -46,6 +46,8 @@ from light_client.rules.ledger.genesis import ChainParams, Genesis, genesis_from
 from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.records import (
     Account,
+    Record,
+    RecordKind,
     account_from_bytes,
     account_key,
     encode_account,
@@ -54,6 +56,7 @@ from light_client.rules.ledger.records import (
 )
 from light_client.rules.ledger.registry import ChangeRegistry, MinerRegistry, registry_message
 from light_client.rules.ledger.score import delivery_of
+from light_client.rules.ledger.snapshot import encode_record, record_from_wire
 from light_client.rules.ledger.transactions import (
     Asset,
     DepositAssets,
@@ -68,17 +71,15 @@ from light_client.rules.ledger.transactions import (
 from light_client.rules.market.certificate import Certificate
 from light_client.rules.market.clearing import Solution, Trade
 from light_client.rules.market.grid import ROOT, Feeder
-from light_client.rules.market.mechanisms.kinds import Continuous, MechanismParams, TwoStage, UniformPrice
+from light_client.rules.market.mechanisms.kinds import Continuous, TwoStage, UniformPrice
 from light_client.rules.market.mechanisms.mechanism import Transfer
-from light_client.rules.market.mechanisms.reaction import Reaction
-from light_client.rules.market.mechanisms.table import auction_of
 from light_client.rules.market.offer import ClassKey, Offer, OpenOffer
 from light_client.rules.market.params import MarketParams
 from light_client.rules.market.plan import Plan
-from light_client.rules.market.problem import problem_of
 from light_client.rules.market.routing import path_queue, routes_hash
 from light_client.rules.statetree import make_entry, value_hash_of
 from light_client.rules.units import Address, FeederId, OfferId, Side
+from tests.worked_auction import REACTION, auctioned
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEXT = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -242,40 +243,6 @@ TRANSACTIONS: dict[str, Transaction] = {
         ),
     ),
 }
-LIMITS = ((Side.SELL, 1, 100_000), (Side.SELL, 1, 260_000), (Side.BUY, 2, 300_000), (Side.BUY, 2, 200_000))
-"""Side, feeder and limit of the offers 1 to 4 of the worked auction."""
-REACTION = Reaction(
-    interval=FIRST,
-    average_uc_per_kwh=200_000,
-    gate_offer=5,
-    limits={OfferId(2): 220_000, OfferId(4): 230_000},
-)
-
-
-def auctioned(mechanism: MechanismParams, reaction: Reaction | None = None) -> tuple[Trade, ...]:
-    """Return the final trades of the worked auction."""
-    problem = problem_of(
-        (
-            OpenOffer(
-                offer_id=OfferId(number),
-                address=SELLER,
-                side=side,
-                feeder=FeederId(feeder),
-                price_uc_per_kwh=price,
-                ranges=((FIRST, FIRST),),
-                remaining_j=3_600_000,
-                escrow_uc=0,
-            )
-            for number, (side, feeder, price) in enumerate(LIMITS, start=1)
-        ),
-        first_interval=FIRST,
-        params=MarketParams(mechanism=mechanism),
-        grid=GENESIS.grid,
-        reaction=reaction,
-    )
-    return auction_of(mechanism).outcome(problem).trades
-
-
 PATH_QUEUE = path_queue({1: ROOT, 2: ROOT}, (Transfer(1, 2, 3_600_000), Transfer(2, 2, 1_800_000)))
 BODY = Body(solution=b"", transactions=(_signed(GRANT, 1),))
 HEADER = Header(
@@ -350,15 +317,16 @@ VECTORS: dict[str, bytes] = {
     "solution": _signed(TRANSACTIONS["solution"], 2),
     "deposit": _signed(TRANSACTIONS["deposit"], 3),
     "improve": _signed(TRANSACTIONS["improve"], 3),
-    "auction-uniform-price": encode(auctioned(UniformPrice())),
-    "auction-continuous": encode(auctioned(Continuous())),
-    "auction-two-stage": encode(auctioned(TwoStage(), REACTION)),
+    "auction-uniform-price": encode(auctioned(UniformPrice(), GENESIS.grid)),
+    "auction-continuous": encode(auctioned(Continuous(), GENESIS.grid)),
+    "auction-two-stage": encode(auctioned(TwoStage(), GENESIS.grid, REACTION)),
     "path-queue": encode((FIRST, PATH_QUEUE)),
     "routes": routes_hash(FIRST, PATH_QUEUE),
     "report": _signed(TRANSACTIONS["report"], 1),
     "registry-bytes": REGISTRY_BYTES,
     "registry-change": _signed(TRANSACTIONS["registry-change"], 3),
     "delivery-record": encode_delivery(DELIVERY),
+    "record": encode_record(Record(RecordKind.ACCOUNT, SELLER, encode_account(ACCOUNT))),
     "tie-break": tie_break(CHAIN_ID, 1, public_key_of(_secret(11))),
     "body": BODY.encode(),
     "tx-root": tx_root_of(BODY),
@@ -400,6 +368,7 @@ def test_the_worked_bytes_can_be_read() -> None:
     for name, transaction in TRANSACTIONS.items():
         assert decode_transaction(page[name], max_bytes=1 << 12).transaction == transaction
     assert account_from_bytes(page["account"]) == ACCOUNT
+    assert record_from_wire(decode(page["record"], max_bytes=1 << 10)).value == page["account"]
     assert delivery_from_bytes(page["delivery-record"]) == DELIVERY
     assert offer_from_bytes(page["open-offer"]) == OPEN
     assert decode_message(page["vote-message"]) == VOTE

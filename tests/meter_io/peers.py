@@ -30,14 +30,11 @@ from pymodbus import server
 
 kind, where, spec = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 
-def block(cells):
+def device(cells):
     data = [0] * (max(map(int, cells)) + 2)
     for address, value in cells.items():
         data[int(address)] = value
-    return ModbusSequentialDataBlock(1, data)
-
-def device(cells):
-    registers = block(cells)
+    registers = ModbusSequentialDataBlock(1, data)
     return Context(hr=registers, ir=registers)
 
 devices = {int(unit): device(cells) for unit, cells in spec.items()}

@@ -174,6 +174,7 @@ def test_every_dialect_with_a_version_number_has_a_checksum() -> None:
         (p1_telegram("XYZ5X", [*DSMR5, "1-0:1.8.1(1.0*kWh)"]), Reason.CONTRADICTION),
         (p1_telegram("XYZ5X", [*DSMR5, "0-0:96.14.0(0002)"]), Reason.CONTRADICTION),
         (b"/XYZ5!ABCD\r\n", Reason.CHECKSUM),
+        (p1_telegram("X" * 65, DSMR5), Reason.STRUCTURE),
         (WHOLE[:-7], Reason.INCOMPLETE),
     ],
     ids=str,

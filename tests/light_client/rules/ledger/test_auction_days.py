@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from light_client.rules.crypto import verify
+from light_client.rules.encoding import encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.block import Block, Clearing
+from light_client.rules.ledger.chain import judge_block
 from light_client.rules.ledger.events import AverageBroadcast, Cleared, Event, LimitImproved
 from light_client.rules.ledger.improvement import ImproveOffer
-from light_client.rules.ledger.records import RecordKind
+from light_client.rules.ledger.records import RecordKind, reaction_from_bytes
+from light_client.rules.ledger.snapshot import restore
 from light_client.rules.market.mechanisms.kinds import Continuous, MechanismParams, TwoStage, UniformPrice
 from light_client.rules.market.mechanisms.mechanism import Transfer
 from light_client.rules.market.routing import path_queue, routes_hash
@@ -254,3 +258,37 @@ def test_a_pool_takes_improvements_one_after_the_other() -> None:
     assert renewed is not None
     assert renewed.limits == {2: 23 * CENT, 4: 23 * CENT}
     assert chain.problem().reaction is not renewed, "the state itself is not changed"
+
+
+def test_a_snapshot_between_two_stages_goes_on_like_the_chain() -> None:
+    chain, (_, dear, _, poor) = auction_chain(TwoStage(reaction_ms=REACTION_MS))
+    chain.add(at_ms=chain.gate())
+    chain.add(chain.improve(dear, 2, 22 * CENT))
+    restored = restore(chain.genesis, chain.blocks[-1].header, chain.state.records())
+    assert restored.reaction == chain.state.reaction
+    assert restored.draft().problem() == chain.problem()
+    block, _ = chain.make(chain.improve(poor, 4, 23 * CENT))
+    outcome = judge_block(restored, chain.tip, block, verify)
+    assert outcome.draft.reaction is not None
+    assert outcome.draft.reaction.limits == {2: 22 * CENT, 4: 23 * CENT}
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        0,
+        (1, 2, 3),
+        (1, 2, 3, 4),
+        (1, 2, 3, (4,)),
+        (1, 2, 3, ((1,),)),
+        (1, b"", 3, ()),
+        (-1, 2, 3, ()),
+        (1, 2, 3, ((1, -1),)),
+        (1, 2, 3, ((2, 1), (1, 1))),
+        (1, 2, 3, ((1, 1), (1, 1))),
+        (1, 2, 3, ((b"", 1),)),
+    ],
+)
+def test_the_record_between_two_stages_has_one_shape(wire: Any) -> None:
+    with pytest.raises(RuleViolation, match="LED-38"):
+        reaction_from_bytes(encode(wire), 100)
