@@ -103,7 +103,6 @@ class ForkingServer:
                 block = self._twin(block)
             self._blocks.append(block)
             self._history.append(block.header.hash())
-            turn = self._ledger.store.turns.get(height)
             self._committee = self._committee if turn is None else turn.committee
 
     def _twin(self, block: CertifiedBlock) -> CertifiedBlock:
@@ -143,7 +142,6 @@ class ForkingServer:
         for height in [*stops, newest][: len(stops) + (newest not in stops)]:
             block = self._blocks[height - 1]
             needed = 0 < trusted < height - 1
-            turn = self._ledger.store.turns.get(height)
             updates.append(
                 Update(
                     header=block.header,
