@@ -9,7 +9,9 @@ from testbed.bench.section import Suite
 
 SUITES: Final = {
     "clearing": "testbed.bench.clearing",
+    "modbus": "testbed.bench.modbus",
     "armhf": "testbed.bench.armhf",
+    "parsing": "testbed.bench.parsing",
 }
 """Name -> module, in the order in which they run."""
 

@@ -57,6 +57,12 @@ class Mempool:
         """When the transaction that waits longest arrived; None if none waits."""
         return next((waiting.arrived_ms for waiting in self._ready.values()), None)
 
+    @property
+    def fills_a_block(self) -> bool:
+        """Whether what waits is as much as one block takes."""
+        limits = self._state.genesis.chain
+        return len(self._ready) >= limits.max_block_txs or self._bytes >= limits.max_block_bytes
+
     def ready(self) -> list[SignedTransaction]:
         """What could be proposed, in order of arrival."""
         return [waiting.signed for waiting in self._ready.values()]

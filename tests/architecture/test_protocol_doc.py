@@ -45,6 +45,8 @@ from light_client.rules.ledger.evidence import SignedVote, contradiction
 from light_client.rules.ledger.genesis import ChainParams, Genesis, genesis_from_wire
 from light_client.rules.ledger.records import (
     Account,
+    Record,
+    RecordKind,
     account_from_bytes,
     account_key,
     encode_account,
@@ -53,6 +55,7 @@ from light_client.rules.ledger.records import (
 )
 from light_client.rules.ledger.registry import ChangeRegistry, MinerRegistry, registry_message
 from light_client.rules.ledger.score import delivery_of
+from light_client.rules.ledger.snapshot import encode_record, record_from_wire
 from light_client.rules.ledger.transactions import (
     Asset,
     DepositAssets,
@@ -310,6 +313,7 @@ VECTORS: dict[str, bytes] = {
     "registry-bytes": REGISTRY_BYTES,
     "registry-change": _signed(TRANSACTIONS["registry-change"], 3),
     "delivery-record": encode_delivery(DELIVERY),
+    "record": encode_record(Record(RecordKind.ACCOUNT, SELLER, encode_account(ACCOUNT))),
     "tie-break": tie_break(CHAIN_ID, 1, public_key_of(_secret(11))),
     "body": BODY.encode(),
     "tx-root": tx_root_of(BODY),
@@ -351,6 +355,7 @@ def test_the_worked_bytes_can_be_read() -> None:
     for name, transaction in TRANSACTIONS.items():
         assert decode_transaction(page[name], max_bytes=1 << 12).transaction == transaction
     assert account_from_bytes(page["account"]) == ACCOUNT
+    assert record_from_wire(decode(page["record"], max_bytes=1 << 10)).value == page["account"]
     assert delivery_from_bytes(page["delivery-record"]) == DELIVERY
     assert offer_from_bytes(page["open-offer"]) == OPEN
     assert decode_message(page["vote-message"]) == VOTE
