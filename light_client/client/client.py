@@ -14,7 +14,7 @@ from light_client.client.comparison import Comparison
 from light_client.client.intake import Intake, Taken
 from light_client.client.keeper import Keeper
 from light_client.client.news import Output
-from light_client.client.params import ANCHOR_TIMER, ANSWER_BYTES, ClientParams
+from light_client.client.params import ANCHOR_TIMER, ANSWER_BYTES, AWAY_MS, ClientParams
 from light_client.client.proofs import OwnProofs, level_of
 from light_client.client.situation import FOLLOWS, STUCK, Situation
 from light_client.client.status import Standing, Status
@@ -26,6 +26,7 @@ from light_client.messages.anchors import (
     HistoryMessage,
 )
 from light_client.messages.chain import (
+    MAX_UPDATES,
     Announce,
     Blocks,
     GetUpdate,
@@ -188,11 +189,9 @@ class LightClient:
     def _read_other(self, peer: PeerName, message: Message, now_ms: int) -> list[Output]:
         outputs: list[Output] = []
         match message:
-            case TradesMessage():
-                if not self.proofs.take_trades(message):
-                    outputs = self._refuse(peer, now_ms)
-            case AccountMessage():
-                outputs = self._take_account(peer, message, now_ms)
+            case TradesMessage() | AccountMessage():
+                verified, honest = self.proofs.take(message)
+                outputs = [*verified] if honest else [*verified, *self._refuse(peer, now_ms)]
             case ForkMessage():
                 outputs = self._told_of_fork(message, now_ms)
             case Unavailable():
@@ -226,11 +225,9 @@ class LightClient:
         """A checkpoint ends an alarm or an expiry; while nothing is wrong nobody needs one."""
         if self.standing not in STUCK:
             return []
-        before = self.belief.trusted
-        made = checkpoint_from_bytes(message.checkpoint)
+        before, made = self.belief.trusted.height, checkpoint_from_bytes(message.checkpoint)
         verdict = self.belief.take_checkpoint(made, now_ms)
-        moved = self.belief.trusted.height > before.height
-        if not isinstance(verdict, Accepted) or not moved:
+        if not isinstance(verdict, Accepted) or self.belief.trusted.height == before:
             return [Report(name="checkpoint-refused", value=str(verdict))]
         self._situation.turn(Standing.SYNCING)
         return [
@@ -244,20 +241,19 @@ class LightClient:
         """Go for the newest header, then for the blocks up to it."""
         self._situation.turn(Standing.SYNCING)
         self._intake.forget()
-        outputs: list[Output] = [*self._comparison.planner.start(now_ms)]
-        if self.belief.trusted.height > self.belief.replica.height:
-            self._choose_depth()
-            request = encode_message(GetUpdate(trusted_height=self.belief.trusted.height))
-            outputs.append(Send(peer=self.server, message=request))
-        return [*outputs, *self._follower.start(self.height, now_ms)]
+        trusted = self.belief.trusted
+        away = trusted.height > self.belief.replica.height or now_ms - trusted.time_ms > AWAY_MS
+        self._follower.wants = Announce.HEADERS if away else Announce.BLOCKS
+        started = self._follower.start(self.height, now_ms)
+        return [*self._comparison.planner.start(now_ms), *started]
 
-    def _choose_depth(self) -> None:
-        """Audit blocks as long as they can be caught up with; else follow headers, and say so."""
+    def _within_reach(self) -> bool:
+        """Whether the blocks up to the trusted header can be had; if not, headers are followed, and why is said."""
         behind = self.belief.trusted.height - self.belief.replica.height
-        reach = self.params.replay_blocks
-        if behind > reach or self._empty_handed >= len(self.servers.names):
-            self._follower.wants = Announce.HEADERS
-            self._unaudited = f"the {behind} blocks up to the newest header cannot be had to audit them"
+        reached = behind <= self.params.replay_blocks and self._empty_handed < len(self.servers.names)
+        self._follower.wants = Announce.BLOCKS if reached else Announce.HEADERS
+        self._unaudited = "" if reached else f"the {behind} blocks up to the newest header are out of reach"
+        return reached
 
     # -- headers and blocks --------------------------------------------------------------------------------------------
 
@@ -276,6 +272,10 @@ class LightClient:
             return self._judged(peer, self._comparison.updates(message, now_ms), now_ms)
         if peer != self.server:
             return []
+        first = message.updates[0].header if message.updates else None
+        known = None if first is None else self.belief.header_at(first.height)
+        if known is not None and known != first:
+            return self._judged(peer, self._comparison.updates(message, now_ms), now_ms)
         return self._advance(peer, message.updates, now_ms)
 
     def _advance(self, peer: PeerName, updates: tuple[Update, ...], now_ms: int) -> list[Output]:
@@ -292,6 +292,10 @@ class LightClient:
         if self._audits:
             return outputs + ([*self._follower.start(self.height, now_ms)] if received else [])
         height = self.belief.trusted.height
+        if len(updates) == MAX_UPDATES and received:
+            return [*outputs, *self._follower.start(height, now_ms)]
+        if self._within_reach():
+            return [*outputs, *self._follower.start(self.height, now_ms)]
         outputs += self._follower.came(received, height, height, now_ms)
         return outputs + self._caught_up()
 
@@ -330,7 +334,7 @@ class LightClient:
         outputs += self._keeper.if_due()
         if taken.newest == 0 and self.belief.trusted.height > self.belief.replica.height:
             self._empty_handed += 1
-            self._choose_depth()
+            self._within_reach()
         elif taken.verified:
             self._empty_handed = 0
         newest = taken.newest if self._audits else self.belief.trusted.height
@@ -360,15 +364,12 @@ class LightClient:
         if peer == self._comparison.planner.asked and peer != self.server:
             return [*self._comparison.planner.failed(Fault.BEHIND, now_ms)]
         stale = message.height < self.belief.trusted.height
+        if peer == self.server and not stale and not self._audits:  # an empty chain: nothing to skip to
+            self._follower.wants = Announce.BLOCKS
+            return [*self._follower.start(self.height, now_ms)]
         if peer == self.server and (stale or message.request == number_of(GetHistory)):
             return self._refuse(peer, now_ms, fault=Fault.BEHIND)
         return []
-
-    def _take_account(self, peer: PeerName, message: AccountMessage, now_ms: int) -> list[Output]:
-        found = self.proofs.take_account(message)
-        if isinstance(found, Rejected):
-            return self._refuse(peer, now_ms, Report(name="message-refused", value=(peer, found.rule)))
-        return [] if found is None else [found]
 
     # -- witnesses and forks -------------------------------------------------------------------------------------------
 

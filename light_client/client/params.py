@@ -37,6 +37,10 @@ ANSWER_BYTES = 8 << 20
 """Longest message taken from a server besides one whole block, bytes."""
 
 
+AWAY_MS = 3_600_000
+"""Who was away for longer asks for the newest header first, and for the blocks up to it then, ms."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientParams:
     """How one client behaves."""

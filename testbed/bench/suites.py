@@ -10,6 +10,7 @@ from testbed.bench.section import Suite
 SUITES: Final = {
     "clearing": "testbed.bench.clearing",
     "modbus": "testbed.bench.modbus",
+    "headers": "testbed.bench.headers",
     "armhf": "testbed.bench.armhf",
     "parsing": "testbed.bench.parsing",
 }
