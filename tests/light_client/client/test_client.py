@@ -284,7 +284,8 @@ def checkpoint_at(height: int, keys: int = 2) -> Checkpoint:
     names = [block.header.committee_hash for block in BLOCKS]
     full = World(start=GENESIS, blocks=BLOCKS, start_ms=END_MS + 1)
     full.run(END_MS + 2)
-    turns = full.block_servers["server-0"].ledger.turns
+    served = full.block_servers["server-0"].ledger.store.turns
+    turns = {height: turn.committee for height, turn in served.items()}
     signers = next((turns[at] for at in turns if turns[at].hash() == names[height - 1]), GENESIS.committee)
     made = Checkpoint(header=header, signers=signers, committee=turns.get(height, signers), signatures=())
     rows = tuple((n, sign_for(registry.keys[n], made.message())) for n in range(keys))
