@@ -13,8 +13,6 @@ SUITES: Final = {
     "headers": "testbed.bench.headers",
     "armhf": "testbed.bench.armhf",
     "parsing": "testbed.bench.parsing",
-    "modbus": "testbed.bench.modbus",
-    "armhf": "testbed.bench.armhf",
 }
 """Name -> module, in the order in which they run."""
 
