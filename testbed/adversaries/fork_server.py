@@ -137,7 +137,8 @@ class ForkingServer:
         newest = len(self._blocks)
         if trusted > newest or not newest:
             return Unavailable(request=number_of(GetUpdate), height=newest)
-        stops = [height for height in self._ledger.store.turns if trusted < height <= newest]
+        turns = self._ledger.store.turns
+        stops = [height for height in turns if trusted < height <= newest]
         updates = []
         for height in [*stops, newest][: len(stops) + (newest not in stops)]:
             block = self._blocks[height - 1]
@@ -148,7 +149,7 @@ class ForkingServer:
                     header=block.header,
                     certificate=block.certificate,
                     history_proof=self._history.inclusion_proof(trusted - 1, height - 1) if needed else (),
-                    next_committee=None if turn is None else turn.committee,
+                    next_committee=turns[height].committee if height in turns else None,
                 )
             )
             trusted = height

@@ -131,9 +131,13 @@ class Tier:
     miners: int = 4
     """Members of the committee; 3f + 1 of them bear f faulty ones."""
     solvers: int = 1
+    candidates: int = 0
+    """Miners that may be elected, those of the first committee among them; 0 for a committee that stays."""
+    epoch_blocks: int = 1_024
+    """Blocks of an epoch, after which the committee is elected anew."""
 
     def __post_init__(self) -> None:
-        _at_least(self, miners=1, solvers=0)
+        _at_least(self, miners=1, solvers=0, candidates=0, epoch_blocks=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,7 @@ from light_client.rules.market.params import MarketParams
 from light_client.rules.market.plan import Plan
 from light_client.rules.statetree import make_entry, value_hash_of
 from light_client.rules.units import Address, FeederId, OfferId, Side
+from tests.anchor_vectors import anchor_vectors, check_readable
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEXT = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -329,6 +330,7 @@ VECTORS: dict[str, bytes] = {
     "account-entry": make_entry(account_key(SELLER), value_hash_of(encode_account(ACCOUNT))).hash,
     "open-offer": encode_offer(OPEN),
     "trade-leaf": trade_leaf(TRADE),
+    **anchor_vectors(GENESIS, HEADER),
 }
 """What the page shows, made from the values that its words state."""
 
@@ -359,3 +361,4 @@ def test_the_worked_bytes_can_be_read() -> None:
     assert delivery_from_bytes(page["delivery-record"]) == DELIVERY
     assert offer_from_bytes(page["open-offer"]) == OPEN
     assert decode_message(page["vote-message"]) == VOTE
+    check_readable(page, GENESIS, HEADER)

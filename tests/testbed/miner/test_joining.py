@@ -11,7 +11,7 @@ from testbed.miner.ledger import Ledger
 from testbed.miner.memo import SignatureMemo
 from testbed.miner.miner import Miner
 from testbed.network.faults import Crash, CrashAtWrite, Faults, Moment
-from tests.testbed.miner.broken import GarblingMiner, TamperingMiner, UsurpingMiner
+from tests.testbed.miner.broken import GarblingMiner, MuteServerMiner, TamperingMiner, UsurpingMiner
 from tests.testbed.miner.chains import START_MS, name_of
 from tests.testbed.miner.elections import END_MS, PARAMS, check, miner, world
 
@@ -147,3 +147,21 @@ def test_a_miner_that_lost_its_disk_stays_quiet_until_a_height_is_decided() -> N
     simulator.run(END_MS)
     check(simulator, watcher, genesis)
     assert simulator.storage(name_of(2)).get("quiet", b"") is None
+
+
+def test_where_nobody_has_a_snapshot_blocks_do() -> None:
+    params = replace(PARAMS, checkpoint_blocks=10_000)
+    simulator, watcher, genesis = world(faults=NEW, params=params)
+    simulator.run(END_MS)
+    check(simulator, watcher, genesis)
+    assert watcher.named("no-snapshot", LATE)
+    assert not watcher.named("joined", LATE)
+    assert miner(simulator, 5).ledger.store.block(1) is not None
+
+
+def test_silence_costs_a_moment_and_no_name() -> None:
+    simulator, watcher, genesis = world(faults=NEW, classes=dict.fromkeys(range(3), MuteServerMiner))
+    simulator.run(END_MS)
+    check(simulator, watcher, genesis)
+    assert watcher.named("joined", LATE)
+    assert not watcher.named("blame")
