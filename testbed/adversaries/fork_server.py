@@ -143,7 +143,6 @@ class ForkingServer:
         for height in [*stops, newest][: len(stops) + (newest not in stops)]:
             block = self._blocks[height - 1]
             needed = 0 < trusted < height - 1
-            turn = self._ledger.store.turns.get(height)
             updates.append(
                 Update(
                     header=block.header,

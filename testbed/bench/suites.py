@@ -9,10 +9,11 @@ from testbed.bench.section import Suite
 
 SUITES: Final = {
     "clearing": "testbed.bench.clearing",
-    "modbus": "testbed.bench.modbus",
+    "auctions": "testbed.bench.auctions",
     "headers": "testbed.bench.headers",
-    "armhf": "testbed.bench.armhf",
     "parsing": "testbed.bench.parsing",
+    "modbus": "testbed.bench.modbus",
+    "armhf": "testbed.bench.armhf",
 }
 """Name -> module, in the order in which they run."""
 

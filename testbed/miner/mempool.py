@@ -15,8 +15,14 @@ from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.events import Event
 from light_client.rules.ledger.execution import close_gate
+from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.state import Draft, LedgerState
-from light_client.rules.ledger.transactions import DepositAssets, GrantAssets, PostOffer, SignedTransaction
+from light_client.rules.ledger.transactions import (
+    DepositAssets,
+    GrantAssets,
+    PostOffer,
+    SignedTransaction,
+)
 from testbed.miner.params import PoolLimits
 
 _EARLY_RULES = ("LED-05", "LED-08", "LED-09")
@@ -186,7 +192,7 @@ class Mempool:
         transaction = signed.transaction
         if isinstance(transaction, GrantAssets):
             return transaction.sequence > self._draft.meta.next_grant
-        if not isinstance(transaction, PostOffer | DepositAssets):
+        if not isinstance(transaction, PostOffer | DepositAssets | ImproveOffer):
             return False
         account = expected(self._draft, signed)
         return account is None or transaction.sequence > account

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from testbed.scenarios.files import (
     read,
 )
 from testbed.scenarios.homes102 import Homes102, homes102
+from testbed.scenarios.mechanism import MechanismName
 from testbed.scenarios.model import Scenario
 from testbed.scenarios.synthetic import Village, village
 from testbed.scenarios.transax import microgrid
@@ -61,7 +63,9 @@ def build(
     """
     seed = file.seed if seed is None else seed
     day = day or file.date
-    prices, posting, limits = file.prices.prices(), file.posting(), file.limits
+    reacting = file.mechanism.kind is MechanismName.TWO_STAGE
+    prices = replace(file.prices.prices(), reacting=reacting)
+    posting, limits = file.posting(), file.limits
     match file.particulars:
         case Homes102Section() as of:
             shape = Homes102(

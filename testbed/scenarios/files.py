@@ -17,6 +17,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from testbed.scenarios.errors import PlanError, ScenarioFileError, nearest
+from testbed.scenarios.mechanism import MechanismSection
 from testbed.scenarios.planning import Posting, PriceBand, Prices
 
 T = TypeVar("T")
@@ -188,8 +189,9 @@ _PARTICULARS: dict[Source, type[Homes102Section | SyntheticSection | TransaxSect
     Source.TRANSAX: TransaxSection,
 }
 _TOP = ("name", "title", "seed", "source", "date")
-_SECTIONS: dict[str, type[Limits | Window | PriceRule | Tier]] = {
+_SECTIONS: dict[str, type[Limits | Window | PriceRule | Tier | MechanismSection]] = {
     "limits": Limits,
+    "mechanism": MechanismSection,
     "window": Window,
     "prices": PriceRule,
     "tier": Tier,
@@ -208,6 +210,7 @@ class ScenarioFile:
     source: Source
     date: date
     limits: Limits
+    mechanism: MechanismSection
     window: Window
     prices: PriceRule
     tier: Tier
@@ -364,6 +367,7 @@ def parse(text: str, path: Path) -> ScenarioFile:
         source=source,
         date=reader.value("", "date", document.get("date", date(2026, 6, 14)), date),
         limits=reader.section(Limits, "limits", document.get("limits", {})),
+        mechanism=reader.section(MechanismSection, "mechanism", document.get("mechanism", {})),
         window=reader.section(Window, "window", document.get("window", {})),
         prices=reader.section(PriceRule, "prices", document.get("prices", {})),
         tier=reader.section(Tier, "tier", document.get("tier", {})),

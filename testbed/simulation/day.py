@@ -66,6 +66,7 @@ def cast_of(file: ScenarioFile, scenario: Scenario, seed: int) -> Cast:
         t_clear=file.window.t_clear,
         horizon=file.window.horizon,
         uniform_price_uc_per_kwh=file.prices.uniform_uc_per_kwh,
+        mechanism=file.mechanism.params(),
     )
     return Cast(
         scenario=scenario,

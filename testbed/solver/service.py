@@ -123,7 +123,7 @@ class SolverService:
 
     def _solve(self, now_ms: int) -> list[Effect]:
         problem = self.replica.closed
-        if problem is None or needs_no_solution(problem):
+        if problem is None or needs_no_solution(problem) or not problem.params.mechanism.by_solver:
             return []
         if self._solved is not None and self._solved[0] == problem.first_interval:
             return []
