@@ -116,6 +116,7 @@ def _day(args: argparse.Namespace, file: ScenarioFile) -> int:
         day = run_day(
             cast,
             faults=mishaps.faults,
+            troupe=mishaps.troupe,
             link=mishaps.link,
             progress=lambda _, record: progress.advance(
                 1, f"{record.finals.total()} final, {len(record.blocks)} blocks"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import islice
 
 from light_client.rules.crypto import tagged_hash
 from light_client.rules.errors import RuleViolation
@@ -62,9 +63,12 @@ class Mempool:
         return [waiting.signed for waiting in self._ready.values()]
 
     def waiting_since(self, before_ms: int, limit: int) -> list[bytes]:
-        """Up to ``limit`` transactions, as bytes, that arrived before a time, parked ones too."""
-        rows = (*self._ready.values(), *self._parked.values())
-        return [waiting.signed.raw for waiting in rows if waiting.arrived_ms < before_ms][:limit]
+        """Up to ``limit`` transactions, as bytes, that could be proposed and arrived before a time.
+
+        Parked ones are not among them: they cost nothing to make, and would be passed round and round.
+        """
+        late = (waiting.signed.raw for waiting in self._ready.values() if waiting.arrived_ms < before_ms)
+        return list(islice(late, limit))
 
     def knows(self, tx_id: bytes) -> bool:
         """Whether the transaction waits here, or was executed not long ago."""
@@ -132,7 +136,8 @@ class Mempool:
             try:
                 self._apply(waiting.signed)
             except RuleViolation as broken:
-                if broken.rule in _EARLY_RULES and self._comes_early(waiting.signed):
+                fresh = waiting.arrived_ms + self._limits.parked_ms > now_ms
+                if fresh and broken.rule in _EARLY_RULES and self._comes_early(waiting.signed):
                     self._park(tx_id, waiting)
                 else:
                     dropped.append(waiting.signed)

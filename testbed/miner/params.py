@@ -31,6 +31,8 @@ class PoolLimits:
     per_sender: int = 64
     """Transactions of one key; the grid operator's is exempt."""
     parked: int = 1_024
+    parked_ms: int = 600_000
+    """How long a transaction waits for one that must come before it."""
     remembered: int = 1 << 14
     """Identities of executed transactions, so that one handed in again is answered as accepted."""
 

@@ -9,7 +9,8 @@ import pytest
 
 from testbed.scenarios.catalogue import build, find, names
 from testbed.scenarios.errors import ScenarioFileError
-from testbed.scenarios.files import Fault, FaultKind, Homes102Section, Source, SyntheticSection, parse
+from testbed.scenarios.faults import Fault, FaultKind
+from testbed.scenarios.files import Homes102Section, Source, SyntheticSection, parse
 
 PATH = Path("day.toml")
 LEAST = 'name = "x"\nsource = "synthetic"\n'

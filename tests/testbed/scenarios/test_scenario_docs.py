@@ -11,7 +11,7 @@ from testbed.scenarios import files
 from testbed.scenarios.catalogue import find, names
 from testbed.scenarios.citylearn import SourceHome
 from testbed.scenarios.columns import OfferColumns
-from testbed.scenarios.files import FaultKind
+from testbed.scenarios.faults import FaultKind
 from testbed.scenarios.homes102 import homes102
 from tests.testbed.scenarios.aggregated_lp import optimum_j
 

@@ -23,7 +23,8 @@ from testbed.fleet.orders import Stage
 from testbed.network.faults import Crash, Faults
 from testbed.scenarios import catalogue
 from testbed.scenarios.errors import ScenarioFileError
-from testbed.scenarios.files import Fault, FaultKind, ScenarioFile
+from testbed.scenarios.faults import Fault, FaultKind
+from testbed.scenarios.files import ScenarioFile
 from testbed.scenarios.part import part_of
 from testbed.simulation.campaign import mishaps, run_seed, weather
 from testbed.simulation.day import SimulatedDay, cast_of, run_day
