@@ -75,7 +75,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignRule:
-    """What each run of a campaign may draw from its seed; all of it is over well before the end, but for adversaries."""
+    """What each run of a campaign may draw from its seed; all but the adversaries is over well before its end."""
 
     crashes: int = 4
     """Most crashes of nodes at a random moment."""
@@ -88,7 +88,7 @@ class CampaignRule:
     hostile_miners: int = 0
     """Most miners that play false; up to a third of the committee, less one."""
     parts: tuple[FaultKind, ...] = ()
-    """What adversaries may play; each run draws one for every hostile miner, and each of the others one time in three."""
+    """What adversaries may play: one for every hostile miner that is drawn, each of the others one time in three."""
 
     def __post_init__(self) -> None:
         at_least(self, crashes=0, crashes_at_writes=0, partitions=0, skew_ms=0, hostile_miners=0)

@@ -1,8 +1,8 @@
 """Campaigns: many seeded days of a small grid with things going wrong, each judged by what must never happen.
 
-Safety: honest miners hold one chain and never contradict themselves; energy and money are conserved; no meter halts or
-refuses what a quorum signed; a fresh verifier accepts every block. Liveness: once the faults are over, every interval of
-the day becomes final, and every meter follows. Justice: nobody is accused, or convicted, who did not play false. A
+Safety: honest miners hold one chain and never contradict themselves; energy and money are conserved; no meter halts
+or refuses what a quorum signed; a fresh verifier accepts every block. Liveness: once the faults are over, every
+interval of the day becomes final, and every meter follows. Justice: nobody is accused, or convicted, who did not play false. A
 failing seed is all that is needed to see the failure again.
 """
 
@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.accountability import Conviction
 from light_client.rules.ledger.evidence import Contradiction, UnsoundClearing
 from light_client.rules.ledger.state import check_state_conserves
 from testbed.cast import Cast
+from testbed.dso.operator import OperatorParams
+from testbed.miner.params import MinerParams
 from testbed.scenarios import catalogue
 from testbed.scenarios.files import ScenarioFile
 from testbed.simulation.day import SimulatedDay, cast_of, run_day
@@ -60,12 +62,22 @@ class Verdict:
 
 def run_seed(file: ScenarioFile, seed: int) -> Verdict:
     """Run one day with the mishaps of its seed and judge it."""
-    scenario = catalogue.build(file, seed=seed)
-    cast = cast_of(file, scenario, seed)
+    cast = patient_cast(file, seed)
     schedule = draw(file.campaign, cast, seed)
     watch = SignatureWatch(cast.miner_names, schedule.troupe.hostile)
     day = run_day(cast, faults=schedule.faults, troupe=schedule.troupe, link=schedule.link, on_send=watch)
     return judge(day, schedule, watch, seed)
+
+
+def patient_cast(file: ScenarioFile, seed: int) -> Cast:
+    """The actors of a scenario, less talkative while nothing happens: a campaign pays for every message."""
+    cast = cast_of(file, catalogue.build(file, seed=seed), seed)
+    return replace(
+        cast,
+        warm_up_intervals=2,
+        miner_params=MinerParams(batch_ms=120_000, heartbeat_ms=120_000),
+        operator_params=OperatorParams(resend_ms=60_000),
+    )
 
 
 def judge(day: SimulatedDay, schedule: Schedule, watch: SignatureWatch, seed: int) -> Verdict:

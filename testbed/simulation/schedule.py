@@ -93,9 +93,16 @@ def _parts(rule: CampaignRule, cast: Cast, disturbed: Window, rng: Random) -> li
     parts = [Part(kind=kind, name=name, window=whole) for kind, name in zip(drawn, seats, strict=True)]
     for kind in rule.parts:
         if kind in OTHERS and rng.randrange(3) == 0:
-            window = disturbed if kind is FaultKind.METER_ECLIPSED else whole
+            window = _eclipse(disturbed, rng) if kind is FaultKind.METER_ECLIPSED else whole
             parts.append(Part(kind=kind, name=rng.choice(_players(kind, cast)), window=window))
     return parts
+
+
+def _eclipse(disturbed: Window, rng: Random) -> Window:
+    """A fifth of the disturbed time: nothing that a meter misses then may matter later."""
+    fifth_ms = (disturbed.to_ms - disturbed.from_ms) // 5
+    from_ms = disturbed.from_ms + rng.randrange(4 * fifth_ms)
+    return Window(from_ms=from_ms, to_ms=from_ms + fifth_ms)
 
 
 def _players(kind: FaultKind, cast: Cast) -> tuple[PeerName, ...]:
