@@ -79,10 +79,14 @@ class CampaignRule:
 
     crashes: int = 4
     """Most crashes of nodes at a random moment."""
+    crashes_when_busy: int = 0
+    """Most short crashes of miners in the seconds after a gate has closed."""
     crashes_at_writes: int = 0
     """Most crashes of nodes in the call that makes a random one of their writes."""
     partitions: int = 1
     """Most partitions into two halves."""
+    loss_percent: int = 3
+    """Share of messages that the worst network loses."""
     skew_ms: int = 0
     """How far a clock may be off, either way, ms."""
     hostile_miners: int = 0
@@ -91,4 +95,7 @@ class CampaignRule:
     """What adversaries may play: one for every hostile miner that is drawn, each of the others one time in three."""
 
     def __post_init__(self) -> None:
-        at_least(self, crashes=0, crashes_at_writes=0, partitions=0, skew_ms=0, hostile_miners=0)
+        at_least(self, crashes=0, crashes_when_busy=0, crashes_at_writes=0)
+        at_least(self, partitions=0, loss_percent=0, skew_ms=0, hostile_miners=0)
+        if self.loss_percent > 100:
+            raise PlanError("loss_percent", got=self.loss_percent, expected="0..100")

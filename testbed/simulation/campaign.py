@@ -2,8 +2,8 @@
 
 Safety: honest miners hold one chain and never contradict themselves; energy and money are conserved; no meter halts
 or refuses what a quorum signed; a fresh verifier accepts every block. Liveness: once the faults are over, every
-interval of the day becomes final, and every meter follows. Justice: nobody is accused, or convicted, who did not play false. A
-failing seed is all that is needed to see the failure again.
+interval of the day becomes final, and every meter follows. Justice: nobody is accused, or convicted, who did not play
+false. A failing seed is all that is needed to see the failure again.
 """
 
 from __future__ import annotations

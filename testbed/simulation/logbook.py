@@ -53,6 +53,7 @@ class Logbook:
 
 
 def _verdict(row: dict[str, Any]) -> Verdict:
-    return Verdict(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-    )
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in row.items()
+    }
+    return Verdict(**fields)

@@ -9,7 +9,7 @@ from light_client.session.actor import PeerName
 from testbed.adversaries.disguise import Window
 from testbed.adversaries.troupe import MINERS, OTHERS, RINGS, SPAMMER, Part, Troupe, troupe_of
 from testbed.cast import DSO, Cast
-from testbed.network.faults import CrashAtWrite, Faults, Link, Moment, random_faults
+from testbed.network.faults import Crash, CrashAtWrite, Faults, Link, Moment, random_faults
 from testbed.scenarios.faults import CampaignRule, FaultKind
 
 _DISTURBED_PERCENT = (10, 65)
@@ -17,6 +17,8 @@ _DISTURBED_PERCENT = (10, 65)
 _WRITES = 40
 """A crash at a write takes one of so many first writes of a node."""
 _LONGEST_DOWN_MS = 120_000
+_BUSY_MS = 3_000
+_SHORT_DOWN_MS = 1_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,24 +50,46 @@ def draw(rule: CampaignRule, cast: Cast, seed: int) -> Schedule:
     )
     everybody = (*cast.miner_names, *cast.solver_names, DSO, *cast.meter_names)
     faults = Faults(
-        crashes=faults.crashes,
+        crashes=(*faults.crashes, *_when_busy(rule, cast, tier, disturbed, rng)),
         partitions=faults.partitions,
         crashes_at_writes=tuple(_at_writes(rule, tier, rng)),
         skew_ms={name: rng.randrange(-rule.skew_ms, rule.skew_ms + 1) for name in everybody},
     )
-    return Schedule(faults=faults, troupe=troupe, link=weather(seed))
+    return Schedule(faults=faults, troupe=troupe, link=weather(rule, seed))
 
 
-def weather(seed: int) -> Link:
+def weather(rule: CampaignRule, seed: int) -> Link:
     """The quality of all links in one run: from perfect to slow, lossy, repeating and out of order."""
     rng = Random(f"{seed}/weather")  # noqa: S311 - a simulation wants repeatable chance
     return Link(
         min_delay_ms=1 + rng.randrange(50),
         jitter_ms=rng.choice((0, 20, 200, 800)),
-        loss_ppm=rng.choice((0, 5_000, 30_000)),
+        loss_ppm=rng.choice((0, 5_000, rule.loss_percent * 10_000)),
         duplicate_ppm=rng.choice((0, 10_000, 50_000)),
         ordered=rng.random() < 0.3,
     )
+
+
+def _when_busy(
+    rule: CampaignRule, cast: Cast, nodes: list[PeerName], disturbed: Window, rng: Random
+) -> list[Crash]:
+    """Short crashes of miners in the seconds after a gate has closed, when every one of them is voting."""
+    miners = [name for name in nodes if name in cast.miner_names]
+    scenario, genesis = cast.scenario, cast.genesis
+    gates_ms = [
+        gate_ms
+        for interval in range(scenario.first_interval, scenario.last_interval + 1)
+        if disturbed.holds(gate_ms := genesis.gate_ms(interval))
+    ]
+    return [
+        Crash(
+            node=rng.choice(miners),
+            at_ms=rng.choice(gates_ms) + rng.randrange(_BUSY_MS),
+            down_ms=1 + rng.randrange(_SHORT_DOWN_MS),
+            moment=rng.choice(list(Moment)),
+        )
+        for _ in range(rng.randrange(rule.crashes_when_busy + 1) if gates_ms else 0)
+    ]
 
 
 def _at_writes(rule: CampaignRule, nodes: list[PeerName], rng: Random) -> list[CrashAtWrite]:
