@@ -24,7 +24,33 @@ def build_parser() -> tuple[Parser, Commands]:
         show_version,
         examples=("gridlight version", "gridlight version --json"),
     )
+    _add_decode(commands)
     return parser, commands
+
+
+def _add_decode(commands: Commands) -> None:
+    parser = command_line.add_command(
+        commands,
+        "decode",
+        "Decode what a meter sent, from a file of captured bytes.",
+        decode,
+        examples=(
+            "gridlight decode --protocol sml capture.bin",
+            "gridlight decode --protocol p1 encrypted.bin --key-file p1.key --json",
+            "gridlight decode --protocol iec62056-21 -   # from a pipe; hex text is understood",
+        ),
+    )
+    parser.add_argument("file", metavar="FILE", help="captured bytes or hex text; - for stdin")
+    parser.add_argument("--protocol", choices=("sml", "p1", "iec62056-21"), required=True)
+    parser.add_argument("--key-file", metavar="FILE", help="keys of an encrypted P1 port, in hex")
+    parser.add_argument("--anonymous", action="store_true", help="leave out serial numbers and texts")
+
+
+def decode(args: argparse.Namespace) -> int:
+    """Print what captured bytes of a meter say."""
+    from firmware_app.decode import run
+
+    return run(args)
 
 
 def show_version(args: argparse.Namespace) -> int:

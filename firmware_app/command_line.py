@@ -6,12 +6,16 @@ command, flag or choice is answered with the likely one.
 """
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NoReturn, TypeAlias
 
 from firmware_app.console import EXIT_CODES, CommandError, Console, Exit
+
+_YOUNG_OBJECTS: Final = 50_000
+"""New containers after which cyclic garbage is looked for: a few megabytes at most."""
 
 Run: TypeAlias = Callable[[argparse.Namespace], int]
 Commands: TypeAlias = "argparse._SubParsersAction[CommandParser]"
@@ -114,6 +118,7 @@ def add_command(
 
 def main(parser: Parser, commands: Commands, argv: Sequence[str] | None = None) -> int:
     """Read the arguments, run the command, and turn whatever happens into an exit code and one sentence."""
+    collect_less_often()
     words = sys.argv[1:] if argv is None else list(argv)
     console = Console(json="--json" in words, environ=os.environ)
     debug = "--debug" in words
@@ -139,6 +144,15 @@ def main(parser: Parser, commands: Commands, argv: Sequence[str] | None = None) 
         return Exit.OK
     except Exception as error:  # noqa: BLE001 - the last line of defence: report, never show a bare traceback
         return _crashed(console, error, debug=debug)
+
+
+def collect_less_often() -> None:
+    """Look for cyclic garbage less often than Python does by itself: for the start of every process of the project.
+
+    A block is ten thousand small objects, hardly any in a cycle; with Python's own thresholds looking for cycles among
+    them takes an eighth of the time of an audit.
+    """
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 50)
 
 
 def _parse(parser: Parser, commands: Commands, words: list[str]) -> argparse.Namespace:

@@ -174,6 +174,7 @@ class Cast:
             operator=DSO,
             storage=storage,
             chance=self.chance("meter", home_id),
+            client_chance=self.chance("client", home_id),
             params=self.meter_params,
             read=self.read,
         )

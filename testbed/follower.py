@@ -27,9 +27,9 @@ class LedgerFollower:
             RuleViolation: the first broken rule; the copy is unchanged then.
         """
         update = Update(header=header, certificate=certificate)
-        header_is_certified(self.genesis.committee, self.state.chain_id, update, self._verify)
+        header_is_certified(self.state.committee, self.state.chain_id, update, self._verify)
         block = Block(header=header, body=body_from_bytes(body, self.genesis.chain))
-        outcome = judge_block(self.state, self.tip, self.genesis.committee, block, self._verify)
+        outcome = judge_block(self.state, self.tip, block, self._verify)
         self.state.adopt(outcome.draft, header.hash())
         self.tip = self.tip.extend(header)
         return outcome

@@ -87,7 +87,7 @@ def with_header(block: Block, **changes: object) -> Block:
     """The same body under a changed header."""
     header = block.header
     named = {name: getattr(header, name) for name in Header.__dataclass_fields__ if name != "_hash"}
-    return Block(header=Header(**(named | changes)), body=block.body)  # type: ignore[arg-type]
+    return Block(header=Header(**(named | changes)), body=block.body)
 
 
 def unsound(

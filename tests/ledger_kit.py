@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from light_client.rules.crypto import address_of, public_key_of, sign, verify
+from light_client.rules.encoding import encode
 from light_client.rules.ledger.audit import Followed, MarketReplica
 from light_client.rules.ledger.block import Block, Header
 from light_client.rules.ledger.chain import Tip, genesis_tip, judge_block, make_block
@@ -20,9 +21,11 @@ from light_client.rules.ledger.committee import (
     VoteKind,
     vote_message,
 )
+from light_client.rules.ledger.epochs import EpochParams
 from light_client.rules.ledger.execution import Outcome
 from light_client.rules.ledger.genesis import ChainParams, Genesis
-from light_client.rules.ledger.records import Account
+from light_client.rules.ledger.records import Account, account_key, encode_account, encode_offer, offer_key
+from light_client.rules.ledger.registry import MinerRegistry
 from light_client.rules.ledger.state import LedgerState, check_state_conserves
 from light_client.rules.ledger.transactions import (
     Asset,
@@ -43,6 +46,7 @@ from light_client.rules.market.params import MarketParams
 from light_client.rules.market.plan import Entries, Plan
 from light_client.rules.market.problem import Problem
 from light_client.rules.merkle import Tree
+from light_client.rules.statetree import state_key
 from light_client.rules.units import Address, FeederId, Side
 
 INTERVAL_S = 900
@@ -70,6 +74,8 @@ def genesis(
     horizon: int = 8,
     c_ext_w: int = 100_000,
     name: str = "test-kit",
+    epochs: EpochParams | None = None,
+    registry: MinerRegistry | None = None,
 ) -> Genesis:
     """Return a genesis; ``price`` makes the market uniform."""
     return Genesis(
@@ -85,6 +91,8 @@ def genesis(
             members=tuple(Member(public_key=public_key_of(miner)) for miner in MINER_SECRETS)
         ),
         chain=chain or ChainParams(),
+        epochs=epochs or EpochParams(),
+        registry=registry,
     )
 
 
@@ -194,7 +202,6 @@ class Chain:
         return make_block(
             self.state,
             self.tip,
-            self.genesis.committee,
             round_=0,
             time_ms=self.tip.time_ms + 1_000 if at_ms is None else at_ms,
             solution=solution,
@@ -204,7 +211,7 @@ class Chain:
 
     def judge(self, block: Block) -> Outcome:
         """Judge a block as a voter."""
-        return judge_block(self.state, self.tip, self.genesis.committee, block, verify)
+        return judge_block(self.state, self.tip, block, verify)
 
     def add(
         self, *transactions: SignedTransaction, at_ms: int | None = None, solution: bytes = b""
@@ -237,6 +244,24 @@ class Chain:
     def certificate(self, header: Header, seats: Iterable[int] = (0, 1, 2)) -> QuorumCertificate:
         """Return precommits of some miners for a header."""
         return certificate_of(self.chain_id, header, seats)
+
+
+def records_of(state: LedgerState) -> dict[bytes, bytes]:
+    """Return everything that the state's root must cover, put together anew: key in the tree -> canonical bytes."""
+    records = {account_key(address): encode_account(account) for address, account in state.accounts.items()}
+    records |= {offer_key(number): encode_offer(offer) for number, offer in state.offers.items()}
+    for public_key, delivery in state.deliveries.items():
+        records[state_key("delivery", public_key)] = encode(delivery.to_wire())
+    singles = {
+        "meta": state.meta.to_wire(),
+        "candidate": state.candidate.to_wire(),
+        "committee": state.committee.to_wire(),
+        "accountability": state.accountability.to_wire(),
+    }
+    if state.registry is not None:
+        singles["registry"] = state.registry.to_wire()
+    records |= {state_key(kind, b""): encode(wire) for kind, wire in singles.items()}
+    return records
 
 
 def check_replica_agrees(state: LedgerState, replica: MarketReplica) -> None:

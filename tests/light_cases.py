@@ -6,64 +6,38 @@ refuse them. A case is a function that returns what was decided: `accepted`, `un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
-from light_client.rules import light, merkle, statetree
-from light_client.rules.crypto import sign
-from light_client.rules.errors import RuleViolation
-from light_client.rules.ledger.block import Clearing, Header, trade_leaf
-from light_client.rules.ledger.committee import Committee, QuorumCertificate, VoteKind, vote_message
-from light_client.rules.ledger.events import Cleared
-from light_client.rules.ledger.records import Account
-from light_client.rules.light import LightParams, TradeProof, TrustedState, Update
-from light_client.rules.market.clearing import Trade
-from light_client.rules.market.offer import Offer
+from light_client.rules import light, statetree
+from light_client.rules.crypto import public_key_of, sign
+from light_client.rules.ledger.block import Header
+from light_client.rules.ledger.committee import Committee, Member, QuorumCertificate, VoteKind, vote_message
+from light_client.rules.light import TrustedState, Update
 from light_client.rules.statetree import Node, StateProof, prove, update
-from light_client.rules.units import MAX_ENERGY_J
 from light_client.rules.verdict import Accepted, Rejected
+from tests.anchor_cases import ANCESTORS, CHECKPOINTS, FORKS
+from tests.holding_cases import BALANCES, TRADES
 from tests.ledger_kit import (
-    BUY,
-    FIRST,
-    KWH,
     MINER_SECRETS,
-    SELL,
-    Chain,
-    Person,
     certificate_of,
-    seller_and_buyer,
+    secret,
 )
-
-Case = Callable[[], str]
-PARAMS = LightParams(trusting_period_ms=1_000_000)
-OTHER = bytes(range(32))
-
-
-def _chain() -> Chain:
-    chain = Chain()
-    for _ in range(7):
-        chain.add()
-    return chain
-
-
-CHAIN = _chain()
-HEADERS = [block.header for block in CHAIN.blocks]
-AT_GENESIS = light.trust_genesis(CHAIN.genesis)
-
-
-def trusted(height: int) -> TrustedState:
-    """Return what a meter believes that has verified the header of a height."""
-    header = HEADERS[height - 1]
-    return replace(
-        AT_GENESIS, height=height, header_hash=header.hash(), time_ms=header.time_ms, header=header
-    )
-
-
-NOW_MS = HEADERS[-1].time_ms
-THIRD, SIXTH = HEADERS[2], HEADERS[5]
-SECOND = trusted(2)
-PROOF = CHAIN.history.inclusion_proof(1, 5)
-"""That header 2 is in the history of header 6."""
+from tests.light_ground import (
+    AT_GENESIS,
+    CHAIN,
+    HEADERS,
+    NOW_MS,
+    OTHER,
+    PARAMS,
+    PROOF,
+    SECOND,
+    SIXTH,
+    THIRD,
+    Case,
+    rule_of,
+    trusted,
+)
 
 
 def decided(
@@ -73,19 +47,22 @@ def decided(
     certificate: QuorumCertificate | None = None,
     seats: Iterable[int] = (0, 1, 2),
     proof: tuple[bytes, ...] = (),
+    following: Committee | None = None,
     now_ms: int = NOW_MS,
 ) -> str:
     """Return the verdict on an update, and see to it that only an accepted one moves the trusted state."""
     signed = certificate_of(start.chain_id, header, seats) if certificate is None else certificate
-    offered = Update(header=header, certificate=signed, history_proof=proof)
+    offered = Update(header=header, certificate=signed, history_proof=proof, next_committee=following)
     verdict, after = light.verify_update(start, offered, CHAIN.genesis, PARAMS, now_ms)
     if isinstance(verdict, Accepted):
         if (after.height, after.header_hash) != (header.height, header.hash()):
             return "accepted without being trusted"
+        if after.committee.hash() != header.next_committee_hash or after.signers != start.committee:
+            return "accepted with a committee that nobody named"
         return "accepted"
     if after != start:
         return "trusted without being accepted"
-    return verdict.rule if isinstance(verdict, Rejected) else "undecided"
+    return verdict.rule if isinstance(verdict, Rejected) else f"undecided {verdict.rule}"
 
 
 def _certified(header: Header, **changes: object) -> QuorumCertificate:
@@ -96,15 +73,29 @@ def _certified(header: Header, **changes: object) -> QuorumCertificate:
 def _mixed(header: Header, field: str, value: object) -> QuorumCertificate:
     """Return a certificate whose one field differs, signed over exactly what it says."""
     made = replace(certificate_of(CHAIN.chain_id, header, (0, 1, 2)), **{field: value})  # type: ignore[arg-type]
+    return _signed(made, MINER_SECRETS[:3])
+
+
+def _signed(made: QuorumCertificate, keys: Iterable[bytes]) -> QuorumCertificate:
     message = vote_message(VoteKind.PRECOMMIT, CHAIN.chain_id, made.height, made.round_, made.header_hash)
-    return replace(made, signatures=tuple(sign(miner, message) for miner in MINER_SECRETS[:3]))
+    return replace(made, signatures=tuple(sign(key, message) for key in keys))
+
+
+def _by_strangers(header: Header) -> QuorumCertificate:
+    """Return a certificate of a committee that nobody elected."""
+    return _signed(certificate_of(CHAIN.chain_id, header, (0, 1, 2)), STRANGER_SECRETS)
 
 
 GOOD = certificate_of(CHAIN.chain_id, THIRD, (0, 1, 2))
 ROUND_TWO = replace(THIRD, round_=2)
 THREE = Committee(members=CHAIN.genesis.committee.members[:3])
 SMALL = replace(SECOND, committee=THREE)
-OF_SMALL = replace(THIRD, committee_hash=THREE.hash())
+OF_SMALL = replace(THIRD, committee_hash=THREE.hash(), next_committee_hash=THREE.hash())
+STRANGER_SECRETS = tuple(secret(number) for number in (51, 52, 53))
+STRANGERS = Committee(members=tuple(Member(public_key=public_key_of(key)) for key in STRANGER_SECRETS))
+OF_STRANGERS = replace(THIRD, committee_hash=STRANGERS.hash(), next_committee_hash=STRANGERS.hash())
+TURN = replace(THIRD, next_committee_hash=THREE.hash())
+"""The last header of an epoch."""
 EXPIRY = SECOND.time_ms + PARAMS.trusting_period_ms
 
 UPDATES: dict[str, tuple[str, Case]] = {
@@ -126,10 +117,13 @@ UPDATES: dict[str, tuple[str, Case]] = {
     ),
     "a header of a time before": ("LC-02", lambda: decided(replace(THIRD, time_ms=SECOND.time_ms - 1))),
     "a header a moment later": ("accepted", lambda: decided(replace(THIRD, time_ms=SECOND.time_ms + 1))),
-    "a trusted header that has just expired": ("LC-03", lambda: decided(THIRD, now_ms=EXPIRY)),
-    "a trusted header long expired": ("LC-03", lambda: decided(THIRD, now_ms=10 * EXPIRY)),
+    "a trusted header that has just expired": ("undecided LC-03", lambda: decided(THIRD, now_ms=EXPIRY)),
+    "a trusted header long expired": ("undecided LC-03", lambda: decided(THIRD, now_ms=10 * EXPIRY)),
     "a trusted header about to expire": ("accepted", lambda: decided(THIRD, now_ms=EXPIRY - 1)),
-    "a header of another committee": ("LC-04", lambda: decided(replace(THIRD, committee_hash=OTHER))),
+    "a header of another committee": (
+        "LC-04",
+        lambda: decided(replace(THIRD, committee_hash=OTHER), following=CHAIN.genesis.committee),
+    ),
     "a certificate of another header": (
         "LC-05",
         lambda: decided(THIRD, certificate=_certified(THIRD, state_root=OTHER)),
@@ -174,95 +168,54 @@ UPDATES: dict[str, tuple[str, Case]] = {
         "accepted",
         lambda: decided(THIRD, now_ms=THIRD.time_ms - 10_000),
     ),
-    "a header from the future": ("undecided", lambda: decided(THIRD, now_ms=THIRD.time_ms - 10_001)),
+    "a header from the future": ("undecided LED-35", lambda: decided(THIRD, now_ms=THIRD.time_ms - 10_001)),
+    "a change of committee with its list": ("accepted", lambda: decided(TURN, following=THREE)),
+    "the same committee listed": (
+        "accepted",
+        lambda: decided(THIRD, following=CHAIN.genesis.committee),
+    ),
+    "a change of committee without its list": ("undecided LC-09", lambda: decided(TURN)),
+    "a forged change of committee without its list": ("CNS-04", lambda: decided(TURN, seats=(0, 1))),
+    "another list than the announced one": (
+        "LC-07",
+        lambda: decided(TURN, following=CHAIN.genesis.committee),
+    ),
+    "a list where nothing changes": ("LC-07", lambda: decided(THIRD, following=THREE)),
+    "a header of strangers": (
+        "LC-04",
+        lambda: decided(
+            OF_STRANGERS,
+            following=STRANGERS,
+            certificate=_by_strangers(OF_STRANGERS),
+        ),
+    ),
+    "a header of the old committee after a turn": (
+        "LC-04",
+        lambda: decided(THIRD, start=replace(SECOND, committee=THREE), following=CHAIN.genesis.committee),
+    ),
+    "a change of committee within an epoch": (
+        "LC-25",
+        lambda: decided(
+            replace(HEADERS[3], next_committee_hash=THREE.hash()), start=trusted(3), following=THREE
+        ),
+    ),
+    "a clock that stands at 1970": ("undecided LC-08", lambda: decided(THIRD, now_ms=0)),
+    "a clock just behind the anchor": (
+        "undecided LC-08",
+        lambda: decided(THIRD, now_ms=SECOND.time_ms - 10_001),
+    ),
+    "a clock a drift behind the anchor": (
+        "accepted",
+        lambda: decided(replace(THIRD, time_ms=SECOND.time_ms + 1), now_ms=SECOND.time_ms - 9_999),
+    ),
+    "a clock as far behind the anchor as may be": (
+        "undecided LED-35",
+        lambda: decided(THIRD, now_ms=SECOND.time_ms - 10_000),
+    ),
     "a forged header from the future": (
         "CNS-04",
         lambda: decided(THIRD, now_ms=THIRD.time_ms - 10_001, seats=(0, 1)),
     ),
-}
-
-SALE = Trade(7, SELL, FIRST, KWH, 100_000)
-PURCHASE = Trade(8, BUY, FIRST, KWH, 100_000)
-
-
-def _under(trade: Trade, *, leaf: int = 2) -> tuple[Header, TradeProof]:
-    """Return a header whose solution root holds the trade as a leaf, and the proof."""
-    leaves = [b"solution", b"another trade", b"a third"]
-    leaves[leaf] = trade_leaf(trade)
-    clearing = Clearing(how=Cleared.PROVEN, interval=FIRST, traded_j=KWH, gap_j=0)
-    header = replace(THIRD, solution_root=merkle.root(leaves), clearing=clearing)
-    return header, TradeProof(leaf, 3, merkle.inclusion_proof(leaves, leaf))
-
-
-def trade_decided(
-    trade: Trade,
-    *,
-    offer_id: int | None = None,
-    offer: Offer | None = None,
-    leaf: int = 2,
-    forge: Callable[[TradeProof], TradeProof] = lambda proof: proof,
-) -> str:
-    """Return what a meter says of a trade of its offer."""
-    own = offer or Person(1).offer(SELL if trade.side == SELL else BUY, KWH, 100_000, ((FIRST, FIRST + 1),))
-    header, proof = _under(trade, leaf=leaf)
-    number = trade.offer_id if offer_id is None else offer_id
-    return _rule(lambda: light.verify_trade(header, number, own, trade, forge(proof)))
-
-
-def _rule(check: Callable[[], None]) -> str:
-    try:
-        check()
-    except RuleViolation as broken:
-        return broken.rule
-    return "accepted"
-
-
-HALF = Person(1).offer(SELL, KWH, 3, ((FIRST, FIRST + 1),))
-HALF_BUY = Person(1).offer(BUY, KWH, 3, ((FIRST, FIRST + 1),))
-
-TRADES: dict[str, tuple[str, Case]] = {
-    "an own sale": ("accepted", lambda: trade_decided(SALE)),
-    "an own purchase": ("accepted", lambda: trade_decided(PURCHASE)),
-    "a trade that is not there": (
-        "LC-10",
-        lambda: trade_decided(SALE, forge=lambda proof: proof._replace(leaf=1)),
-    ),
-    "a solution shown as a trade": ("LC-10", lambda: trade_decided(SALE, leaf=0)),
-    "a trade of another offer": ("LC-11", lambda: trade_decided(SALE, offer_id=8)),
-    "a trade of the other side": ("LC-11", lambda: trade_decided(SALE._replace(side=BUY), offer=HALF)),
-    "a trade of an interval that is not cleared": (
-        "LC-12",
-        lambda: trade_decided(SALE._replace(interval=FIRST + 1)),
-    ),
-    "a trade outside the offer": (
-        "LC-12",
-        lambda: trade_decided(SALE, offer=Person(1).offer(SELL, KWH, 1, FIRST + 1)),
-    ),
-    "a trade of nothing": ("LC-13", lambda: trade_decided(SALE._replace(energy_j=0))),
-    "a trade of more than was offered": ("LC-13", lambda: trade_decided(SALE._replace(energy_j=KWH + 1))),
-    "a sale a unit below the price": ("LC-14", lambda: trade_decided(SALE._replace(amount_uc=99_999))),
-    "a purchase a unit above the price": (
-        "LC-14",
-        lambda: trade_decided(PURCHASE._replace(amount_uc=100_001)),
-    ),
-    "a sale rounded down": (
-        "accepted",
-        lambda: trade_decided(SALE._replace(energy_j=KWH // 2, amount_uc=1), offer=HALF),
-    ),
-    "a sale rounded down twice": (
-        "LC-14",
-        lambda: trade_decided(SALE._replace(energy_j=KWH // 2, amount_uc=0), offer=HALF),
-    ),
-    "a purchase rounded up": (
-        "accepted",
-        lambda: trade_decided(PURCHASE._replace(energy_j=KWH // 2, amount_uc=2), offer=HALF_BUY),
-    ),
-    "a purchase rounded up twice": (
-        "LC-14",
-        lambda: trade_decided(PURCHASE._replace(energy_j=KWH // 2, amount_uc=3), offer=HALF_BUY),
-    ),
-    "a sale far above the price": ("accepted", lambda: trade_decided(SALE._replace(amount_uc=10**9))),
-    "a purchase for nothing": ("accepted", lambda: trade_decided(PURCHASE._replace(amount_uc=0))),
 }
 
 
@@ -279,7 +232,7 @@ ABSENT_SLOT, ABSENT_NEIGHBOUR = _keys(0b1100_0000, 0b0010_0000)
 
 def state_decided(key: bytes, encoded: bytes | None, proof: StateProof, root: bytes = ROOT) -> str:
     """Return what a meter says of a proof."""
-    return _rule(lambda: statetree.verify_state(root, key, encoded, proof))
+    return rule_of(lambda: statetree.verify_state(root, key, encoded, proof))
 
 
 P0 = prove(TREE, KEYS[0])
@@ -347,37 +300,7 @@ STATES: dict[str, tuple[str, Case]] = {
 }
 
 
-def balance_decided(account: Account | None, shown: Account | None) -> str:
-    """Return what a meter says of its balance, where ``account`` is in the state and ``shown`` is claimed."""
-    chain = Chain()
-    person, _ = seller_and_buyer(chain)
-    if account is None:
-        person = Person(99)
-    header = chain.blocks[-1].header
-    _, proof = chain.state.prove_account(person.address)
-    held = None if shown is None else replace(shown)
-    return _rule(lambda: light.verify_balance(header, person.address, held, proof))
-
-
-HELD = Account(
-    feeder=1,
-    first_interval=FIRST,
-    last_interval=FIRST + 99,
-    production_j=0,
-    consumption_j=0,
-    money_uc=0,
-    next_sequence=1,
-    open_offers=1,
-)
-
-BALANCES: dict[str, tuple[str, Case]] = {
-    "the own balance": ("accepted", lambda: balance_decided(HELD, HELD)),
-    "no account": ("accepted", lambda: balance_decided(None, None)),
-    "more money": ("LC-21", lambda: balance_decided(HELD, replace(HELD, money_uc=MAX_ENERGY_J))),
-    "an account denied": ("LC-21", lambda: balance_decided(HELD, None)),
-}
-
-CASES = {**UPDATES, **TRADES, **STATES, **BALANCES}
+CASES = {**UPDATES, **TRADES, **STATES, **BALANCES, **ANCESTORS, **CHECKPOINTS, **FORKS}
 
 
 def outcomes() -> dict[str, str]:

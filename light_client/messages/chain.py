@@ -13,16 +13,20 @@ from light_client.messages.shape import (
     check_list,
     check_number,
     fields_of,
+    optional,
 )
 from light_client.rules.ledger.block import Header, header_from_wire
 from light_client.rules.ledger.committee import (
     QuorumCertificate,
     certificate_of_quorum_from_wire,
+    committee_from_wire,
 )
 from light_client.rules.light import Update
 
 MAX_BLOCKS: Final = 256
 """Most blocks of one answer."""
+MAX_UPDATES: Final = 32
+"""Most updates of one answer."""
 
 
 class Announce(IntEnum):
@@ -172,35 +176,45 @@ class GetUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateMessage:
-    """The newest header with its certificate, and the proof that the trusted one is in its history.
+    """The way from the trusted header to the newest one: the last header of each committee, then the newest.
 
-    Its height is the trusted one where there is nothing newer.
+    Each update's history holds the header of the one before. As many as fit: after the last one, ask again. If the
+    trusted header is the newest, it alone, so that two servers can be compared.
     """
 
-    update: Update
+    updates: tuple[Update, ...]
 
     def __post_init__(self) -> None:
-        check_hashes("history proof", self.update.history_proof)
+        check_list("updates", self.updates, MAX_UPDATES)
+        for update in self.updates:
+            check_hashes("history proof", update.history_proof)
 
     def to_wire(self) -> tuple[Any, ...]:
         """Fields in order."""
-        update = self.update
-        return (
-            update.header.to_wire(),
-            update.certificate.to_wire(),
-            update.history_proof,
-        )
+        return (tuple(_update_to_wire(update) for update in self.updates),)
 
     @classmethod
     def from_wire(cls, wire: tuple[Any, ...]) -> Self:
         """Read the fields."""
-        header, certificate, proof = fields_of(wire, 3, "an update")
-        update = Update(
-            header=header_from_wire(header),
-            certificate=certificate_of_quorum_from_wire(certificate),
-            history_proof=proof,
-        )
-        return cls(update=update)
+        (rows,) = fields_of(wire, 1, "updates")
+        check_list("updates", rows, MAX_UPDATES)
+        return cls(updates=tuple(_update_from_wire(row) for row in rows))
+
+
+def _update_to_wire(update: Update) -> tuple[Any, ...]:
+    following = () if update.next_committee is None else (update.next_committee.to_wire(),)
+    return (update.header.to_wire(), update.certificate.to_wire(), update.history_proof, following)
+
+
+def _update_from_wire(wire: Any) -> Update:
+    header, certificate, proof, following = fields_of(wire, 4, "an update")
+    committee = optional("the next committee", following)
+    return Update(
+        header=header_from_wire(header),
+        certificate=certificate_of_quorum_from_wire(certificate),
+        history_proof=proof,
+        next_committee=None if committee is None else committee_from_wire(committee),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +227,7 @@ class Unavailable:
     """Height of the newest block here."""
 
     def __post_init__(self) -> None:
-        check_number("type of the request", self.request, 1, 23)
+        check_number("type of the request", self.request, 1, 255)
         check_number("newest height", self.height)
 
     def to_wire(self) -> tuple[Any, ...]:

@@ -1,13 +1,20 @@
 """Messages to bytes and back: ``(type number, fields)`` in canonical form, under one size limit per type.
 
-Type numbers are 1 to 23, one byte on the wire, so that the limit is known before anything is decoded. A number is
-never used again for something else.
+Type numbers are 1 to 255, one byte on the wire up to 23 and two from there on, so that the limit is known before
+anything is decoded. A number is never used again for something else.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from light_client.messages.anchors import (
+    CheckpointMessage,
+    ForkMessage,
+    GetCheckpoint,
+    GetHistory,
+    HistoryMessage,
+)
 from light_client.messages.chain import (
     Blocks,
     GetBlocks,
@@ -27,8 +34,10 @@ from light_client.messages.proofs import (
 from light_client.messages.registry import WithdrawReply, WithdrawRequest
 from light_client.messages.shape import MAX_BODY_BYTES
 from light_client.messages.submission import MAX_RAW_BYTES, SubmitTx, TxResult
+from light_client.rules.checkpoint import MAX_CHECKPOINT_BYTES
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import LocalError, MalformedError, RuleViolation
+from light_client.rules.ledger.fork import MAX_FORK_BYTES
 
 Message = (
     Proposal
@@ -49,6 +58,11 @@ Message = (
     | AccountMessage
     | WithdrawRequest
     | WithdrawReply
+    | GetHistory
+    | HistoryMessage
+    | ForkMessage
+    | GetCheckpoint
+    | CheckpointMessage
 )
 
 
@@ -73,7 +87,7 @@ TYPES: Final[dict[int, _Type]] = {
     6: _Type(GetBlocks, 64),
     7: _Type(Blocks, MAX_BODY_BYTES + (2 << 20)),
     8: _Type(GetUpdate, 64),
-    9: _Type(UpdateMessage, _CERTIFIED_HEADER + (9 << 10)),
+    9: _Type(UpdateMessage, 256 << 10),
     10: _Type(Unavailable, 64),
     11: _Type(SubmitTx, MAX_RAW_BYTES + 64),
     12: _Type(TxResult, 512),
@@ -83,12 +97,19 @@ TYPES: Final[dict[int, _Type]] = {
     16: _Type(AccountMessage, 4 << 20),
     17: _Type(WithdrawRequest, 128 << 10),
     18: _Type(WithdrawReply, 512),
+    19: _Type(GetHistory, 64),
+    20: _Type(HistoryMessage, _CERTIFIED_HEADER + (18 << 10)),
+    21: _Type(ForkMessage, MAX_FORK_BYTES + 64),
+    22: _Type(GetCheckpoint, 64),
+    23: _Type(CheckpointMessage, MAX_CHECKPOINT_BYTES + 64),
 }
 """Type number -> message. The one place where numbers are given."""
 
 _NUMBERS: Final = {row.cls: number for number, row in TYPES.items()}
 _PAIR_HEAD: Final = 0x82
 """First byte of every message: an array of two."""
+_LONG_NUMBER: Final = 0x18
+"""Second byte of a message whose type number stands in the third."""
 _MAX_DEPTH: Final = 8
 _MAX_ITEMS: Final = 1 << 16
 
@@ -117,6 +138,14 @@ def encode_message(message: Message) -> bytes:
     return raw
 
 
+def type_number_of(raw: bytes) -> int:
+    """The type number that a message begins with; 0 where it begins with none."""
+    head = raw[:3]
+    if len(head) < 3 or head[0] != _PAIR_HEAD:
+        return 0
+    return head[2] if head[1] == _LONG_NUMBER else head[1]
+
+
 def decode_message(raw: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES) -> Message:
     """Read a message of unknown origin: its type and size first, then its shape, then each field.
 
@@ -127,8 +156,7 @@ def decode_message(raw: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES) -> Message
     Raises:
         RuleViolation: MSG-01 to MSG-07, ENC-xx, or the rule of a nested header (LED-30) or certificate (CNS-02).
     """
-    number = raw[1] if len(raw) > 1 and raw[0] == _PAIR_HEAD else 0
-    row = TYPES.get(number)
+    row = TYPES.get(type_number_of(raw))
     if row is None:
         raise MalformedError("MSG-01", "type of a message", got=raw[:2], expected="a known type number")
     limit = min(row.max_bytes, max_bytes)

@@ -16,8 +16,8 @@ from light_client.messages.shape import (
     optional,
 )
 from light_client.rules.errors import RuleViolation
+from light_client.rules.holdings import TradeProof
 from light_client.rules.ledger.records import MAX_RECORD_BYTES
-from light_client.rules.light import TradeProof
 from light_client.rules.market.clearing import Trade
 from light_client.rules.statetree import StateProof
 from light_client.rules.units import (

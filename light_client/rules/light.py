@@ -1,20 +1,19 @@
-"""Light verification: what a meter accepts of a chain that it does not store.
+"""Light verification: which headers a meter trusts of a chain that it does not store.
 
-A trusted state holds the newest verified header and the committee that signs the next one. An update brings a
-later header with its quorum certificate and, unless it is the very next one, a proof that the trusted header is
-part of its history.
+A trusted state holds the newest verified header and the committee that signs the next one. An update brings a later
+header with its quorum certificate, the committee after it if that is another one, and, unless it is the very next
+header, a proof that the trusted header is part of its history. Within an epoch the committee is fixed, so that one
+update for the epoch's end leads to the next committee, however many blocks lie between.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from light_client.rules import merkle
 from light_client.rules.crypto import verify
-from light_client.rules.encoding import encode
 from light_client.rules.errors import RuleViolation
-from light_client.rules.ledger.block import Header, trade_leaf
+from light_client.rules.ledger.block import Header
 from light_client.rules.ledger.chain import time_is_not_ahead
 from light_client.rules.ledger.committee import (
     Committee,
@@ -23,18 +22,13 @@ from light_client.rules.ledger.committee import (
     check_quorum,
 )
 from light_client.rules.ledger.genesis import Genesis
-from light_client.rules.ledger.records import Account, account_key
-from light_client.rules.market.clearing import Trade
-from light_client.rules.market.intervals import contains
-from light_client.rules.market.offer import Offer
-from light_client.rules.statetree import StateProof, verify_state
-from light_client.rules.units import HASH_BYTES, JOULES_PER_KWH, Address, Side
+from light_client.rules.units import HASH_BYTES
 from light_client.rules.verdict import Accepted, Rejected, Undecided, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LightParams:
-    """What a meter demands of a header's time."""
+    """What a meter demands of times."""
 
     trusting_period_ms: int = 14 * 86_400_000
     """How long after its time a trusted header may vouch for later ones; the committee is accountable for that long."""
@@ -42,16 +36,22 @@ class LightParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedState:
-    """What the meter believes, and may lose only by a new anchor."""
+    """What the meter believes, and may lose only by a new anchor. Its height and time are floors: nothing older is
+    ever trusted again.
+    """
 
     chain_id: bytes
     height: int
     header_hash: bytes
     time_ms: int
+    signers: Committee
+    """Who signed the header; at the genesis, who signs the first one."""
     committee: Committee
     """Who signs the next header."""
     header: Header | None
     """None at the genesis."""
+    certificate: QuorumCertificate | None
+    """What made the header trusted; None at the genesis and at a checkpoint."""
 
 
 def trust_genesis(genesis: Genesis) -> TrustedState:
@@ -61,8 +61,10 @@ def trust_genesis(genesis: Genesis) -> TrustedState:
         height=0,
         header_hash=bytes(HASH_BYTES),
         time_ms=genesis.genesis_time_ms,
+        signers=genesis.committee,
         committee=genesis.committee,
         header=None,
+        certificate=None,
     )
 
 
@@ -74,6 +76,23 @@ class Update:
     certificate: QuorumCertificate
     history_proof: tuple[bytes, ...] = ()
     """Inclusion of the trusted header's hash in ``header.history_root``; not needed for the very next header."""
+    next_committee: Committee | None = None
+    """Who signs after this header, where that is another committee: the list behind ``next_committee_hash``."""
+
+
+def clock_is_set(trusted: TrustedState, now_ms: int, max_drift_ms: int) -> None:
+    """LC-08: the own clock is not behind the newest time that a quorum vouched for, give or take the drift.
+
+    A clock that stands at 1970 or at the day of the image can neither tell an expired header from a fresh one nor an
+    early one from one that is on time.
+    """
+    if now_ms + max_drift_ms < trusted.time_ms:
+        raise RuleViolation(
+            "LC-08",
+            "the own clock is behind the trusted header",
+            got=now_ms,
+            expected=f"at least {trusted.time_ms - max_drift_ms}",
+        )
 
 
 def header_is_of_this_chain(trusted: TrustedState, update: Update) -> None:
@@ -102,7 +121,7 @@ def header_is_newer(trusted: TrustedState, update: Update) -> None:
 
 
 def trusted_header_is_fresh(trusted: TrustedState, now_ms: int, params: LightParams) -> None:
-    """LC-03: the trusting period is not over (hard; a signed checkpoint is needed then)."""
+    """LC-03: the trusting period is not over: strictly before its end, and a signed checkpoint is needed after it."""
     end_ms = trusted.time_ms + params.trusting_period_ms
     if now_ms >= end_ms:
         raise RuleViolation(
@@ -186,6 +205,37 @@ def header_continues_history(trusted: TrustedState, update: Update) -> None:
         )
 
 
+def next_committee_is_the_announced_one(update: Update) -> None:
+    """LC-07: a list of the next committee that comes with the header is the one whose hash the header carries."""
+    announced, listed = update.header.next_committee_hash, update.next_committee
+    if listed is not None and listed.hash() != announced:
+        raise RuleViolation("LC-07", "next committee", got=listed.hash(), expected=announced)
+
+
+def committee_changes_at_an_epochs_end(genesis: Genesis, update: Update) -> None:
+    """LC-25: another committee is announced by the last header of an epoch only."""
+    header = update.header
+    if header.next_committee_hash != header.committee_hash and not genesis.epochs.ends_at(header.height):
+        raise RuleViolation(
+            "LC-25",
+            "a change of committee within an epoch",
+            got=header.height,
+            expected=f"a multiple of {genesis.epochs.blocks}",
+        )
+
+
+def next_committee_is_known(update: Update) -> None:
+    """LC-09: whoever signs after the header is known: the same committee, or one that is listed."""
+    header = update.header
+    if header.next_committee_hash != header.committee_hash and update.next_committee is None:
+        raise RuleViolation(
+            "LC-09",
+            "the list of the next committee is missing",
+            got=None,
+            expected=header.next_committee_hash,
+        )
+
+
 def verify_update(
     trusted: TrustedState,
     update: Update,
@@ -193,105 +243,51 @@ def verify_update(
     params: LightParams,
     now_ms: int,
 ) -> tuple[Verdict, TrustedState]:
-    """Judge an update in a fixed order: cheap comparisons first, signatures last.
+    """Judge an update in a fixed order: the own clock and anchor, cheap comparisons, signatures, the header's time.
 
     Args:
-        now_ms: the meter's clock, UTC ms; the caller has made sure that it is set.
+        now_ms: the meter's clock, UTC ms.
 
     Returns:
-        The verdict, and the new trusted state (the old one unless accepted). A header from the near future is
-        undecided: the same one may be accepted once the clock has caught up.
+        The verdict, and the new trusted state (the old one unless accepted). Undecided are: everything while the
+        clock is not set (LC-08) or the trusting period is over (LC-03), since no server can be blamed for either; a
+        change of committee without the list (LC-09); and a header from the near future (LED-35), which may be
+        accepted once the clock has caught up.
     """
+    drift_ms = genesis.chain.max_drift_ms
+    try:
+        clock_is_set(trusted, now_ms, drift_ms)
+        trusted_header_is_fresh(trusted, now_ms, params)
+    except RuleViolation as broken:
+        return Undecided(rule=broken.rule, missing=str(broken)), trusted
     try:
         header_is_of_this_chain(trusted, update)
         header_is_newer(trusted, update)
-        trusted_header_is_fresh(trusted, now_ms, params)
         committee_is_the_known_one(trusted, update)
         certificate_is_for_the_header(update)
         header_continues_history(trusted, update)
+        committee_changes_at_an_epochs_end(genesis, update)
+        next_committee_is_the_announced_one(update)
         check_quorum(trusted.committee, trusted.chain_id, update.certificate, verify)
     except RuleViolation as broken:
         return Rejected(rule=broken.rule, reason=str(broken)), trusted
     try:
-        time_is_not_ahead(update.header, now_ms, genesis.chain.max_drift_ms)
+        next_committee_is_known(update)
+        time_is_not_ahead(update.header, now_ms, drift_ms)
     except RuleViolation as early:
-        return Undecided(missing=f"a clock past the header's time: {early}"), trusted
+        return Undecided(rule=early.rule, missing=str(early)), trusted
+    return Accepted(), _trust(trusted, update)
+
+
+def _trust(trusted: TrustedState, update: Update) -> TrustedState:
     header = update.header
-    return Accepted(), TrustedState(
+    return TrustedState(
         chain_id=trusted.chain_id,
         height=header.height,
         header_hash=header.hash(),
         time_ms=header.time_ms,
-        committee=trusted.committee,
+        signers=trusted.committee,
+        committee=update.next_committee or trusted.committee,
         header=header,
+        certificate=update.certificate,
     )
-
-
-class TradeProof(NamedTuple):
-    """That a final trade stands under a header's solution root."""
-
-    leaf: int
-    """Leaf number; leaf 0 is the solution itself."""
-    size: int
-    siblings: tuple[bytes, ...]
-
-
-def verify_trade(header: Header, offer_id: int, offer: Offer, trade: Trade, proof: TradeProof) -> None:
-    """Check one's own final trade: it is in the block, and within one's own offer.
-
-    Raises:
-        RuleViolation: LC-10 not under the solution root; LC-11 of another offer or side; LC-12 outside the offer's
-            intervals; LC-13 more energy than offered; LC-14 a price beyond the reservation price by 1 uc or more.
-    """
-    included = merkle.verify_inclusion(
-        trade_leaf(trade), proof.leaf, proof.size, proof.siblings, header.solution_root
-    )
-    if not included or proof.leaf == 0:
-        raise RuleViolation(
-            "LC-10",
-            "the trade is not under the solution root",
-            got=trade,
-            expected=header.solution_root,
-        )
-    if trade.offer_id != offer_id or trade.side != offer.side:
-        raise RuleViolation(
-            "LC-11",
-            "offer of the trade",
-            got=(trade.offer_id, trade.side),
-            expected=(offer_id, offer.side),
-        )
-    if trade.interval != header.clearing.interval or not contains(offer.ranges, trade.interval):
-        raise RuleViolation("LC-12", "interval of the trade", got=trade.interval, expected=offer.ranges)
-    if not 0 < trade.energy_j <= offer.energy_j:
-        raise RuleViolation(
-            "LC-13",
-            "energy of the trade",
-            got=trade.energy_j,
-            expected=f"1..{offer.energy_j}",
-        )
-    own = trade.energy_j * offer.price_uc_per_kwh
-    paid = trade.amount_uc * JOULES_PER_KWH
-    if offer.side == Side.SELL and paid <= own - JOULES_PER_KWH:
-        raise RuleViolation(
-            "LC-14",
-            "receipts below the reservation price",
-            got=trade.amount_uc,
-            expected=own // JOULES_PER_KWH,
-        )
-    if offer.side == Side.BUY and paid >= own + JOULES_PER_KWH:
-        raise RuleViolation(
-            "LC-14",
-            "payment above the reservation price",
-            got=trade.amount_uc,
-            expected=own // JOULES_PER_KWH,
-        )
-
-
-def verify_balance(header: Header, address: Address, account: Account | None, proof: StateProof) -> None:
-    """Check one's own account (None: none exists) against the state root.
-
-    Raises:
-        RuleViolation: LC-20, LC-21.
-    """
-    encoded = None if account is None else encode(account.to_wire())
-    verify_state(header.state_root, account_key(address), encoded, proof)

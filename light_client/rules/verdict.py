@@ -22,10 +22,12 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undecided:
-    """Neither right nor wrong yet: something is missing."""
+    """Neither right nor wrong yet: something is missing, for which nobody who signed or sent this is to blame."""
 
     missing: str
     """What to obtain before asking again."""
+    rule: str = ""
+    """Identity of the rule that cannot be decided, such as ``LC-03``; empty where it is none in particular."""
 
 
 Verdict = Accepted | Rejected | Undecided

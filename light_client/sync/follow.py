@@ -1,18 +1,18 @@
-"""Following a chain block by block from one of several servers: a planner without I/O.
+"""Following a chain from one of several servers, block by block or by its headers: a planner without I/O.
 
-Servers announce new heights; the planner asks for the blocks that are missing, one request at a time, and turns to
-the next server when one does not answer in time or sends what the caller refuses. Announcements are hints:
-whatever matters is in the blocks.
+Servers announce new heights; the planner asks for what is missing, one request at a time, and turns to the next
+server when one does not answer in time or sends what the caller refuses. When all of them have failed it waits.
+Announcements are hints: whatever matters is in the blocks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from light_client.messages.chain import Announce, Blocks, GetBlocks, Subscribe
+from light_client.messages.chain import Announce, Blocks, GetBlocks, GetUpdate, Subscribe
 from light_client.messages.codec import encode_message
-from light_client.rules.errors import LocalError
 from light_client.session.actor import Effect, PeerName, Send, SetTimer
+from light_client.sync.servers import Fault, Servers
 
 TIMER = "follow"
 
@@ -27,6 +27,10 @@ class FollowParams:
     """After how long without an announcement to ask, and to renew the subscription, ms."""
 
     def follower(self, servers: tuple[PeerName, ...]) -> BlockFollower:
+        """A follower as patient as this, of servers that nobody else asks."""
+        return self.follower_of(Servers(servers))
+
+    def follower_of(self, servers: Servers) -> BlockFollower:
         """A follower as patient as this."""
         return BlockFollower(servers, retry_ms=self.retry_ms, poll_ms=self.poll_ms)
 
@@ -36,16 +40,15 @@ class BlockFollower:
 
     def __init__(
         self,
-        servers: tuple[PeerName, ...],
+        servers: Servers,
         *,
         limit: int = 64,
         retry_ms: int = 3_000,
         poll_ms: int = 500_000,
     ) -> None:
-        if not servers:
-            raise LocalError("a follower needs a server", got=0, expected="at least one")
-        self._servers = servers
-        self._current = 0
+        self.servers = servers
+        self.wants = Announce.BLOCKS
+        """Whole blocks, or headers alone: what is subscribed to and asked for."""
         self._limit = limit
         self._retry_ms = retry_ms
         self._poll_ms = poll_ms
@@ -53,16 +56,23 @@ class BlockFollower:
         self._announced = 0
         self._announced_when_asked = 0
         self._subscribed_ms = 0
-        self.switches = 0
-        """How often a server was left."""
 
     @property
     def server(self) -> PeerName:
         """The server asked at present."""
-        return self._servers[self._current]
+        return self.servers.primary
+
+    @property
+    def waits(self) -> bool:
+        """Whether an answer is outstanding."""
+        return self._asked
 
     def start(self, height: int, now_ms: int) -> list[Effect]:
-        """Subscribe to announcements, and catch up."""
+        """Subscribe to announcements, and catch up; later, if the server has to rest before."""
+        ready_ms = self.servers.ready_ms(self.server)
+        if ready_ms > now_ms:
+            self._asked = False
+            return [SetTimer(name=TIMER, at_ms=ready_ms)]
         return [self._subscribe(height, now_ms), *self._ask(height, now_ms)]
 
     def announced(self, announced: int, height: int, now_ms: int) -> list[Effect]:
@@ -82,37 +92,39 @@ class BlockFollower:
         self._announced = max(self._announced, newest)
         was_asked, self._asked = self._asked, False
         if was_asked and not received and self._announced_when_asked > height:
-            return self.refused(height, now_ms)
+            return self.refused(height, now_ms, Fault.BEHIND)
+        if received:
+            self.servers.answered(self.server)
         if self._announced > height or received >= self._limit:
             return self._ask(height, now_ms)
         # a chain that is neither busy nor quiet must not let the subscription lapse
         return [SetTimer(name=TIMER, at_ms=max(now_ms + 1, self._subscribed_ms + self._poll_ms))]
 
-    def refused(self, height: int, now_ms: int) -> list[Effect]:
+    def refused(self, height: int, now_ms: int, fault: Fault = Fault.LYING) -> list[Effect]:
         """The caller refused what the server sent: turn to the next one."""
-        self._switch()
+        self._leave(fault, now_ms)
         return self.start(height, now_ms)
 
     def woken(self, height: int, now_ms: int) -> list[Effect]:
         """The timer has run out: no answer, or nothing heard for long."""
         if self._asked:
-            self._switch()
+            self._leave(Fault.SILENT, now_ms)
         return self.start(height, now_ms)
 
-    def _switch(self) -> None:
-        self._current = (self._current + 1) % len(self._servers)
+    def _leave(self, fault: Fault, now_ms: int) -> None:
+        self.servers.failed(self.server, fault, now_ms)
         self._announced = 0
-        self.switches += 1
 
     def _subscribe(self, height: int, now_ms: int) -> Send:
         self._subscribed_ms = now_ms
-        request = Subscribe(from_height=height, announce=Announce.BLOCKS)
+        request = Subscribe(from_height=height, announce=self.wants)
         return Send(peer=self.server, message=encode_message(request))
 
     def _ask(self, height: int, now_ms: int) -> list[Effect]:
         self._asked = True
         self._announced_when_asked = self._announced
-        request = GetBlocks(from_height=height + 1, limit=self._limit)
+        blocks = GetBlocks(from_height=height + 1, limit=self._limit)
+        request = blocks if self.wants is Announce.BLOCKS else GetUpdate(trusted_height=height)
         return [
             Send(peer=self.server, message=encode_message(request)),
             SetTimer(name=TIMER, at_ms=now_ms + self._retry_ms),

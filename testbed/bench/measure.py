@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -20,7 +21,7 @@ from testbed.bench.cases import Case
 from testbed.bench.pairwise import count_pairs, solve_pairwise
 from testbed.miner.fast_bound import FastBound
 from testbed.solver.arrays import Market, market_of_table
-from testbed.solver.bounds import bound_of, certificate_of
+from testbed.solver.bounds import Bounds, certificate_of
 from testbed.solver.clear import clear
 from testbed.solver.errors import NotSolvedError
 from testbed.solver.settle import settle
@@ -78,17 +79,32 @@ class Timing:
 
 
 def timed(work: Callable[[], Result], repeats: int) -> tuple[float, Result]:
-    """Median time of a piece of work, seconds, and its last result."""
+    """Median time of a piece of work once it is warm, seconds, and its last result."""
+    times, result = samples(work, repeats)
+    return median(times), result
+
+
+def samples(work: Callable[[], Result], repeats: int) -> tuple[list[float], Result]:
+    """Times of a piece of work, seconds, after a tenth as many runs that do not count, and its last result.
+
+    The garbage of what ran before is collected first, and what lives on is left out of later collections, so that
+    a case pays for its own garbage alone.
+    """
+    gc.collect()
+    gc.freeze()
+    for _ in range(repeats // 10):
+        work()
     times = []
     while True:
         started = perf_counter()
         result = work()
         times.append(perf_counter() - started)
         if len(times) >= repeats:
-            return median(times), result
+            gc.unfreeze()
+            return times, result
 
 
-def measure(case: Case, *, repeats: int, pairwise_limit_s: float, by_rules: bool) -> Timing:
+def measure_case(case: Case, *, repeats: int, pairwise_limit_s: float, by_rules: bool) -> Timing:
     """Measure a case.
 
     Args:
@@ -111,16 +127,19 @@ def measure(case: Case, *, repeats: int, pairwise_limit_s: float, by_rules: bool
         settle(case.columns, market, members, cleared)
         return market, cleared
 
-    total_s, (market, cleared) = timed(everything, repeats)
+    totals, (market, cleared) = samples(everything, repeats)
     group_s, (_, members) = timed(group, repeats)
     clear_s, _ = timed(lambda: clear(market), repeats)
     settle_s, _ = timed(lambda: settle(case.columns, market, members, cleared), repeats)
-    bound_s, _ = timed(lambda: [bound_of(market, table) for table in cleared.tables], repeats)
+    bound_s, _ = timed(lambda: list(map(Bounds(market).bound, cleared.tables)), repeats)
     if any(cleared.gaps):
         raise NotSolvedError(f"{case.name}: gaps {cleared.gaps} are left")
     certificates = [certificate_of(market, table) for table in cleared.tables]
     rules_bound_s, rules_check_s = _by_rules(case, repeats) if by_rules else (None, None)
     pairs, pairwise_s = _pairwise(case, pairwise_limit_s, cleared.values[0])
+    if pairwise_s is not None:
+        # Both sides of the ratio have to see the same machine, so the peer runs between two halves of ours.
+        totals += samples(everything, repeats)[0]
     return Timing(
         case=case.name,
         copies=case.copies,
@@ -132,7 +151,7 @@ def measure(case: Case, *, repeats: int, pairwise_limit_s: float, by_rules: bool
         group_s=group_s,
         clear_s=clear_s,
         settle_s=settle_s,
-        total_s=total_s,
+        total_s=median(totals),
         bound_s=bound_s,
         pairs=pairs,
         pairwise_s=pairwise_s,

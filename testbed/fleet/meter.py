@@ -6,28 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 
-from light_client.client import LightClient
-from light_client.messages.chain import Blocks, NewBlock
-from light_client.messages.codec import decode_message, encode_message
-from light_client.messages.proofs import (
-    AccountMessage,
-    GetAccount,
-    GetTrades,
-    TradesMessage,
-)
+from light_client.client.belief import Checked
+from light_client.client.client import LightClient
+from light_client.client.news import BalanceVerified, BlockVerified, Halted, Output
+from light_client.client.params import TAKEN, TIMERS, ClientParams
+from light_client.client.proofs import OwnTrade
+from light_client.messages.codec import decode_message, encode_message, type_number_of
 from light_client.messages.registry import WithdrawEntry, WithdrawReply, WithdrawRequest, sign_withdraw
 from light_client.messages.submission import SubmitTx, TxResult
 from light_client.rules.crypto import public_key_of, sign
 from light_client.rules.errors import RuleViolation
-from light_client.rules.ledger.audit import Followed
-from light_client.rules.ledger.block import Header
 from light_client.rules.ledger.genesis import Genesis
-from light_client.rules.ledger.records import account_from_bytes, account_key
 from light_client.rules.ledger.transactions import ReadTransaction, decode_transaction
-from light_client.rules.light import Update
-from light_client.rules.statetree import verify_state
-from light_client.rules.units import OfferId
-from light_client.rules.verdict import Accepted, Rejected
+from light_client.rules.units import Address
+from light_client.rules.verdict import Rejected
 from light_client.session.actor import (
     Effect,
     Event,
@@ -41,8 +33,6 @@ from light_client.session.actor import (
     TimerFired,
     Write,
 )
-from light_client.sync.follow import TIMER as FOLLOW_TIMER
-from light_client.sync.follow import FollowParams, newest_of
 from light_client.wallet.wallet import AddressKey, Wallet
 from testbed.fleet.order_book import OrderBook
 from testbed.fleet.orders import Order, Stage
@@ -51,7 +41,6 @@ from testbed.scenarios.model import PlannedOffer
 _TABLE = "orders"
 _FIRST_INDEX = b"first-index"
 _TO_POST = (Stage.PLANNED, Stage.GRANTED, Stage.POSTED)
-_HEADERS_KEPT = 256
 _ASK_BATCH = 200
 """Most addresses in one withdrawal request."""
 
@@ -66,7 +55,8 @@ class MeterParams:
     """How long an offer that a miner has taken may wait for a block before it is sent again, ms."""
     quiet_ms: int = 5_000
     """Before the end of its interval of posting by which an offer must be out, ms."""
-    follow: FollowParams = field(default_factory=FollowParams)
+    client: ClientParams = field(default_factory=ClientParams)
+    """How its light client follows the chain."""
 
 
 class EmulatedMeter:
@@ -84,22 +74,25 @@ class EmulatedMeter:
         operator: PeerName,
         storage: Storage,
         chance: Random,
+        client_chance: Random,
         params: MeterParams | None = None,
         read: ReadTransaction = decode_transaction,
     ) -> None:
         self.name = name
-        self.client = LightClient(genesis, read=read)
-        self.balances = 0
-        """Balances of own addresses verified against a state root."""
+        self._params = params or MeterParams()
+        self.client = LightClient(
+            genesis,
+            servers=servers,
+            storage=storage,
+            chance=client_chance,
+            params=self._params.client,
+            read=read,
+        )
         self._genesis = genesis
         self._chain_id = genesis.chain_id()
         self._identity = identity
         self._operator = operator
-        self._params = params or MeterParams()
         self._chance = chance
-        self._follower = self._params.follow.follower(servers)
-        self._headers: dict[int, Header] = {}
-        self._halted = False
         planned = tuple(plan)
         keys, self._first_writes = _keys_for(len(planned), wallet, storage)
         self._first_index = keys[0].index if keys else 0
@@ -110,7 +103,6 @@ class EmulatedMeter:
         self._orders = OrderBook(orders, genesis.chain.max_tx_bytes)
         self._requests: dict[int, bytes] | None = None
         self._unconfirmed: dict[bytes, Order] = {}
-        self._unproven: dict[int, set[OfferId]] = {}
 
     def _moment(self, plan: PlannedOffer) -> int:
         """When to post: uniformly random within the interval, since habits are fingerprints."""
@@ -124,26 +116,32 @@ class EmulatedMeter:
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """React to one event."""
+        effects: list[Effect] = []
         match event:
             case Started():
-                effects: list[Effect] = list(self._first_writes)
-                effects += self._follower.start(self.client.replica.height, now_ms)
-                return effects + self._withdraw(now_ms) + self._post_timer(now_ms)
+                effects += self._first_writes
+                effects += self._heed(self.client.start(now_ms), now_ms)
+                effects += self._withdraw(now_ms) + self._post_timer(now_ms)
+            case TimerFired(name=name) if name in TIMERS:
+                effects = self._heed(self.client.woken(name, now_ms), now_ms)
             case TimerFired(name=name):
-                return self._woken(name, now_ms)
+                effects = self._woken(name, now_ms)
+            case Received(peer=peer, message=raw) if type_number_of(raw) in TAKEN:
+                effects = self._heed(self.client.received(peer, raw, now_ms), now_ms)
             case Received(peer=peer, message=raw):
                 try:
-                    return self._received(peer, raw, now_ms)
+                    effects = self._received(peer, raw, now_ms)
                 except RuleViolation as broken:
-                    self.client.checked.refuse(Rejected(rule=broken.rule, reason=str(broken)))
-                    return [Report(name="message-refused", value=(peer, broken.rule))]
-        return []
+                    self.checked.refuse(Rejected(rule=broken.rule, reason=str(broken)))
+                    effects = [Report(name="message-refused", value=(peer, broken.rule))]
+        return effects
+
+    @property
+    def checked(self) -> Checked:
+        """What the light client verified and refused."""
+        return self.client.belief.checked
 
     def _woken(self, name: str, now_ms: int) -> list[Effect]:
-        if self._halted:
-            return []
-        if name == FOLLOW_TIMER:
-            return self._follower.woken(self.client.replica.height, now_ms)
         if name == "withdraw":
             return self._withdraw(now_ms)
         if name == "post":
@@ -153,20 +151,27 @@ class EmulatedMeter:
     def _received(self, peer: PeerName, raw: bytes, now_ms: int) -> list[Effect]:
         effects: list[Effect] = []
         match message := decode_message(raw):
-            case NewBlock():
-                effects = self._follower.announced(message.header.height, self.client.replica.height, now_ms)
-            case Blocks():
-                effects = self._follow(message, now_ms)
             case WithdrawReply() if peer == self._operator:
                 effects = self._withdrawn(message)
-            case TradesMessage():
-                effects = self._take_proofs(message)
-            case AccountMessage():
-                effects = self._take_balance(message, now_ms)
             case TxResult(accepted=True):
                 effects = self._taken(message.tx_id, now_ms)
             case TxResult():
                 effects = [Report(name="tx-refused", value=message.rule)]
+        return effects
+
+    def _heed(self, outputs: Iterable[Output], now_ms: int) -> list[Effect]:
+        """Act upon what the light client has verified; everything else of it is carried out as it is."""
+        effects: list[Effect] = []
+        for output in outputs:
+            match output:
+                case BlockVerified():
+                    effects += self._take_in(output, now_ms)
+                case BalanceVerified():
+                    effects += self._deposit(output.address, now_ms)
+                case Halted():
+                    pass  # posting looks at ``may_trade``; what is open goes on without us
+                case _:
+                    effects.append(output)
         return effects
 
     def _withdraw(self, now_ms: int) -> list[Effect]:
@@ -225,14 +230,14 @@ class EmulatedMeter:
                 order.advance(Stage.MISSED)
                 effects.append(Report(name="offer-missed", value=order.plan.first_interval))
                 continue
-            if order.stage is Stage.GRANTED:
+            if order.stage is Stage.GRANTED and self.client.may_trade:
                 order.advance(Stage.POSTED)
                 order.sent_at_ms = now_ms
-            if order.stage is Stage.POSTED:
+            if order.stage is Stage.POSTED and self.client.may_trade:
                 signed = order.signed_offer(self._chain_id)
                 self._unconfirmed[signed.tx_id()] = order
                 message = encode_message(SubmitTx(raw=signed.raw))
-                effects.append(Send(peer=self._follower.server, message=message))
+                effects.append(Send(peer=self.client.server, message=message))
             order.post_at_ms = now_ms + self._params.resend_ms
         return effects + self._post_timer(now_ms)
 
@@ -248,125 +253,42 @@ class EmulatedMeter:
         waiting = [order.post_at_ms for order in self._orders.at(*_TO_POST)]
         return [SetTimer(name="post", at_ms=max(now_ms + 1, min(waiting)))] if waiting else []
 
-    def _follow(self, blocks: Blocks, now_ms: int) -> list[Effect]:
-        effects: list[Effect] = []
-        received = 0
-        for certified in blocks.blocks:
-            header = certified.header
-            if header.height != self.client.replica.height + 1:
-                continue
-            verdict = self.client.take_header(
-                Update(header=header, certificate=certified.certificate), now_ms
-            )
-            followed = self.client.take_body(certified.body) if isinstance(verdict, Accepted) else verdict
-            if not isinstance(followed, Followed):
-                if (
-                    isinstance(verdict, Accepted)
-                    and isinstance(followed, Rejected)
-                    and followed.rule != "LED-32"
-                ):
-                    return self._halt(followed)
-                return [
-                    *effects,
-                    *self._follower.refused(self.client.replica.height, now_ms),
-                ]
-            received += 1
-            self._headers[header.height] = header
-            self._headers.pop(header.height - _HEADERS_KEPT, None)
-            effects += self._take_in(header, followed, now_ms)
-        return effects + self._follower.came(received, newest_of(blocks), self.client.replica.height, now_ms)
-
-    def _halt(self, broken: Rejected) -> list[Effect]:
-        """A quorum signed what the rules forbid: stop trading, say why, and never go on by oneself."""
-        self._halted = True
-        return [Report(name="halted", value=broken.reason)]
-
-    def _take_in(self, header: Header, followed: Followed, now_ms: int) -> list[Effect]:
+    def _take_in(self, block: BlockVerified, now_ms: int) -> list[Effect]:
         """Find what concerns this home in a verified block."""
         effects: list[Effect] = []
-        own = self._orders.take_in(followed)
+        own = self._orders.take_in(block.followed)
         for order, _ in own:
             if order.sent_at_ms is not None and len(order.trades) == 1:
                 effects.append(Report(name="offer-to-final-ms", value=now_ms - order.sent_at_ms))
         if own:
-            interval = header.clearing.interval
-            ids = tuple(sorted(OfferId(trade.offer_id) for _, trade in own))
-            self._unproven[interval] = set(ids)
-            request = GetTrades(interval=interval, offers=ids)
-            effects.append(Send(peer=self._follower.server, message=encode_message(request)))
-        if followed.cleared is not None and self._orders.close_ended(
-            self.client.replica.offers, header.height
-        ):
+            trades = [OwnTrade(order.offer, trade) for order, trade in own]
+            effects.append(self.client.proofs.want_trades(block.header.clearing.interval, trades))
+        if self._orders.close_ended(block.followed.ended, block.header.height):
             delay_ms = self._chance.randrange(1, self._genesis.market.interval_s * 1_000)
             effects.append(SetTimer(name="settle", at_ms=now_ms + delay_ms))
         return effects
 
-    def _take_proofs(self, message: TradesMessage) -> list[Effect]:
-        """Check own trades by inclusion, each against its offer and against what the replica derived."""
-        header = self._headers.get(message.height)
-        waiting = self._unproven.get(message.interval, set())
-        for proven in message.trades if header is not None else ():
-            trade = proven.trade
-            order = self._orders.of_number(trade.offer_id)
-            if order is None or trade.offer_id not in waiting or header is None:
-                continue
-            waiting.discard(OfferId(trade.offer_id))
-            verdict = self.client.take_trade(header, trade.offer_id, order.offer, trade, proven.proof)
-            if isinstance(verdict, Accepted) and trade not in order.trades:
-                self.client.checked.refuse(
-                    Rejected(rule="LC-11", reason="a proven trade that was not derived")
-                )
-        if not waiting:
-            self._unproven.pop(message.interval, None)
-        return []
-
     def _settle(self, now_ms: int) -> list[Effect]:
         """Ask for the balances of ended orders; ask again for what was not answered."""
         ended = [order for order in self._orders.at(Stage.CLOSED, Stage.MISSED) if order.granted]
-        server, height = self._follower.server, self.client.replica.height
         effects: list[Effect] = [
-            Send(peer=server, message=encode_message(GetAccount(address=order.key.address, height=height)))
+            self.client.proofs.want_balance(order.key.address, order.expected_account(), order.ended_height)
             for order in ended
             if order.ask_again_ms <= now_ms
         ]
-        for interval, ids in self._unproven.items():
-            request = GetTrades(interval=interval, offers=tuple(sorted(ids)))
-            effects.append(Send(peer=server, message=encode_message(request)))
+        effects += self.client.proofs.again()
         if ended or effects:
             effects.append(SetTimer(name="settle", at_ms=now_ms + 3 * self._params.resend_ms))
         return effects
 
-    def _take_balance(self, message: AccountMessage, now_ms: int) -> list[Effect]:
-        """Check an own balance under a trusted state root, compare it with the verified trades, then hand it back."""
-        header = self._headers.get(message.height)
-        order = self._orders.of_address(message.address)
-        if header is None or order is None or order.stage not in (Stage.CLOSED, Stage.MISSED):
+    def _deposit(self, address: Address, now_ms: int) -> list[Effect]:
+        """The balance of an ended order was proven: hand it back."""
+        order = self._orders.of_address(address)
+        if order is None or order.stage not in (Stage.CLOSED, Stage.MISSED):
             return []
-        if message.height < order.ended_height:
-            return []  # asked before the offer turned up after all: nobody's fault
-        verify_state(
-            header.state_root,
-            account_key(order.key.address),
-            message.account.record,
-            message.account.proof,
-        )
-        if message.account.record is None:
-            return []
-        got, expected = (
-            account_from_bytes(message.account.record),
-            order.expected_account(),
-        )
-        if got != expected:
-            raise RuleViolation(
-                "LC-15",
-                "own balance against verified trades",
-                got=got,
-                expected=expected,
-            )
-        self.balances += 1
         order.ask_again_ms = now_ms + self._params.confirm_ms
         raw = order.signed_deposit(self._chain_id).raw
-        return [Send(peer=self._follower.server, message=encode_message(SubmitTx(raw=raw)))]
+        return [Send(peer=self.client.server, message=encode_message(SubmitTx(raw=raw)))]
 
     @property
     def identity_key(self) -> bytes:

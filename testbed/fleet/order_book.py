@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from light_client.rules.ledger.audit import Followed
 from light_client.rules.ledger.transactions import Kind, granted_addresses, kind_of, signer_of
 from light_client.rules.market.clearing import Trade
-from light_client.rules.market.offer import OpenOffer
 from light_client.rules.units import Address, OfferId
 from testbed.fleet.orders import Order, Stage
 
@@ -68,14 +67,16 @@ class OrderBook:
                 own.append((order, trade))
         return own
 
-    def close_ended(self, open_offers: dict[OfferId, OpenOffer], height: int) -> list[Order]:
-        """Close the orders whose offers the market no longer holds at a height; returns them."""
-        ended = [(offer_id, order) for offer_id, order in self._open.items() if offer_id not in open_offers]
-        for offer_id, order in ended:
-            del self._open[offer_id]
-            order.advance(Stage.CLOSED)
-            order.ended_height = height
-        return [order for _, order in ended]
+    def close_ended(self, ended: Iterable[OfferId], height: int) -> bool:
+        """Close the orders whose offers a block of a height ended; tells whether there was one."""
+        closed = False
+        for offer_id in ended:
+            order = self._open.pop(offer_id, None)
+            if order is not None:
+                order.advance(Stage.CLOSED)
+                order.ended_height = height
+                closed = True
+        return closed
 
     def _grant(self, addresses: Iterable[Address]) -> None:
         for address in addresses:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from light_client.rules.holdings import account_after
 from light_client.rules.ledger.records import Account
 from light_client.rules.ledger.transactions import (
     Asset,
@@ -121,19 +122,14 @@ class Order:
 
     def expected_account(self) -> Account:
         """What the address must hold once the offer is closed, out of the verified trades alone."""
-        asset, plan = self.asset, self.plan
-        traded_j = sum(trade.energy_j for trade in self.trades)
-        money_uc = sum(trade.amount_uc for trade in self.trades)
-        selling = plan.side is Side.SELL
-        return Account(
-            feeder=plan.feeder,
-            first_interval=plan.first_interval,
-            last_interval=plan.last_interval,
-            production_j=asset.production_j - (traded_j if selling else 0),
-            consumption_j=asset.consumption_j - (0 if selling else traded_j),
-            money_uc=asset.money_uc + (money_uc if selling else -money_uc),
-            sold_j=traded_j if selling else 0,
-            bought_j=0 if selling else traded_j,
+        asset = self.asset
+        granted = Account(
+            feeder=asset.feeder,
+            first_interval=asset.first_interval,
+            last_interval=asset.last_interval,
+            production_j=asset.production_j,
+            consumption_j=asset.consumption_j,
+            money_uc=asset.money_uc,
             next_sequence=0 if self.offer_id is None else 1,
-            open_offers=0,
         )
+        return account_after(granted, self.trades)

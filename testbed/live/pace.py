@@ -7,8 +7,11 @@ ones. The deadline for solutions is part of the genesis, so a hurried chain has 
 
 from typing import Final, TypedDict
 
+from light_client.client.params import ClientParams
 from light_client.rules.ledger.genesis import ChainParams
 from light_client.sync.follow import FollowParams
+from light_client.sync.servers import ServersParams
+from light_client.sync.witness import WitnessParams
 from testbed.dso.operator import OperatorParams
 from testbed.fleet.meter import MeterParams
 from testbed.miner.params import MinerParams, Timeouts
@@ -65,7 +68,11 @@ def pace(speed: int, interval_s: int) -> Pace:
         meter_params=MeterParams(
             resend_ms=at_least(20_000, 600),
             quiet_ms=min(at_least(5_000, 50), interval_ms // 3),
-            follow=follow,
+            client=ClientParams(
+                follow=follow,
+                servers=ServersParams(rest_ms=at_least(1_000, 100)),
+                witness=WitnessParams(patience_ms=at_least(60_000, 1_000)),
+            ),
         ),
         operator_params=OperatorParams(
             batch_ms=at_least(5_000, 50), resend_ms=at_least(10_000, 500), follow=follow

@@ -18,6 +18,7 @@ from typing import Final
 
 import zmq.asyncio
 
+from firmware_app.command_line import collect_less_often
 from light_client.rules.errors import TransportError
 from light_client.session.actor import Actor
 from light_client.store.batch import Compartment
@@ -42,6 +43,7 @@ _log: Final = logging.getLogger("testbed.live")
 
 def main(argv: Sequence[str] | None = None, roles: Mapping[str, Factory] = ROLES) -> int:
     """Run the process; return its exit code."""
+    collect_less_often()
     words = sys.argv[1:] if argv is None else list(argv)
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"

@@ -64,14 +64,14 @@ def status_of(actor: Actor) -> Mapping[str, Any] | None:
         case Miner() | Operator():
             return {"height": actor.ledger.tip.height, "tip": actor.ledger.tip.header_hash}
         case EmulatedMeter():
-            header, checked = actor.client.trusted.header, actor.client.checked
+            header, checked = actor.client.belief.trusted.header, actor.checked
             return {
                 "height": 0 if header is None else header.height,
                 "tip": None if header is None else header.hash(),
                 "headers": checked.headers,
                 "solutions": checked.solutions,
                 "trades": checked.trades,
-                "balances": actor.balances,
+                "balances": checked.balances,
                 "rejected": checked.rejected,
             }
         case _:

@@ -12,7 +12,7 @@ import numpy as np
 from light_client.rules.market.certificate import Certificate, Sparse, limits_bound, schedules_cover
 from light_client.rules.market.problem import Problem
 from testbed.solver.arrays import Ints, Market, market_of
-from testbed.solver.bounds import Table, offers_part
+from testbed.solver.bounds import Bounds, Table
 
 
 class FastBound:
@@ -22,6 +22,7 @@ class FastBound:
         """Make the columns of ``problem``."""
         self._problem = problem
         self.market: Market = market_of(problem)
+        self._bounds = Bounds(self.market)
 
     def bound(self, certificate: Certificate) -> int:
         """The bound of the theorem, as the rules compute it.
@@ -31,7 +32,7 @@ class FastBound:
         """
         schedules_cover(self._problem, certificate)
         limits = limits_bound(self._problem, certificate)
-        return limits + offers_part(self.market, table_of_certificate(self.market, certificate))
+        return limits + self._bounds.offers_part(table_of_certificate(self.market, certificate))
 
 
 def table_of_certificate(market: Market, certificate: Certificate) -> Table:

@@ -13,7 +13,7 @@ from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.block import Block, Header, body_from_bytes, solution_leaves
 from light_client.rules.ledger.chain import genesis_tip, judge_block, make_block, way_to_clear
 from light_client.rules.ledger.clear import deadline_ms
-from light_client.rules.ledger.committee import QuorumCertificate, Verify, check_quorum
+from light_client.rules.ledger.committee import Committee, QuorumCertificate, Verify, check_quorum
 from light_client.rules.ledger.events import Cleared, Event
 from light_client.rules.ledger.execution import Outcome, execute
 from light_client.rules.ledger.genesis import Genesis
@@ -62,11 +62,12 @@ class Ledger:
             RuleViolation: a stored block breaks a rule; the disk is not that of this chain, or is damaged.
         """
         self.genesis = genesis
-        self.committee = genesis.committee
         self.state = LedgerState(genesis)
         self.tip = genesis_tip(genesis)
         self.store = BlockStore(storage)
         self.history = merkle.Tree()
+        self.turns: dict[int, Committee] = {}
+        """Height after which another committee signs -> that committee, ascending."""
         self.past: deque[Past] = deque(maxlen=RECENT_STATES)
         self._verify = verify_signature
         self._outcomes: dict[tuple[bytes, bytes], Outcome | None] = {}
@@ -95,9 +96,7 @@ class Ledger:
 
     def _judge(self, block: SeenBlock) -> Outcome:
         body = body_from_bytes(block.body, self.genesis.chain)
-        return judge_block(
-            self.state, self.tip, self.committee, Block(header=block.header, body=body), self._verify
-        )
+        return judge_block(self.state, self.tip, Block(header=block.header, body=body), self._verify)
 
     def make(
         self, round_: int, time_ms: int, solution: bytes, waiting: Iterable[SignedTransaction]
@@ -109,7 +108,6 @@ class Ledger:
         block, outcome = make_block(
             self.state,
             self.tip,
-            self.committee,
             round_=round_,
             time_ms=time_ms,
             solution=used,
@@ -170,7 +168,7 @@ class Ledger:
         """
         header_hash = block.header.hash()
         certificate_fits(block.header, header_hash, block.certificate)
-        check_quorum(self.committee, self.state.chain_id, block.certificate, self._verify)
+        check_quorum(self.state.committee, self.state.chain_id, block.certificate, self._verify)
         outcome = self._outcomes.get((header_hash, block.body))
         if outcome is None:
             outcome = self._judge(SeenBlock(block.header, block.body))
@@ -187,6 +185,8 @@ class Ledger:
         state.adopt(draft, block.header.hash())
         self.tip = self.tip.extend(block.header)
         self.history.append(self.tip.header_hash)
+        if block.header.next_committee_hash != block.header.committee_hash:
+            self.turns[block.header.height] = state.committee
         self._outcomes.clear()
 
     def _index(self, offer_id: OfferId, offer: OpenOffer | None) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from light_client.messages.anchors import CheckpointMessage, GetCheckpoint, GetHistory, HistoryMessage
 from light_client.messages.chain import (
+    MAX_UPDATES,
     Announce,
     Blocks,
     CertifiedBlock,
@@ -23,8 +25,10 @@ from light_client.messages.proofs import (
     ProvenTrade,
     TradesMessage,
 )
+from light_client.rules.checkpoint import Checkpoint, checkpoint_from_bytes, checkpoint_is_signed
+from light_client.rules.holdings import TradeProof
 from light_client.rules.ledger.records import account_key, encode_account, encode_offer, offer_key
-from light_client.rules.light import TradeProof, Update
+from light_client.rules.light import Update
 from light_client.rules.market.clearing import Trade
 from light_client.rules.statetree import prove
 from light_client.session.actor import PeerName, Send
@@ -38,27 +42,35 @@ _ANSWER_BYTES = 4 << 20
 
 
 class Server:
-    """Answers requests out of the ledger; keeps nothing but the list of followers."""
+    """Answers requests out of the ledger; keeps nothing but the list of followers and a checkpoint."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._followers: dict[PeerName, tuple[Announce, int]] = {}
+        self._checkpoint: Checkpoint | None = None
+        """The newest that the registry signed, as far as it came here."""
 
     def answer(self, request: Message, peer: PeerName, now_ms: int) -> Message | None:
         """The answer to a request of a follower; None if it needs none, or is no request."""
+        answer: Message | None = None
         match request:
             case Subscribe():
-                return self._subscribe(request, peer, now_ms)
+                answer = self._subscribe(request, peer, now_ms)
             case GetBlocks():
-                return self._blocks(request)
+                answer = self._blocks(request)
             case GetUpdate():
-                return self._update(request)
+                answer = self._update(request)
+            case GetHistory():
+                answer = self._history(request)
+            case GetCheckpoint():
+                answer = self._anchor(request)
+            case CheckpointMessage():
+                self._take_checkpoint(request)
             case GetTrades():
-                return self._trades(request)
+                answer = self._trades(request)
             case GetAccount():
-                return self._account(request)
-            case _:
-                return None
+                answer = self._account(request)
+        return answer
 
     def announce(self, block: CertifiedBlock, now_ms: int) -> list[Send]:
         """Tell the followers of a new block."""
@@ -102,14 +114,66 @@ class Server:
         return Blocks(blocks=tuple(found))
 
     def _update(self, request: GetUpdate) -> Message:
+        """The way from a trusted header to the newest: over the last header of every committee between them."""
         ledger, trusted = self._ledger, request.trusted_height
-        block = ledger.store.block(ledger.height)
-        if block is None or trusted > ledger.height:
+        if ledger.height == 0 or trusted > ledger.height:
             return self._refuse(request)
-        needed = 0 < trusted < ledger.height - 1
-        proof = ledger.history.inclusion_proof(trusted - 1, ledger.height - 1) if needed else ()
-        update = Update(header=block.header, certificate=block.certificate, history_proof=proof)
-        return UpdateMessage(update=update)
+        stops = [height for height in ledger.turns if height > trusted]
+        if not stops or stops[-1] != ledger.height:
+            stops.append(ledger.height)
+        updates: list[Update] = []
+        for height in stops[:MAX_UPDATES]:
+            block = ledger.store.block(height)
+            if block is None:
+                return self._refuse(request)
+            updates.append(
+                Update(
+                    header=block.header,
+                    certificate=block.certificate,
+                    history_proof=self._inclusion(trusted, height),
+                    next_committee=ledger.turns.get(height),
+                )
+            )
+            trusted = height
+        return UpdateMessage(updates=tuple(updates))
+
+    def _inclusion(self, height: int, head_height: int) -> tuple[bytes, ...]:
+        """That one header is in the history of another; nothing where it is its parent, or the genesis."""
+        if not 0 < height < head_height - 1:
+            return ()
+        return self._ledger.history.inclusion_proof(height - 1, head_height - 1)
+
+    def _history(self, request: GetHistory) -> Message:
+        ledger, height, head_height = self._ledger, request.height, request.head_height
+        block = ledger.store.block(height) if head_height <= ledger.height else None
+        if block is None:
+            return self._refuse(request)
+        older, size = height < head_height, head_height - 1
+        return HistoryMessage(
+            header=block.header,
+            certificate=block.certificate,
+            head_height=head_height,
+            inclusion=ledger.history.inclusion_proof(height - 1, size) if older else (),
+            consistency=ledger.history.consistency_proof(height - 1, size) if older and height > 1 else (),
+        )
+
+    def _anchor(self, request: GetCheckpoint) -> Message:
+        if self._checkpoint is None or self._checkpoint.header.height <= request.above_height:
+            return self._refuse(request)
+        return CheckpointMessage(checkpoint=self._checkpoint.encode())
+
+    def _take_checkpoint(self, message: CheckpointMessage) -> None:
+        """Keep the registry's newest checkpoint, from whomever it comes, for meters whose trusting period is over.
+
+        Raises:
+            RuleViolation: LC-17 for one that the registry did not sign.
+        """
+        made, registry = checkpoint_from_bytes(message.checkpoint), self._ledger.genesis.registry
+        if registry is None:
+            return
+        checkpoint_is_signed(made, self._ledger.state.chain_id, registry)
+        if self._checkpoint is None or made.header.height > self._checkpoint.header.height:
+            self._checkpoint = made
 
     def _trades(self, request: GetTrades) -> Message:
         proven = self._ledger.proven_trades(request.interval)

@@ -155,8 +155,8 @@ def broken_liveness(day: SimulatedDay) -> Iterator[str]:
         yield f"{finals} of {wanted} intervals became final"
     height = max((miner.ledger.tip.height for miner in day.miners), default=0)
     for meter in day.meters:
-        if meter.client.replica.height < height - 3:
-            yield f"{meter.name} is at height {meter.client.replica.height} of {height}"
+        if meter.client.belief.replica.height < height - 3:
+            yield f"{meter.name} is at height {meter.client.belief.replica.height} of {height}"
 
 
 def _job(arguments: tuple[ScenarioFile, int]) -> Verdict:

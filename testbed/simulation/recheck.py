@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from time import perf_counter
 
-from light_client.client import LightClient
+from light_client.client.belief import Belief
 from light_client.messages.chain import CertifiedBlock
 from light_client.rules.ledger.audit import Followed
 from light_client.rules.ledger.genesis import Genesis
@@ -33,13 +33,13 @@ class Recheck:
 
 def recheck(genesis: Genesis, blocks: Iterable[CertifiedBlock]) -> Recheck:
     """Follow a chain from its genesis with nothing but the blocks."""
-    client = LightClient(genesis)
+    belief = Belief(genesis)
     header_ms: list[float] = []
     clearing_ms: list[float] = []
     refused = None
     for block in blocks:
         began = perf_counter()
-        verdict = client.take_header(
+        verdict = belief.take_update(
             Update(header=block.header, certificate=block.certificate), block.header.time_ms
         )
         middle = perf_counter()
@@ -47,7 +47,7 @@ def recheck(genesis: Genesis, blocks: Iterable[CertifiedBlock]) -> Recheck:
         if not isinstance(verdict, Accepted):
             refused = verdict.reason if isinstance(verdict, Rejected) else verdict.missing
             break
-        followed = client.take_body(block.body)
+        followed = belief.take_body(block.header, block.body)
         taken_ms = 1_000 * (perf_counter() - middle)
         if not isinstance(followed, Followed):
             refused = followed.reason if isinstance(followed, Rejected) else followed.missing
@@ -55,8 +55,8 @@ def recheck(genesis: Genesis, blocks: Iterable[CertifiedBlock]) -> Recheck:
         if followed.cleared is not None:
             clearing_ms.append(taken_ms)
     return Recheck(
-        headers=client.checked.headers,
-        solutions=client.checked.solutions,
+        headers=belief.checked.headers,
+        solutions=belief.checked.solutions,
         refused=refused,
         header_ms=tuple(header_ms),
         clearing_ms=tuple(clearing_ms),

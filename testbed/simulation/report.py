@@ -75,14 +75,14 @@ def trading_day(
 def _refusals(meters: tuple[EmulatedMeter, ...]) -> Counter[str]:
     refusals: Counter[str] = Counter()
     for meter in meters:
-        refusals.update(meter.client.checked.by_rule)
+        refusals.update(meter.checked.by_rule)
     return refusals
 
 
 def _summary(day: SimulatedDay, optimum: OfflineOptimum, traded_j: int, rejected: int) -> Summary:
     record = day.observed.record
     latencies = day.observed.latencies_ms
-    checked = [meter.client.checked for meter in day.meters]
+    checked = [meter.checked for meter in day.meters]
     offered_j, wanted_j = sum(record.offered_j(Side.SELL)), sum(record.offered_j(Side.BUY))
     return Summary(
         offered_j=offered_j,
@@ -112,11 +112,11 @@ def expectations(day: SimulatedDay, check: Recheck, *, undisturbed: bool) -> tup
     """What must hold of every day, whatever went wrong in it, and what more of one in which nothing did."""
     record, scenario = day.observed.record, day.cast.scenario
     finals, blocks = record.finals.total(), len(record.blocks)
-    behind = [meter.name for meter in day.meters if meter.client.replica.height < blocks - 2]
-    refused = sum(meter.client.checked.rejected for meter in day.meters)
+    behind = [meter.name for meter in day.meters if meter.client.belief.replica.height < blocks - 2]
+    refused = sum(meter.checked.rejected for meter in day.meters)
     halted = [seen.node for seen in day.observed.notable if seen.name == "halted"]
     own = sum(len(order.trades) for meter in day.meters for order in meter.orders())
-    proven = sum(meter.client.checked.trades for meter in day.meters)
+    proven = sum(meter.checked.trades for meter in day.meters)
     gap_j = max((record.gaps_j[t] for t in record.gaps_j), default=0)
     kept = record.finals[Cleared.KEPT]
     rows = (

@@ -9,7 +9,7 @@ import numpy as np
 from light_client.rules.errors import RuleViolation
 from light_client.rules.market.certificate import Certificate, Sparse, Steps
 from light_client.rules.market.params import Objective
-from testbed.solver.arrays import Classes, Ints, Market
+from testbed.solver.arrays import Classes, Ints, Market, Mask
 from testbed.solver.runs import positions, run_starts
 
 SAFE = 1 << 62
@@ -64,73 +64,99 @@ def _sparse(market: Market, dense: Ints) -> Sparse:
     return part
 
 
-def bound_of(market: Market, table: Table) -> int:
-    """The bound of the theorem for a well-formed table.
+class Bounds:
+    """The bound of the theorem for the certificates of one market, whose columns are gathered once for all of them."""
 
-    Raises:
-        RuleViolation: MKT-25 when a schedule is minus infinity at the price of a seller.
-    """
-    return limits_part(market, table) + offers_part(market, table)
-
-
-def offers_part(market: Market, table: Table) -> int:
-    """What the offers contribute to the bound: the first two sums of the theorem.
-
-    Intervals are taken relative to the first one, which moves a constant into the weight of energy. Computed
-    in int64 where no product or sum can leave it, else in Python's integers.
-
-    Raises:
-        RuleViolation: MKT-25 when a schedule is minus infinity at the price of a seller.
-    """
-    weight_of = dict(zip(market.params.objectives, table.weights, strict=False))
-    energy = weight_of.get(Objective.ENERGY, 0)
-    expiry = weight_of.get(Objective.EXPIRY, 0)
-    welfare = weight_of.get(Objective.WELFARE, 0)
-    energy -= expiry * (market.params.expiry_weight + 1) * market.base
-    if not _is_safe(market, table, energy, expiry, welfare):
-        return _exact_bound(market, table, energy, expiry, welfare)
-    sells, buys = market.sells, market.buys
-    owner = sells.entry_class
-    kappa = market.params.expiry_weight * sells.last[owner] + market.two_sided[sells.entry_t]
-    known, value, cell = _step_values(market, table, sells)
-    if not known.all():
-        raise _below(market, sells, int(positions(~known)[0]))
-    gain = (
-        energy
-        - expiry * kappa
-        - welfare * sells.price[owner]
-        - value
-        - table.net[cell]
-        - table.production[cell]
-    )
-    total = _weighted_best(sells, gain)
-    known, value, cell = _step_values(market, table, buys)
-    gain = value + welfare * buys.price[buys.entry_class] + table.net[cell] - table.consumption[cell]
-    total += _weighted_best(buys, np.where(known, gain, 0))
-    return total
-
-
-def _step_values(market: Market, table: Table, side: Classes) -> tuple[np.ndarray, Ints, Ints]:
-    """Per entry: whether the schedule is finite there, its value, and the position of (interval, feeder)."""
-    price = side.price[side.entry_class]
-    highest = max(int(price.max(initial=0)), int(table.step_price.max(initial=0)))
-    shift = highest.bit_length()
-    step = (
-        np.searchsorted(
-            (table.step_t << shift) | table.step_price, (side.entry_t << shift) | price, side="right"
+    def __init__(self, market: Market) -> None:
+        """Gather what every certificate is held against."""
+        self.market = market
+        self._sells, self._buys = _Entries(market, market.sells), _Entries(market, market.buys)
+        sells = market.sells
+        self._kappa: Ints = (
+            market.params.expiry_weight * sells.last[sells.entry_class] + market.two_sided[sells.entry_t]
         )
-        - 1
-    )
-    known = (step >= 0) & (table.step_t[step] == side.entry_t) if len(step) else np.zeros(0, np.bool_)
-    return known, table.step_value[step], side.entry_t * len(market.feeders) + side.feeder[side.entry_class]
+
+    def bound(self, table: Table) -> int:
+        """The bound for a well-formed table.
+
+        Raises:
+            RuleViolation: MKT-25 when a schedule is minus infinity at the price of a seller.
+        """
+        return limits_part(self.market, table) + self.offers_part(table)
+
+    def offers_part(self, table: Table) -> int:
+        """What the offers contribute to the bound: the first two sums of the theorem.
+
+        Intervals are taken relative to the first one, which moves a constant into the weight of energy. Computed
+        in int64 where no product or sum can leave it, else in Python's integers.
+
+        Raises:
+            RuleViolation: MKT-25 when a schedule is minus infinity at the price of a seller.
+        """
+        market = self.market
+        weight_of = dict(zip(market.params.objectives, table.weights, strict=False))
+        energy = weight_of.get(Objective.ENERGY, 0)
+        expiry = weight_of.get(Objective.EXPIRY, 0)
+        welfare = weight_of.get(Objective.WELFARE, 0)
+        energy -= expiry * (market.params.expiry_weight + 1) * market.base
+        if not self._is_safe(table, energy, expiry, welfare):
+            return _exact_bound(market, table, energy, expiry, welfare)
+        sells, buys = self._sells, self._buys
+        known, value = sells.step_values(table)
+        if not known.all():
+            raise _below(market, market.sells, int(positions(~known)[0]))
+        gain = energy - expiry * self._kappa - value - table.net[sells.cell] - table.production[sells.cell]
+        if welfare:
+            gain -= welfare * sells.price
+        total = sells.weighted_best(gain)
+        known, value = buys.step_values(table)
+        gain = value + table.net[buys.cell] - table.consumption[buys.cell]
+        if welfare:
+            gain += welfare * buys.price
+        return total + buys.weighted_best(np.where(known, gain, 0))
+
+    def _is_safe(self, table: Table, energy: int, expiry: int, welfare: int) -> bool:
+        """Whether every product and sum stays below 2^62."""
+        multipliers = sum(
+            _largest(part) for part in (table.step_value, table.net, table.production, table.consumption)
+        )
+        sells, buys = self._sells, self._buys
+        kappa = int(self._kappa.max(initial=0))
+        weight = abs(energy) + abs(expiry) * kappa + abs(welfare) * max(sells.highest, buys.highest)
+        return (sells.total_j + buys.total_j) * (weight + multipliers) < SAFE
 
 
-def _weighted_best(side: Classes, gain: Ints) -> int:
-    if not len(gain):
-        return 0
-    starts = run_starts(side.entry_class)
-    best = np.maximum(np.maximum.reduceat(gain, starts), 0)
-    return int(side.energy[side.entry_class[starts]] @ best)
+class _Entries:
+    """The entries of one side as the bound needs them."""
+
+    def __init__(self, market: Market, side: Classes) -> None:
+        self.price: Ints = side.price[side.entry_class]
+        self.cell: Ints = side.entry_t * len(market.feeders) + side.feeder[side.entry_class]
+        self.highest = int(side.price.max(initial=0))
+        self.total_j = int(side.energy.sum())
+        self._t = side.entry_t
+        self._starts = run_starts(side.entry_class)
+        self._energy: Ints = side.energy[side.entry_class[self._starts]]
+
+    def step_values(self, table: Table) -> tuple[Mask, Ints]:
+        """Per entry: whether the schedule is finite there, and its value."""
+        shift = max(self.highest, int(table.step_price.max(initial=0))).bit_length()
+        steps = (table.step_t << shift) | table.step_price
+        step = np.searchsorted(steps, (self._t << shift) | self.price, side="right") - 1
+        known = (step >= 0) & (table.step_t[step] == self._t) if len(step) else np.zeros(0, np.bool_)
+        return known, table.step_value[step]
+
+    def weighted_best(self, gain: Ints) -> int:
+        """Sum over the classes of energy times the best gain of their entries, where that is positive."""
+        if not len(gain):
+            return 0
+        best = np.maximum(np.maximum.reduceat(gain, self._starts), 0)
+        return int(self._energy @ best)
+
+
+def _largest(values: Ints) -> int:
+    """The largest magnitude."""
+    return max(int(values.max()), -int(values.min())) if len(values) else 0
 
 
 def limits_part(market: Market, table: Table) -> int:
@@ -144,32 +170,20 @@ def limits_part(market: Market, table: Table) -> int:
     return int(total)
 
 
-def _is_safe(market: Market, table: Table, energy: int, expiry: int, welfare: int) -> bool:
-    """Whether every product and sum stays below 2^62."""
-    multipliers = [
-        int(np.abs(part).max(initial=0))
-        for part in (table.step_value, table.net, table.production, table.consumption)
-    ]
-    top = max(int(market.sells.last.max(initial=0)), int(market.two_sided.max(initial=0)))
-    price = max(int(side.price.max(initial=0)) for side in (market.sells, market.buys))
-    weight = abs(energy) + abs(expiry) * (market.params.expiry_weight + 1) * top + abs(welfare) * price
-    offers = int(market.sells.energy.sum()) + int(market.buys.energy.sum())
-    return offers * (weight + sum(multipliers)) < SAFE
-
-
 def _exact_bound(market: Market, table: Table, energy: int, expiry: int, welfare: int) -> int:
     """The same in Python's integers."""
     interval = market.two_sided.tolist()
     net, production, consumption = table.net.tolist(), table.production.tolist(), table.consumption.tolist()
     total = 0
     for selling, side in ((True, market.sells), (False, market.buys)):
-        known, value, cell = _step_values(market, table, side)
+        entries = _Entries(market, side)
+        known, value = entries.step_values(table)
         best = [0] * len(side)
         price, last = side.price.tolist(), side.last.tolist()
         rows = zip(
             known.tolist(),
             value.tolist(),
-            cell.tolist(),
+            entries.cell.tolist(),
             side.entry_class.tolist(),
             side.entry_t.tolist(),
             strict=True,

@@ -193,7 +193,7 @@ def potentials(network: Network, weight: Ints, flow: Ints) -> Ints | None:
     reached = head[starts]
     for _ in range(network.nodes + 1):
         better = np.minimum.reduceat(distance[tail] + cost, starts)
-        if np.all(better >= distance[reached]):
+        if (better >= distance[reached]).all():
             return distance
         distance[reached] = np.minimum(distance[reached], better)
     return None

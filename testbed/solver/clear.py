@@ -89,8 +89,8 @@ def _with_welfare(market: Market, cleared: Cleared) -> Cleared:
 
 
 def _one_price(market: Market) -> bool:
-    prices = np.concatenate((market.sells.price, market.buys.price))
-    return not len(prices) or bool((prices == prices[0]).all())
+    columns = [side.price for side in (market.sells, market.buys) if len(side)]
+    return all((column == columns[0][0]).all() for column in columns)
 
 
 def _lowest(kappa: Ints) -> int:

@@ -51,7 +51,7 @@ class Joined:
 def join(reduced: Reduced, opens: Mask) -> Joined:
     """Join each level to the one below it unless ``opens`` says that it begins a new one."""
     if opens.all():
-        return Joined(reduced=_bare(reduced), level_of=np.arange(len(opens)))
+        return Joined(reduced=reduced, level_of=np.arange(len(opens)))
     level_of = opens.cumsum() - 1
     return Joined(
         reduced=replace(
@@ -63,14 +63,6 @@ def join(reduced: Reduced, opens: Mask) -> Joined:
         ),
         level_of=level_of,
     )
-
-
-def _bare(reduced: Reduced) -> Reduced:
-    sells, buys = (
-        replace(arcs, entry=np.arange(len(arcs)), entry_arc=np.arange(len(arcs)))
-        for arcs in (reduced.sells, reduced.buys)
-    )
-    return replace(reduced, sells=sells, buys=buys)
 
 
 def _joined(arcs: Arcs, level_of: Ints, *, downwards: bool) -> Arcs:
@@ -113,6 +105,8 @@ def solve_lazily(
     while True:
         joined = join(reduced, opens)
         answer = solve(joined)
+        if joined.reduced is reduced:
+            return joined, answer, answer.sold, answer.bought
         sold = hand_back(reduced.sells.cap, joined.reduced.sells, answer.sold)
         bought = hand_back(reduced.buys.cap, joined.reduced.buys, answer.bought)
         parted = _short_levels(reduced, sold, bought)

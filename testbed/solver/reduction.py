@@ -80,7 +80,9 @@ def reduce(market: Market) -> Reduced:
         np.bincount(cell, side.energy[side.entry_class[entries]], count_t * count_f).astype(np.int64)
         for cell, side, entries in zip(cells, (sells, buys), kept, strict=True)
     )
-    ext, internal = np.tile(market.ext_j, count_t), np.tile(market.int_j, count_t)
+    ext, internal = (
+        np.broadcast_to(limit, (count_t, count_f)).ravel() for limit in (market.ext_j, market.int_j)
+    )
     sold_binds = np.minimum(supply, demand + ext) > internal
     bought_binds = np.minimum(demand, supply + ext) > internal
     cell = positions((supply > ext) | (demand > ext) | sold_binds | bought_binds)

@@ -8,7 +8,7 @@ import numpy as np
 
 from light_client.rules.market.shares import prefix_shares
 from testbed.solver.arrays import Classes, Ints, Members
-from testbed.solver.runs import fresh, increments, positions, run_lengths
+from testbed.solver.runs import fresh, increments, positions
 
 SAFE = 1 << 62
 
@@ -37,26 +37,28 @@ def split(*, members: Members, energy_of: Ints, classes: Classes, traded: Ints) 
     positive = positions(traded)
     owner, t, total = classes.entry_class[positive], classes.entry_t[positive], traded[positive]
     left = energy_of[members.rows]
-    turn = np.arange(len(owner)) - np.maximum.accumulate(np.where(fresh(owner), np.arange(len(owner)), 0))
-    places, times, energies = [], [], []
-    for now in range(int(turn.max(initial=-1)) + 1):
-        chosen = positions(turn == now)
+    parts = []
+    for chosen in _turns(owner):
         place, sizes = _members(members.bounds, owner[chosen])
         energy = _shares(left[place], sizes, total[chosen])
         left[place] -= energy
-        places.append(place)
-        times.append(np.repeat(t[chosen], sizes))
-        energies.append(energy)
-    if not places:
-        none = np.empty(0, np.int64)
-        return Fills(row=none, t=none, price=none, energy=none)
-    place, t, energy = np.concatenate(places), np.concatenate(times), np.concatenate(energies)
+        parts.append((place, chosen.repeat(sizes), energy))
+    place, entry, energy = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
     some = positions(energy)
-    place, t, energy = place[some], t[some], energy[some]
-    price = np.repeat(classes.price, run_lengths(members.bounds[:-1], len(members.rows)))[place]
-    row = members.rows[place]
+    row, entry, energy = members.rows[place[some]], entry[some], energy[some]
+    t, price = t[entry], classes.price[owner[entry]]
     order = np.lexsort((row, price, t))
     return Fills(row=row[order], t=t[order], price=price[order], energy=energy[order])
+
+
+def _turns(owner: Ints) -> list[Ints]:
+    """Which entries trade at the same time: the first one of every class, then the second one of those that have it."""
+    opens = fresh(owner)
+    every = np.arange(len(owner))
+    if opens.all():
+        return [every]
+    turn = every - np.maximum.accumulate(np.where(opens, every, 0))
+    return [positions(turn == now) for now in range(int(turn.max()) + 1)]
 
 
 def _members(bounds: Ints, classes: Ints) -> tuple[Ints, Ints]:
@@ -70,14 +72,15 @@ def _shares(weights: Ints, sizes: Ints, totals: Ints) -> Ints:
     """``prefix_shares`` of consecutive groups of weights."""
     upto = weights.cumsum()
     end = sizes.cumsum()
-    before = np.concatenate(([0], upto))[end - sizes]
+    begin = end - sizes
+    before = upto[begin] - weights[begin]
     whole = upto[end - 1] - before
     if int(whole.max(initial=0)) * int(totals.max(initial=0)) >= SAFE:
         return _exact_shares(weights, sizes, totals)
-    prefix = upto - np.repeat(before, sizes)
-    given = prefix * np.repeat(totals, sizes) // np.repeat(np.maximum(whole, 1), sizes)
+    prefix = upto - before.repeat(sizes)
+    given = prefix * totals.repeat(sizes) // np.maximum(whole, 1).repeat(sizes)
     shares = increments(given)
-    shares[end - sizes] = given[end - sizes]
+    shares[begin] = given[begin]
     return shares
 
 

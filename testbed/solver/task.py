@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from testbed.solver.arrays import Ints, Market
-from testbed.solver.bounds import SAFE, Table, bound_of
+from testbed.solver.bounds import SAFE, Bounds, Table
 from testbed.solver.certify import table_of
 from testbed.solver.circulation import Prices
 from testbed.solver.reduction import Arcs, Reduced, hand_back
@@ -106,7 +106,8 @@ class Task:
         )
         energy = int(sold.sum())
         cost = _product(sold, reduced.sells.kappa) + energy * rate * market.base
-        bounds = [bound_of(market, table) for table in tables]
+        certified = Bounds(market)
+        bounds = [certified.bound(table) for table in tables]
         self.stats.nodes, self.stats.mu = len(reduced.node_t), duals.mu
         return Cleared(
             sold=hand_back(market.sells.energy[market.sells.entry_class], reduced.sells, sold),

@@ -32,6 +32,14 @@ from light_client.rules.ledger.committee import (
     proposal_message,
     vote_message,
 )
+from light_client.rules.ledger.delivery import (
+    DeliveryRecord,
+    DeliveryRow,
+    ReportDelivery,
+    delivery_from_bytes,
+    encode_delivery,
+)
+from light_client.rules.ledger.election import tie_break
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.evidence import SignedVote, contradiction
 from light_client.rules.ledger.genesis import ChainParams, Genesis, genesis_from_wire
@@ -43,6 +51,8 @@ from light_client.rules.ledger.records import (
     encode_offer,
     offer_from_bytes,
 )
+from light_client.rules.ledger.registry import ChangeRegistry, MinerRegistry, registry_message
+from light_client.rules.ledger.score import delivery_of
 from light_client.rules.ledger.transactions import (
     Asset,
     DepositAssets,
@@ -128,6 +138,10 @@ def _secret(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
 
+def _ascending(*secrets: int) -> tuple[bytes, ...]:
+    return tuple(sorted(public_key_of(_secret(number)) for number in secrets))
+
+
 GENESIS = Genesis(
     name="test-worked",
     genesis_time_ms=1_800_000_000_000,
@@ -140,6 +154,11 @@ GENESIS = Genesis(
     dso_key=public_key_of(_secret(1)),
     committee=Committee(members=tuple(Member(public_key=public_key_of(_secret(n))) for n in range(11, 15))),
     chain=ChainParams(),
+    registry=MinerRegistry(
+        threshold=2,
+        keys=_ascending(21, 22, 23),
+        candidates=_ascending(11, 12, 13, 14),
+    ),
 )
 CHAIN_ID = GENESIS.chain_id()
 SELLER = Address(address_of(public_key_of(_secret(3))))
@@ -190,12 +209,30 @@ SOLUTION = Solution(
     ),
     certificates=(_flat(1), _flat(1 << 29, 1)),
 )
+REGISTRY = MinerRegistry(
+    version=2, threshold=1, keys=_ascending(23, 24), candidates=_ascending(11, 12, 13, 14, 15)
+)
+REGISTRY_BYTES = registry_message(CHAIN_ID, REGISTRY)
 TRADE = Trade(1, Side.SELL, FIRST, 3_600_000, 150_000)
 TRANSACTIONS: dict[str, Transaction] = {
     "grant": GRANT,
     "offer": PostOffer(sequence=0, offer=OFFER),
     "solution": SubmitSolution(solution=SOLUTION),
     "deposit": DepositAssets(sequence=1),
+    "report": ReportDelivery(
+        first_interval=FIRST,
+        last_interval=FIRST + 95,
+        rows=(
+            DeliveryRow(public_key=public_key_of(_secret(11)), promised_j=36_000_000, delivered_j=28_800_000),
+        ),
+    ),
+    "registry-change": ChangeRegistry(
+        registry=REGISTRY,
+        signatures=tuple(
+            (public_key_of(_secret(number)), sign(_secret(number), REGISTRY_BYTES))
+            for number in sorted((21, 23), key=lambda number: public_key_of(_secret(number)))
+        ),
+    ),
 }
 BODY = Body(solution=b"", transactions=(_signed(GRANT, 1),))
 HEADER = Header(
@@ -212,6 +249,7 @@ HEADER = Header(
     next_committee_hash=GENESIS.committee.hash(),
     clearing=Clearing(how=Cleared.NOTHING, interval=0, traded_j=0, gap_j=0),
 )
+DELIVERY = DeliveryRecord(epochs=((0, delivery_of(36_000_000, 28_800_000)),))
 VOTE_BYTES = vote_message(VoteKind.PRECOMMIT, CHAIN_ID, 1, 0, HEADER.hash())
 VOTE = Vote(
     kind=VoteKind.PRECOMMIT,
@@ -268,6 +306,11 @@ VECTORS: dict[str, bytes] = {
     "offer": _signed(TRANSACTIONS["offer"], 3),
     "solution": _signed(TRANSACTIONS["solution"], 2),
     "deposit": _signed(TRANSACTIONS["deposit"], 3),
+    "report": _signed(TRANSACTIONS["report"], 1),
+    "registry-bytes": REGISTRY_BYTES,
+    "registry-change": _signed(TRANSACTIONS["registry-change"], 3),
+    "delivery-record": encode_delivery(DELIVERY),
+    "tie-break": tie_break(CHAIN_ID, 1, public_key_of(_secret(11))),
     "body": BODY.encode(),
     "tx-root": tx_root_of(BODY),
     "header": encode(HEADER.to_wire()),
@@ -308,5 +351,6 @@ def test_the_worked_bytes_can_be_read() -> None:
     for name, transaction in TRANSACTIONS.items():
         assert decode_transaction(page[name], max_bytes=1 << 12).transaction == transaction
     assert account_from_bytes(page["account"]) == ACCOUNT
+    assert delivery_from_bytes(page["delivery-record"]) == DELIVERY
     assert offer_from_bytes(page["open-offer"]) == OPEN
     assert decode_message(page["vote-message"]) == VOTE

@@ -1,6 +1,7 @@
 """Arguments and endings: help, did-you-mean, exit codes, crashes, interruption, broken pipes."""
 
 import argparse
+import gc
 import json
 import re
 import subprocess
@@ -29,6 +30,16 @@ def program(run: Callable[[argparse.Namespace], int], *words: str) -> int:
 def does_nothing(_: argparse.Namespace) -> int:
     """Succeed."""
     return Exit.OK
+
+
+def test_a_command_looks_for_cyclic_garbage_less_often_than_python_does() -> None:
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    try:
+        assert program(does_nothing, "work") == Exit.OK
+        assert gc.get_threshold()[0] > 10_000
+    finally:
+        gc.set_threshold(*before)
 
 
 def test_exit_codes_are_the_documented_ones() -> None:

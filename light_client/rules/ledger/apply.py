@@ -7,14 +7,18 @@ from dataclasses import replace
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.convict import convict
+from light_client.rules.ledger.delivery import ReportDelivery
 from light_client.rules.ledger.events import (
     AssetAdded,
+    DeliveryReported,
     Deposited,
     Event,
     FinancialAdded,
     OfferPosted,
+    RegistryChanged,
 )
 from light_client.rules.ledger.records import Account, Amounts
+from light_client.rules.ledger.registry import ChangeRegistry, check_registry_change
 from light_client.rules.ledger.state import Draft, held
 from light_client.rules.ledger.transactions import (
     DepositAssets,
@@ -44,7 +48,7 @@ def apply_transaction(
     """Check one transaction completely, then apply it; a refused one leaves the draft as it was.
 
     Raises:
-        RuleViolation: LED-03 to LED-17, MKT-07 to MKT-09, EVI-03 to EVI-09.
+        RuleViolation: LED-03 to LED-17, LED-51 to LED-54, MKT-07 to MKT-09, CNS-22 to CNS-27, EVI-03 to EVI-09.
     """
     check_signature(signed, draft.base.chain_id, verify_signature)
     match signed.transaction:
@@ -54,6 +58,10 @@ def apply_transaction(
             _post(draft, post, events)
         case DepositAssets() as deposit:
             _deposit(draft, signed.address, deposit, events)
+        case ReportDelivery() as report:
+            _report(draft, signed, report, events)
+        case ChangeRegistry() as change:
+            _change_registry(draft, change, verify_signature, events)
         case SubmitEvidence(evidence=evidence):
             convict(draft, evidence, verify_signature, events)
         case _:
@@ -251,3 +259,45 @@ def _deposit(draft: Draft, address: Address, deposit: DepositAssets, events: lis
     after = Amounts(**{name: getattr(before, name) + getattr(amounts, name) for name in Amounts.__slots__})
     draft.meta = replace(draft.meta, deposited=after)
     events.append(Deposited(address=address, amounts=amounts))
+
+
+def _report(draft: Draft, signed: SignedTransaction, report: ReportDelivery, events: list[Event]) -> None:
+    genesis, meta = draft.genesis, draft.meta
+    if signed.public_key != genesis.dso_key:
+        raise RuleViolation(
+            "LED-51", "only the DSO reports deliveries", got=signed.public_key, expected=genesis.dso_key
+        )
+    over = draft.time_ms // (genesis.market.interval_s * 1_000) - 1
+    if not meta.next_report <= report.first_interval <= report.last_interval <= over:
+        raise RuleViolation(
+            "LED-52",
+            "intervals of a delivery report",
+            got=(report.first_interval, report.last_interval),
+            expected=f"{meta.next_report}..{over}",
+        )
+    candidates = () if draft.registry is None else draft.registry.candidates
+    strangers = [row.public_key for row in report.rows if row.public_key not in candidates]
+    if strangers:
+        raise RuleViolation(
+            "LED-53", "who is reported", got=strangers[0], expected="a candidate of the registry"
+        )
+    epoch = genesis.epochs.epoch_of(draft.height)
+    records = {
+        row.public_key: draft.delivery(row.public_key).with_report(epoch, row, genesis.epochs.history)
+        for row in report.rows
+    }
+    draft.deliveries.update(records)
+    draft.meta = replace(meta, next_report=report.last_interval + 1)
+    events.append(DeliveryReported(last_interval=report.last_interval, miners=len(report.rows)))
+
+
+def _change_registry(
+    draft: Draft, change: ChangeRegistry, verify_signature: Verify, events: list[Event]
+) -> None:
+    """Take the new registry over; what was reported of a miner that leaves it is forgotten."""
+    current = draft.registry
+    check_registry_change(current, change, draft.base.chain_id, verify_signature)
+    draft.registry = change.registry
+    leaving = () if current is None else set(current.candidates) - set(change.registry.candidates)
+    draft.deliveries.update((key, None) for key in sorted(leaving))
+    events.append(RegistryChanged(version=change.registry.version))

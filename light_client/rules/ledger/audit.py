@@ -43,6 +43,8 @@ class Followed:
     """The interval that became final, or None."""
     posted: tuple[OpenOffer, ...]
     """Offers that the block accepted, with the numbers that the ledger gives them."""
+    ended: tuple[OfferId, ...]
+    """Offers that the clearing left nothing of: served or expired."""
     others: tuple[bytes, ...]
     """All other transactions, raw: that they are valid is the quorum's word."""
 
@@ -99,11 +101,12 @@ class MarketReplica:
             problem = self.problem()
         done = self._judge(header, body, problem)
         self.closed = problem if done is None else None
+        ended: tuple[OfferId, ...] = ()
         if done is not None and problem is not None:
-            self._finalise(problem, done)
+            ended = self._finalise(problem, done)
         posted = tuple(self._take(offer) for offer in offers)
         self.height = header.height
-        return Followed(cleared=done, posted=posted, others=others)
+        return Followed(cleared=done, posted=posted, ended=ended, others=others)
 
     def _read_body(self, body: Body) -> tuple[list[Offer], tuple[bytes, ...]]:
         """The offers of a body, and everything else in it, raw."""
@@ -151,16 +154,18 @@ class MarketReplica:
             )
         return done
 
-    def _finalise(self, problem: Problem, done: ClearedInterval) -> None:
+    def _finalise(self, problem: Problem, done: ClearedInterval) -> tuple[OfferId, ...]:
         remaining_j: dict[int, int] = {}
         for trade in done.trades:
             offer = self.offers[OfferId(trade.offer_id)]
             left = remaining_j[trade.offer_id] = offer.remaining_j - trade.energy_j
             self.offers[offer.offer_id] = offer.left_with(left)
-        for offer_id in ended_offers(problem, done.trades, remaining_j):
+        ended = tuple(ended_offers(problem, done.trades, remaining_j))
+        for offer_id in ended:
             del self.offers[offer_id]
         self.next_interval = done.clearing.interval + 1
         self.candidate = done.candidate
+        return ended
 
     def _take(self, offer: Offer) -> OpenOffer:
         taken = OpenOffer(

@@ -80,6 +80,14 @@ def header_links(tip: Tip, header: Header, chain_id: bytes, committee: Committee
         )
 
 
+def next_committee_is_the_elected(header: Header, elected: Committee) -> None:
+    """CNS-28: the next committee is the one that the ledger elects at the end of an epoch, and else the same one."""
+    if header.next_committee_hash != elected.hash():
+        raise RuleViolation(
+            "CNS-28", "next committee of a header", got=header.next_committee_hash, expected=elected.hash()
+        )
+
+
 def time_is_not_ahead(header: Header, now_ms: int, max_drift_ms: int) -> None:
     """LED-35: the header's time is at most the drift ahead of the reader's clock."""
     if header.time_ms > now_ms + max_drift_ms:
@@ -108,7 +116,6 @@ def way_to_clear(state: LedgerState, time_ms: int, *, have_solution: bool) -> Cl
 def make_block(
     state: LedgerState,
     tip: Tip,
-    committee: Committee,
     *,
     round_: int,
     time_ms: int,
@@ -138,7 +145,6 @@ def make_block(
         transactions=listed,
         verify_signature=verify_signature,
     )
-    committee_hash = committee.hash()
     header = Header(
         chain_id=state.chain_id,
         height=tip.height + 1,
@@ -149,8 +155,8 @@ def make_block(
         tx_root=tx_root_of(body),
         state_root=outcome.state_root,
         solution_root=outcome.solution_root,
-        committee_hash=committee_hash,
-        next_committee_hash=committee_hash,
+        committee_hash=state.committee.hash(),
+        next_committee_hash=outcome.draft.committee.hash(),
         clearing=outcome.clearing,
     )
     return Block(header=header, body=body), outcome
@@ -159,7 +165,6 @@ def make_block(
 def judge_block(
     state: LedgerState,
     tip: Tip,
-    committee: Committee,
     block: Block,
     verify_signature: Verify,
 ) -> Outcome:
@@ -171,14 +176,7 @@ def judge_block(
         RuleViolation: the first broken rule.
     """
     header, body = block.header, block.body
-    header_links(tip, header, state.chain_id, committee)
-    if header.next_committee_hash != header.committee_hash:
-        raise RuleViolation(
-            "LED-34",
-            "next committee",
-            got=header.next_committee_hash,
-            expected=header.committee_hash,
-        )
+    header_links(tip, header, state.chain_id, state.committee)
     body_matches(header, body)
     limit = state.genesis.chain.max_tx_bytes
     transactions = [decode_transaction(raw, max_bytes=limit) for raw in body.transactions]
@@ -198,4 +196,5 @@ def judge_block(
     for name, got, expected in results:
         if got != expected:
             raise RuleViolation("LED-36", f"{name} of a header", got=got, expected=expected)
+    next_committee_is_the_elected(header, outcome.draft.committee)
     return outcome

@@ -50,10 +50,12 @@ def convict(draft: Draft, evidence: Evidence, verify_signature: Verify, events: 
 
 
 def accused_is_a_member(draft: Draft, evidence: Evidence) -> None:
-    """EVI-04: the accused has a seat: what others sign binds nobody."""
-    if draft.genesis.committee.index_of(evidence.public_key) is None:
+    """EVI-04: the accused has a seat or may be elected into one: what others sign binds nobody."""
+    key = evidence.public_key
+    candidates = () if draft.registry is None else draft.registry.candidates
+    if draft.committee.index_of(key) is None and key not in candidates:
         raise RuleViolation(
-            "EVI-04", "the accused", got=evidence.public_key, expected="a member of the committee"
+            "EVI-04", "the accused", got=key, expected="a member of the committee or a candidate"
         )
 
 

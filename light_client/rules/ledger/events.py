@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from light_client.rules.ledger.accountability import Conviction
+from light_client.rules.ledger.election import Election
 from light_client.rules.ledger.records import Amounts
 from light_client.rules.market.clearing import Trade
 from light_client.rules.units import Address
@@ -88,6 +89,28 @@ class Deposited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryReported:
+    """The grid operator reported deliveries of registered miners."""
+
+    last_interval: int
+    miners: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryChanged:
+    """Another registry holds from now on."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochEnded:
+    """The last block of an epoch: who signs the next one."""
+
+    election: Election
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MinerConvicted:
     """Evidence has convicted a member of the committee."""
 
@@ -102,5 +125,8 @@ Event = (
     | SolutionFinalised
     | OfferClosed
     | Deposited
+    | DeliveryReported
+    | RegistryChanged
+    | EpochEnded
     | MinerConvicted
 )

@@ -3,7 +3,8 @@
 1. gate          from the gate time of the next interval on, later offers wait for the one after it
 2. clearing      proven solution, kept plan after the deadline, or nothing to trade; makes one interval final
 3. transactions  in the order of the body
-4. conservation  and the root of the new state
+4. election      at the last block of an epoch, out of what is reported by then
+5. conservation  and the root of the new state
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.block import NO_CLEARING, Clearing, solution_root_of
 from light_client.rules.ledger.clear import clear, clearing_is_due
 from light_client.rules.ledger.committee import Verify
+from light_client.rules.ledger.election import elect
 from light_client.rules.ledger.events import (
     Cleared,
+    EpochEnded,
     Event,
     SolutionAccepted,
     SolutionFinalised,
@@ -72,6 +75,7 @@ def execute(
         clearing, trades = _clear(draft, problem, how, solution, verify_signature, events)
     for signed in transactions:
         apply_transaction(draft, signed, verify_signature, events)
+    _end_epoch(draft, events)
     return Outcome(
         draft=draft,
         state_root=draft.seal(),
@@ -94,6 +98,25 @@ def close_gate(draft: Draft, time_ms: int) -> None:
     if draft.meta.gate_offer is not None:
         known = draft.accountability
         draft.accountability = known.with_gate(meta.next_interval, draft.base.head, draft.problem)
+
+
+def _end_epoch(draft: Draft, events: list[Event]) -> None:
+    """At the last block of an epoch, let the ledger name who signs the next one."""
+    epochs = draft.genesis.epochs
+    if draft.registry is None or not epochs.ends_at(draft.height):
+        return
+    eligible = [key for key in draft.registry.candidates if not draft.is_convicted(key)]
+    election = elect(
+        epochs,
+        draft.base.chain_id,
+        epochs.epoch_of(draft.height) + 1,
+        eligible,
+        {key: draft.delivery(key) for key in eligible},
+        draft.committee,
+    )
+    if election.elected:
+        draft.committee = election.committee
+    events.append(EpochEnded(election=election))
 
 
 def _clear(

@@ -9,6 +9,8 @@ from light_client.rules.crypto import tagged_hash
 from light_client.rules.encoding import encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Committee, committee_from_wire
+from light_client.rules.ledger.epochs import EpochParams, epoch_params_from_wire
+from light_client.rules.ledger.registry import MinerRegistry, registry_from_wire
 from light_client.rules.market.grid import Feeder, Grid
 from light_client.rules.market.params import MarketParams, Objective
 from light_client.rules.units import MAX_INTERVAL, PUBLIC_KEY_BYTES, FeederId
@@ -71,7 +73,11 @@ class Genesis:
     dso_key: bytes
     """Key that grants assets."""
     committee: Committee
+    """Signs the first epoch."""
     chain: ChainParams = field(default_factory=ChainParams)
+    epochs: EpochParams = field(default_factory=EpochParams)
+    registry: MinerRegistry | None = None
+    """Who may be elected, and who may change that; without one the first committee signs for ever."""
 
     def __post_init__(self) -> None:
         name = self.name
@@ -143,6 +149,8 @@ class Genesis:
                 chain.evidence_blocks,
                 chain.exclusion_intervals,
             ),
+            self.epochs.to_wire(),
+            () if self.registry is None else (self.registry.to_wire(),),
         )
 
     def chain_id(self) -> bytes:
@@ -154,20 +162,23 @@ def genesis_from_wire(wire: Any) -> Genesis:
     """Read the canonical form back.
 
     Raises:
-        RuleViolation: LED-01 for another shape or version; MKT-01, MKT-02, CNS-01 for values out of range.
+        RuleViolation: LED-01 for another shape or version; MKT-01, MKT-02, CNS-01, CNS-20, CNS-21 for values out of
+            range.
     """
-    if type(wire) is not tuple or len(wire) != 9 or wire[0] != PROTOCOL_VERSION:
+    if type(wire) is not tuple or len(wire) != 11 or wire[0] != PROTOCOL_VERSION:
         raise RuleViolation(
             "LED-01",
-            "a genesis of this version has nine fields",
+            "a genesis of this version has eleven fields",
             got=wire,
-            expected="9 fields",
+            expected="11 fields",
         )
-    _, name, time_ms, first_interval, market, feeders, dso_key, committee, chain = wire
+    _, name, time_ms, first_interval, market, feeders, dso_key, committee, chain, epochs, registry = wire
     if type(market) is not tuple or len(market) != 7 or type(chain) is not tuple or len(chain) != 7:
         raise RuleViolation("LED-01", "parameters of a genesis", got=market, expected="7 and 7 fields")
     if type(feeders) is not tuple or any(type(row) is not tuple or len(row) != 3 for row in feeders):
         raise RuleViolation("LED-01", "feeders of a genesis", got=feeders, expected="rows of three")
+    if type(registry) is not tuple or len(registry) > 1:
+        raise RuleViolation("LED-01", "registry of a genesis", got=registry, expected="() or (registry,)")
     try:
         objectives = tuple(Objective(value) for value in market[5])
     except (TypeError, ValueError):
@@ -204,6 +215,8 @@ def genesis_from_wire(wire: Any) -> Genesis:
             evidence_blocks=chain[5],
             exclusion_intervals=chain[6],
         ),
+        epochs=epoch_params_from_wire(epochs),
+        registry=registry_from_wire(registry[0]) if registry else None,
     )
 
 

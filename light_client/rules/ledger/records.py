@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
@@ -85,6 +86,8 @@ class Meta:
     next_offer: int = 1
     next_grant: int = 0
     """Next number a batch of grants must carry."""
+    next_report: int
+    """First interval whose deliveries are not reported yet."""
     granted: Amounts
     """Everything that ever came in."""
     deposited: Amounts
@@ -95,7 +98,7 @@ class Meta:
     def to_wire(self) -> tuple[Any, ...]:
         """Canonical form."""
         gate = () if self.gate_offer is None else (self.gate_offer,)
-        counters = (self.next_interval, gate, self.next_offer, self.next_grant)
+        counters = (self.next_interval, gate, self.next_offer, self.next_grant, self.next_report)
         return (
             *counters,
             self.granted.to_wire(),
@@ -119,23 +122,50 @@ class Candidate:
         return (self.plan.to_wire(), certificate)
 
 
+class RecordKind(StrEnum):
+    """The kinds of records; each names its record in the state tree together with the record's identity."""
+
+    ACCOUNT = "account"
+    OFFER = "offer"
+    DELIVERY = "delivery"
+    META = "meta"
+    CANDIDATE = "candidate"
+    COMMITTEE = "committee"
+    REGISTRY = "registry"
+    ACCOUNTABILITY = "accountability"
+
+
+class Record(NamedTuple):
+    """A record of the state as it is stored and sent; its place in the tree follows from kind and identity."""
+
+    kind: RecordKind
+    identity: bytes
+    """Address, number of an offer, or public key; no bytes for what there is one of."""
+    value: bytes
+    """Canonical bytes."""
+
+    def key(self) -> bytes:
+        """Key of the record in the state tree."""
+        return state_key(self.kind, self.identity)
+
+
 MAX_RECORD_BYTES = 16 << 10
 """Longest account or open offer, bytes."""
 
 
 def account_key(address: Address) -> bytes:
     """Key of an account in the state tree."""
-    return state_key("account", address)
+    return state_key(RecordKind.ACCOUNT, address)
 
 
 def offer_key(offer_id: int) -> bytes:
     """Key of an open offer in the state tree."""
-    return state_key("offer", offer_id.to_bytes(8, "big"))
+    return state_key(RecordKind.OFFER, offer_identity(offer_id))
 
 
-META_KEY = state_key("meta", b"")
-CANDIDATE_KEY = state_key("candidate", b"")
-ACCOUNTABILITY_KEY = state_key("accountability", b"")
+def offer_identity(offer_id: int) -> bytes:
+    """Identity of an open offer's record."""
+    return offer_id.to_bytes(8, "big")
 
 
 def encode_account(account: Account) -> bytes:

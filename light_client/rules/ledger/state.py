@@ -11,19 +11,19 @@ from collections.abc import Iterator
 from light_client.rules.encoding import encode
 from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.accountability import Accountability
+from light_client.rules.ledger.delivery import DeliveryRecord, encode_delivery
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import (
-    ACCOUNTABILITY_KEY,
-    CANDIDATE_KEY,
-    META_KEY,
     Account,
     Amounts,
     Candidate,
     Meta,
+    Record,
+    RecordKind,
     account_key,
     encode_account,
     encode_offer,
-    offer_key,
+    offer_identity,
 )
 from light_client.rules.market.clearing import empty_plan
 from light_client.rules.market.offer import OpenOffer
@@ -33,6 +33,7 @@ from light_client.rules.statetree import (
     StateProof,
     prove,
     root_of,
+    state_key,
     update,
     value_hash_of,
 )
@@ -40,7 +41,7 @@ from light_client.rules.units import HASH_BYTES, Address, OfferId, Side
 
 
 class LedgerState:
-    """Accounts, open offers, counters, the candidate plan and who was convicted, with their authenticated map."""
+    """Accounts, open offers, counters, candidate plan, who signs, who was convicted; and their authenticated map."""
 
     def __init__(self, genesis: Genesis) -> None:
         self.genesis = genesis
@@ -48,21 +49,41 @@ class LedgerState:
         self.grid = genesis.grid
         self.accounts: dict[Address, Account] = {}
         self.offers: dict[OfferId, OpenOffer] = {}
-        self.meta = Meta(next_interval=genesis.first_interval, granted=Amounts(), deposited=Amounts())
+        self.deliveries: dict[bytes, DeliveryRecord] = {}
+        """Public key of a registered miner -> what was reported of it."""
+        self.meta = Meta(
+            next_interval=genesis.first_interval,
+            next_report=genesis.first_interval,
+            granted=Amounts(),
+            deposited=Amounts(),
+        )
         self.candidate = Candidate(plan=empty_plan(genesis.first_interval), certificate=None)
+        self.committee = genesis.committee
+        """Signs the next block."""
+        self.registry = genesis.registry
         self.accountability = Accountability()
         self.height = 0
         """Height of the block after which this is the state; 0 before the first."""
         self.head = bytes(HASH_BYTES)
         """Hash of that block's header; 32 zero bytes before the first."""
         self.tree: Node = update(
-            None,
-            {
-                META_KEY: value_hash_of(encode(self.meta.to_wire())),
-                CANDIDATE_KEY: value_hash_of(encode(self.candidate.to_wire())),
-                ACCOUNTABILITY_KEY: value_hash_of(encode(self.accountability.to_wire())),
-            },
+            None, {record.key(): value_hash_of(record.value) for record in self.records()}
         )
+
+    def records(self) -> Iterator[Record]:
+        """All records, in no order."""
+        for address, account in self.accounts.items():
+            yield Record(RecordKind.ACCOUNT, address, encode_account(account))
+        for offer_id, offer in self.offers.items():
+            yield Record(RecordKind.OFFER, offer_identity(offer_id), encode_offer(offer))
+        for public_key, delivery in self.deliveries.items():
+            yield Record(RecordKind.DELIVERY, public_key, encode_delivery(delivery))
+        yield Record(RecordKind.META, b"", encode(self.meta.to_wire()))
+        yield Record(RecordKind.CANDIDATE, b"", encode(self.candidate.to_wire()))
+        yield Record(RecordKind.COMMITTEE, b"", encode(self.committee.to_wire()))
+        yield Record(RecordKind.ACCOUNTABILITY, b"", encode(self.accountability.to_wire()))
+        if self.registry is not None:
+            yield Record(RecordKind.REGISTRY, b"", encode(self.registry.to_wire()))
 
     def root(self) -> bytes:
         """Root of the authenticated map, 32 bytes."""
@@ -86,7 +107,8 @@ class LedgerState:
         Raises:
             LocalError: the draft is of another state, or of this one before it last changed, or was never sealed.
         """
-        if draft.base is not self or draft.base_tree is not self.tree or draft.tree is None:
+        newest = draft.base is self and draft.base_tree is self.tree and draft.height == self.height + 1
+        if not newest or draft.tree is None:
             raise LocalError("only a sealed draft of this very state can be adopted")
         self.accounts.update(draft.accounts)
         for offer_id, offer in draft.offers.items():
@@ -94,8 +116,15 @@ class LedgerState:
                 self.offers.pop(offer_id, None)
             else:
                 self.offers[offer_id] = offer
+        for key, record in draft.deliveries.items():
+            if record is None:
+                self.deliveries.pop(key, None)
+            else:
+                self.deliveries[key] = record
         self.meta = draft.meta
         self.candidate = draft.candidate
+        self.committee = draft.committee
+        self.registry = draft.registry
         self.accountability = draft.accountability
         self.tree = draft.tree[0]
         self.height, self.head = draft.height, header_hash
@@ -110,14 +139,19 @@ class Draft:
         self.genesis = base.genesis
         self.accounts: dict[Address, Account] = {}
         self.offers: dict[OfferId, OpenOffer | None] = {}
+        self.deliveries: dict[bytes, DeliveryRecord | None] = {}
         self.meta = base.meta
         self.candidate = base.candidate
+        self.committee = base.committee
+        self.registry = base.registry
         self.accountability = base.accountability
         self.height = base.height + 1
         """Height of the block in the making."""
         self.time_ms = 0
         """Time of the block in the making, UTC ms; set where a block begins (``execution.close_gate``)."""
         self.tree: tuple[Node] | None = None
+        self.changed: dict[bytes, Record | None] = {}
+        """Once sealed: key in the tree -> the record as it is now, None for one that ended."""
         self._closed: Problem | None = None
 
     def account(self, address: Address) -> Account | None:
@@ -145,6 +179,11 @@ class Draft:
         """An open offer as it stands in this draft."""
         offer = self.offers.get(offer_id)
         return offer if offer is not None else self.base.offers[offer_id]
+
+    def delivery(self, public_key: bytes) -> DeliveryRecord:
+        """What was reported of a registered miner, as it stands in this draft."""
+        known = self.deliveries if public_key in self.deliveries else self.base.deliveries
+        return known.get(public_key) or DeliveryRecord()
 
     def is_convicted(self, public_key: bytes) -> bool:
         """Whether evidence keeps a candidate out of the committee that is elected now."""
@@ -179,20 +218,37 @@ class Draft:
     def seal(self) -> bytes:
         """Compute the root after the draft's changes; the draft is not changed afterwards."""
         check_block_conserves(self)
-        changes: dict[bytes, bytes | None] = {
-            account_key(address): value_hash_of(encode_account(account))
-            for address, account in self.accounts.items()
+        self.changed = {
+            state_key(kind, identity): (None if value is None else Record(kind, identity, value))
+            for kind, identity, value in self._changes()
         }
-        for offer_id, offer in self.offers.items():
-            changes[offer_key(offer_id)] = None if offer is None else value_hash_of(encode_offer(offer))
-        if self.meta != self.base.meta:
-            changes[META_KEY] = value_hash_of(encode(self.meta.to_wire()))
-        if self.candidate is not self.base.candidate:
-            changes[CANDIDATE_KEY] = value_hash_of(encode(self.candidate.to_wire()))
-        if self.accountability is not self.base.accountability:
-            changes[ACCOUNTABILITY_KEY] = value_hash_of(encode(self.accountability.to_wire()))
+        changes = {
+            key: None if record is None else value_hash_of(record.value)
+            for key, record in self.changed.items()
+        }
         self.tree = (update(self.base.tree, changes),)
         return root_of(self.tree[0])
+
+    def _changes(self) -> Iterator[tuple[RecordKind, bytes, bytes | None]]:
+        """Kind, identity and new bytes of the records that this draft changes; None for one that ends."""
+        base = self.base
+        for address, account in self.accounts.items():
+            yield RecordKind.ACCOUNT, address, encode_account(account)
+        for offer_id, offer in self.offers.items():
+            value = None if offer is None else encode_offer(offer)
+            yield RecordKind.OFFER, offer_identity(offer_id), value
+        for public_key, delivery in self.deliveries.items():
+            yield RecordKind.DELIVERY, public_key, None if delivery is None else encode_delivery(delivery)
+        if self.meta != base.meta:
+            yield RecordKind.META, b"", encode(self.meta.to_wire())
+        if self.candidate is not base.candidate:
+            yield RecordKind.CANDIDATE, b"", encode(self.candidate.to_wire())
+        if self.committee is not base.committee:
+            yield RecordKind.COMMITTEE, b"", encode(self.committee.to_wire())
+        if self.accountability is not base.accountability:
+            yield RecordKind.ACCOUNTABILITY, b"", encode(self.accountability.to_wire())
+        if self.registry is not None and self.registry is not base.registry:
+            yield RecordKind.REGISTRY, b"", encode(self.registry.to_wire())
 
 
 def held(account: Account) -> Amounts:

@@ -15,9 +15,11 @@ from light_client.rules.crypto import address_of, public_key_of, sign, tagged_ha
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
+from light_client.rules.ledger.delivery import ReportDelivery, report_from_fields
 from light_client.rules.ledger.evidence import Evidence, evidence_from_wire
+from light_client.rules.ledger.offer_fields import offer_from_fields, offer_to_fields
+from light_client.rules.ledger.registry import ChangeRegistry, change_from_fields
 from light_client.rules.market.clearing import Solution, solution_from_wire
-from light_client.rules.market.intervals import Ranges
 from light_client.rules.market.offer import Offer
 from light_client.rules.units import (
     ADDRESS_BYTES,
@@ -29,7 +31,6 @@ from light_client.rules.units import (
     SIGNATURE_BYTES,
     Address,
     FeederId,
-    Side,
 )
 
 MAX_GRANTS = 1_024
@@ -46,7 +47,9 @@ class Kind(IntEnum):
     POST_OFFER = 2
     SUBMIT_SOLUTION = 3
     DEPOSIT_ASSETS = 4
+    REPORT_DELIVERY = 5
     EVIDENCE = 6
+    CHANGE_REGISTRY = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +153,20 @@ class SubmitEvidence:
 
     evidence: Evidence
 
+    def to_fields(self) -> tuple[Any, ...]:
+        """Fields after the kind."""
+        return (self.evidence.to_wire(),)
 
-Transaction = GrantAssets | PostOffer | SubmitSolution | DepositAssets | SubmitEvidence
+
+Transaction = (
+    GrantAssets
+    | PostOffer
+    | SubmitSolution
+    | DepositAssets
+    | ReportDelivery
+    | SubmitEvidence
+    | ChangeRegistry
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,48 +230,14 @@ def _grant_from_fields(fields: tuple[Any, ...]) -> GrantAssets:
     return GrantAssets(sequence=sequence, assets=tuple(asset_from_wire(row) for row in rows))
 
 
-def _offer_to_fields(tx: PostOffer) -> tuple[Any, ...]:
-    offer = tx.offer
-    ranges = tuple(value for first, last in offer.ranges for value in (first, last - first))
-    return (
-        int(Kind.POST_OFFER),
-        tx.sequence,
-        int(offer.side),
-        offer.feeder,
-        offer.energy_j,
-        offer.price_uc_per_kwh,
-        ranges,
-    )
-
-
-def _offer_from_fields(fields: tuple[Any, ...], address: Address) -> PostOffer:
-    _, sequence, side, feeder, energy_j, price, flat = fields
-    if type(side) is not int or side not in (0, 1):
-        raise RuleViolation("MKT-03", "side of an offer", got=side, expected="0 or 1")
-    if type(flat) is not tuple or len(flat) % 2 or any(type(value) is not int for value in flat):
-        expected = "pairs of whole numbers"
-        raise RuleViolation("MKT-04", "interval ranges of an offer", got=flat, expected=expected)
-    if len(flat) == 2:  # the usual offer: half the time of the general form
-        ranges: Ranges = ((flat[0], flat[0] + flat[1]),)
-    else:
-        ranges = tuple([(first, first + length) for first, length in zip(flat[::2], flat[1::2], strict=True)])
-    offer = Offer(
-        side=Side.BUY if side else Side.SELL,
-        feeder=feeder,
-        energy_j=energy_j,
-        ranges=ranges,
-        price_uc_per_kwh=price,
-        address=address,
-    )
-    return PostOffer(sequence=sequence, offer=offer)
-
-
 _FIELDS: dict[int, int] = {
     Kind.GRANT_ASSETS: 3,
     Kind.POST_OFFER: 7,
     Kind.SUBMIT_SOLUTION: 2,
     Kind.DEPOSIT_ASSETS: 2,
+    Kind.REPORT_DELIVERY: 4,
     Kind.EVIDENCE: 2,
+    Kind.CHANGE_REGISTRY: 4,
 }
 """Kind -> number of fields before key and signature, the kind included."""
 
@@ -267,13 +248,21 @@ def fields_of(transaction: Transaction) -> tuple[Any, ...]:
         case GrantAssets():
             return _grant_to_fields(transaction)
         case PostOffer():
-            return _offer_to_fields(transaction)
+            return (int(Kind.POST_OFFER), transaction.sequence, *offer_to_fields(transaction.offer))
         case SubmitSolution():
             return (int(Kind.SUBMIT_SOLUTION), transaction.solution.to_wire())
-        case SubmitEvidence():
-            return (int(Kind.EVIDENCE), transaction.evidence.to_wire())
-        case _:
+        case DepositAssets():
             return (int(Kind.DEPOSIT_ASSETS), transaction.sequence)
+        case _:
+            return (int(_GOVERNING[type(transaction)]), *transaction.to_fields())
+
+
+_GOVERNING: dict[type, Kind] = {
+    ReportDelivery: Kind.REPORT_DELIVERY,
+    SubmitEvidence: Kind.EVIDENCE,
+    ChangeRegistry: Kind.CHANGE_REGISTRY,
+}
+"""Kinds that concern the miners; they write their own fields."""
 
 
 def signing_message(chain_id: bytes, signed_part: bytes) -> bytes:
@@ -334,17 +323,20 @@ class ReadTransaction(Protocol):
 
 
 def _transaction_of(fields: tuple[Any, ...], public_key: bytes) -> Transaction:
-    match fields[0]:
-        case Kind.GRANT_ASSETS:
-            return _grant_from_fields(fields)
-        case Kind.POST_OFFER:
-            return _offer_from_fields(fields, Address(address_of(public_key)))
-        case Kind.SUBMIT_SOLUTION:
-            return SubmitSolution(solution=solution_from_wire(fields[1]))
-        case Kind.EVIDENCE:
-            return SubmitEvidence(evidence=evidence_from_wire(fields[1]))
-        case _:
-            return DepositAssets(sequence=fields[1])
+    if fields[0] == Kind.POST_OFFER:  # nearly all of them
+        offer = offer_from_fields(fields[2:], Address(address_of(public_key)))
+        return PostOffer(sequence=fields[1], offer=offer)
+    return _READERS[fields[0]](fields)
+
+
+_READERS: dict[int, Callable[[tuple[Any, ...]], Transaction]] = {
+    Kind.GRANT_ASSETS: _grant_from_fields,
+    Kind.SUBMIT_SOLUTION: lambda fields: SubmitSolution(solution=solution_from_wire(fields[1])),
+    Kind.DEPOSIT_ASSETS: lambda fields: DepositAssets(sequence=fields[1]),
+    Kind.REPORT_DELIVERY: lambda fields: report_from_fields(fields[1:]),
+    Kind.EVIDENCE: lambda fields: SubmitEvidence(evidence=evidence_from_wire(fields[1])),
+    Kind.CHANGE_REGISTRY: lambda fields: change_from_fields(fields[1:]),
+}
 
 
 def kind_of(raw: bytes) -> int:

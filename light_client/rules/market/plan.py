@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,23 +154,16 @@ def _entries(flat: Any, base: int) -> Entries:
     return tuple(entries)
 
 
-def _pairs(flat: Any) -> Iterator[tuple[int, int]]:
-    numbers = _whole_numbers(flat)
-    if not numbers or len(numbers) % 2:
+def _pairs(flat: Any) -> Iterable[tuple[int, int]]:
+    """Pairs of whole numbers out of a flat list. Plain loops: a solution holds thousands of lists of one pair."""
+    if type(flat) is not tuple or not flat or len(flat) % 2:
         raise RuleViolation("MKT-10", "pairs of whole numbers in a plan", got=flat, expected="pairs")
-    return zip(numbers[::2], numbers[1::2], strict=True)
+    for value in flat:
+        if type(value) is not int or not -MAX_WIRE_NUMBER <= value <= MAX_WIRE_NUMBER:
+            expected = f"at most {MAX_WIRE_NUMBER}"
+            raise RuleViolation("MKT-10", "whole numbers of a plan", got=flat, expected=expected)
+    return (flat,) if len(flat) == 2 else zip(flat[::2], flat[1::2], strict=True)
 
 
 def _is_number(value: Any) -> bool:
     return type(value) is int and 0 <= value <= MAX_WIRE_NUMBER
-
-
-def _whole_numbers(values: Any) -> tuple[int, ...]:
-    if type(values) is tuple:
-        for value in values:  # a plain loop: solutions hold thousands of short lists
-            if type(value) is not int or not -MAX_WIRE_NUMBER <= value <= MAX_WIRE_NUMBER:
-                break
-        else:
-            return values
-    expected = f"at most {MAX_WIRE_NUMBER}"
-    raise RuleViolation("MKT-10", "whole numbers of a plan", got=values, expected=expected)

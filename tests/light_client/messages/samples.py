@@ -7,6 +7,13 @@ from typing import TypeVar
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from light_client.messages.anchors import (
+    CheckpointMessage,
+    ForkMessage,
+    GetCheckpoint,
+    GetHistory,
+    HistoryMessage,
+)
 from light_client.messages.chain import (
     Announce,
     Blocks,
@@ -30,10 +37,11 @@ from light_client.messages.proofs import (
 )
 from light_client.messages.registry import WithdrawEntry, WithdrawReply, WithdrawRequest
 from light_client.messages.submission import SubmitTx, TxResult
+from light_client.rules.holdings import TradeProof
 from light_client.rules.ledger.block import Clearing, Header
-from light_client.rules.ledger.committee import QuorumCertificate, VoteKind
+from light_client.rules.ledger.committee import Committee, Member, QuorumCertificate, VoteKind
 from light_client.rules.ledger.events import Cleared
-from light_client.rules.light import TradeProof, Update
+from light_client.rules.light import Update
 from light_client.rules.market.clearing import Trade
 from light_client.rules.statetree import StateProof
 from light_client.rules.units import LOT_J, MAX_INTERVAL, Address
@@ -92,7 +100,17 @@ SAMPLES: tuple[Message, ...] = (
     GetBlocks(from_height=1, limit=64),
     Blocks(blocks=(BLOCK,)),
     GetUpdate(trusted_height=3),
-    UpdateMessage(update=Update(header=HEADER, certificate=CERTIFICATE, history_proof=(fill(19), fill(20)))),
+    UpdateMessage(
+        updates=(
+            Update(
+                header=HEADER,
+                certificate=CERTIFICATE,
+                history_proof=(fill(19), fill(20)),
+                next_committee=Committee(members=(Member(public_key=fill(2, 33)),)),
+            ),
+            Update(header=HEADER, certificate=CERTIFICATE),
+        )
+    ),
     Unavailable(request=8, height=0),
     SubmitTx(raw=b"\x83\x40\x40\x40"),
     TxResult(tx_id=fill(21), accepted=False, rule="LED-09", reason="sequence number of an address"),
@@ -116,6 +134,17 @@ SAMPLES: tuple[Message, ...] = (
         signature=fill(25, 64),
     ),
     WithdrawReply(request_id=12, accepted=True),
+    GetHistory(height=3, head_height=7),
+    HistoryMessage(
+        header=HEADER,
+        certificate=CERTIFICATE,
+        head_height=9,
+        inclusion=(fill(26), fill(27)),
+        consistency=(fill(28),),
+    ),
+    ForkMessage(fork=b"\x82\x80\x80"),
+    GetCheckpoint(above_height=7),
+    CheckpointMessage(checkpoint=b"\x84\x80\x80\x80\x80"),
 )
 
 T = TypeVar("T")
@@ -200,6 +229,9 @@ def up_to(strategy: SearchStrategy[T], count: int) -> SearchStrategy[tuple[T, ..
     return st.lists(strategy, max_size=count).map(tuple)
 
 
+committees = st.lists(st.binary(min_size=33, max_size=33), min_size=1, max_size=4, unique=True).map(
+    lambda keys: Committee(members=tuple(Member(public_key=key) for key in keys))
+)
 blocks = st.builds(CertifiedBlock, header=headers, certificate=certificates(), body=bodies)
 state_proofs = st.builds(StateProof, up_to(hashes, 4), st.none() | st.tuples(hashes, hashes))
 records = st.builds(ProvenRecord, record=st.none() | bodies, proof=state_proofs)
@@ -235,9 +267,18 @@ MESSAGES: dict[type[Message], SearchStrategy[Message]] = {
     GetUpdate: st.builds(GetUpdate, trusted_height=whole),
     UpdateMessage: st.builds(
         UpdateMessage,
-        update=st.builds(Update, header=headers, certificate=certificates(), history_proof=up_to(hashes, 4)),
+        updates=up_to(
+            st.builds(
+                Update,
+                header=headers,
+                certificate=certificates(),
+                history_proof=up_to(hashes, 4),
+                next_committee=st.none() | committees,
+            ),
+            3,
+        ),
     ),
-    Unavailable: st.builds(Unavailable, request=st.integers(1, 23), height=whole),
+    Unavailable: st.builds(Unavailable, request=st.integers(1, 255), height=whole),
     SubmitTx: st.builds(SubmitTx, raw=bodies),
     TxResult: st.builds(TxResult, tx_id=hashes, accepted=st.booleans(), rule=short, reason=short),
     GetTrades: st.builds(GetTrades, interval=intervals, offers=offer_numbers),
@@ -261,4 +302,20 @@ MESSAGES: dict[type[Message], SearchStrategy[Message]] = {
         signature=signatures,
     ),
     WithdrawReply: st.builds(WithdrawReply, request_id=whole, accepted=st.booleans(), reason=short),
+    GetHistory: st.builds(
+        lambda height, further: GetHistory(height=height, head_height=height + further),
+        st.integers(1, 1 << 60),
+        st.integers(0, 1 << 60),
+    ),
+    HistoryMessage: st.builds(
+        HistoryMessage,
+        header=headers,
+        certificate=certificates(),
+        head_height=st.integers(1, 1 << 60),
+        inclusion=up_to(hashes, 4),
+        consistency=up_to(hashes, 4),
+    ),
+    ForkMessage: st.builds(ForkMessage, fork=bodies),
+    GetCheckpoint: st.builds(GetCheckpoint, above_height=whole),
+    CheckpointMessage: st.builds(CheckpointMessage, checkpoint=bodies),
 }

@@ -35,7 +35,7 @@ def test_every_type_of_the_table_is_tested() -> None:
     classes = [row.cls for row in TYPES.values()]
     assert list(MESSAGES) == classes
     assert [type(sample) for sample in SAMPLES] == classes
-    assert all(1 <= number <= 23 for number in TYPES)
+    assert all(1 <= number <= 255 for number in TYPES)
 
 
 @pytest.mark.parametrize("kind", MESSAGES, ids=lambda kind: kind.__name__)
@@ -115,7 +115,9 @@ def test_the_size_limit_of_a_type_comes_before_any_work() -> None:
     [
         (b"", "MSG-01"),
         (b"\x82", "MSG-01"),
-        (b"\x82\x17\x80", "MSG-01"),
+        (b"\x82\x00\x80", "MSG-01"),
+        (b"\x82\x18\xff\x80", "MSG-01"),
+        (b"\x82\x18\x08\x81\x01", "ENC-04"),
         (b"\x81\x08", "MSG-01"),
         (b"\x82\x08\x05", "MSG-03"),
         (b"\x82\x08\x82\x01\x02", "MSG-03"),

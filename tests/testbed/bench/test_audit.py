@@ -17,4 +17,4 @@ def test_a_day_out_of_two_blocks(priced: bool) -> None:
     assert timing.body_bytes > 100 * timing.offers, "every offer with key and signature"
     assert timing.solution_bytes > 500
     assert timing.audit_s > 0
-    assert timing.document()["met"] == (timing.audit_s <= 0.150)
+    assert timing.document()["audit_s"] == pytest.approx(timing.audit_s, abs=1e-6)

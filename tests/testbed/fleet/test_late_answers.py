@@ -38,4 +38,4 @@ def test_an_answer_from_before_an_offer_ended_is_not_held_against_the_server() -
     meters = _run(cast)
     orders = [order for meter in meters for order in meter.orders()]
     assert all(order.stage is Stage.DEPOSITED for order in orders), "every balance was proven and handed back"
-    assert {rule for meter in meters for rule in meter.client.checked.by_rule} == set()
+    assert {rule for meter in meters for rule in meter.checked.by_rule} == set()

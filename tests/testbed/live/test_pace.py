@@ -32,7 +32,7 @@ def test_no_patience_is_shorter_than_tens_of_real_milliseconds(speed: int) -> No
     paced = pace(speed, 900)
     miner, meter, solver = paced["miner_params"], paced["meter_params"], paced["solver_params"]
     assert min(miner.timeouts.propose_ms, miner.resend_ms, miner.sync_retry_ms) / speed >= 300
-    assert min(meter.follow.retry_ms, meter.resend_ms, solver.resend_ms) / speed >= 400
+    assert min(meter.client.follow.retry_ms, meter.resend_ms, solver.resend_ms) / speed >= 400
     assert miner.timeouts.vote_ms / speed >= 100
     assert miner.timeouts.longest_ms >= miner.timeouts.propose_ms
     assert paced["chain"].solve_deadline_ms / speed >= 500 * 3 / 4
@@ -44,7 +44,9 @@ def test_what_belongs_to_an_interval_stays_within_it(speed: int) -> None:
     assert paced["chain"].solve_deadline_ms < 900_000
     assert paced["miner_params"].batch_ms < 900_000
     assert paced["meter_params"].quiet_ms < 900_000
-    assert paced["meter_params"].follow.poll_ms < SUBSCRIPTION_MS, "a subscription is renewed before it ends"
+    assert paced["meter_params"].client.follow.poll_ms < SUBSCRIPTION_MS, (
+        "a subscription is renewed before it ends"
+    )
 
 
 def test_the_floors_are_needed() -> None:

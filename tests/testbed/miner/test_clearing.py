@@ -134,7 +134,10 @@ def test_an_early_solution_is_judged_when_the_gate_closes(bench: Bench) -> None:
     solutions = Solutions(bench.ledger, SignatureMemo())
     meta = bench.ledger.state.meta
     bench.ledger.state.meta = type(meta)(
-        next_interval=meta.next_interval, granted=meta.granted, deposited=meta.deposited
+        next_interval=meta.next_interval,
+        next_report=meta.next_report,
+        granted=meta.granted,
+        deposited=meta.deposited,
     )
     assert not solutions.submit(bench.solution)
     assert not solutions.submit(resigned(bench, 1, plan=idle_plan(bench)))

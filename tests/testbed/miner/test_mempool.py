@@ -43,7 +43,6 @@ def test_what_waits_is_executable_in_order() -> None:
     block, _ = make_block(
         ledger.state,
         genesis_tip(GENESIS),
-        GENESIS.committee,
         round_=0,
         time_ms=NOW_MS,
         solution=b"",
@@ -110,7 +109,6 @@ def test_a_new_block_takes_out_what_it_executed_and_what_it_made_invalid() -> No
     block, outcome = make_block(
         ledger.state,
         genesis_tip(GENESIS),
-        GENESIS.committee,
         round_=0,
         time_ms=NOW_MS,
         solution=b"",

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from light_client.messages.anchors import GetHistory, HistoryMessage
 from light_client.messages.chain import (
     Announce,
     Blocks,
@@ -19,8 +20,10 @@ from light_client.messages.chain import (
 )
 from light_client.messages.codec import Message, decode_message, encode_message
 from light_client.messages.proofs import AccountMessage, GetAccount, GetTrades, TradesMessage
+from light_client.rules.ancestry import header_is_an_ancestor, history_has_only_grown
 from light_client.rules.crypto import verify
 from light_client.rules.errors import RuleViolation
+from light_client.rules.holdings import verify_balance, verify_trade
 from light_client.rules.ledger.audit import MarketReplica
 from light_client.rules.ledger.block import Header, body_from_bytes
 from light_client.rules.ledger.committee import check_quorum
@@ -31,8 +34,6 @@ from light_client.rules.light import (
     LightParams,
     TrustedState,
     trust_genesis,
-    verify_balance,
-    verify_trade,
     verify_update,
 )
 from light_client.rules.statetree import verify_state
@@ -86,10 +87,10 @@ def head(world: Simulator) -> tuple[TrustedState, Header]:
     (answer,) = ask(world, GetUpdate(trusted_height=0))
     assert isinstance(answer, UpdateMessage)
     verdict, trusted = verify_update(
-        trust_genesis(GENESIS), answer.update, GENESIS, LightParams(), world.now_ms
+        trust_genesis(GENESIS), answer.updates[0], GENESIS, LightParams(), world.now_ms
     )
     assert verdict == Accepted()
-    return trusted, answer.update.header
+    return trusted, answer.updates[0].header
 
 
 def chain(world: Simulator) -> list[Header]:
@@ -110,9 +111,24 @@ def test_a_light_client_jumps_from_any_header_to_the_newest(world: Simulator) ->
         )
         (answer,) = ask(world, GetUpdate(trusted_height=header.height))
         assert isinstance(answer, UpdateMessage)
-        verdict, found = verify_update(trusted, answer.update, GENESIS, LightParams(), world.now_ms)
+        verdict, found = verify_update(trusted, answer.updates[0], GENESIS, LightParams(), world.now_ms)
         assert verdict == Accepted()
         assert found == newest
+
+
+def test_an_older_header_is_shown_to_precede_the_newest(world: Simulator) -> None:
+    _, newest = head(world)
+    for header in chain(world)[:-1]:
+        (answer,) = ask(world, GetHistory(height=header.height, head_height=newest.height))
+        assert isinstance(answer, HistoryMessage)
+        assert (answer.header, answer.head_height) == (header, newest.height)
+        header_is_an_ancestor(newest, header, answer.inclusion)
+        history_has_only_grown(newest, header, answer.consistency)
+    (alone,) = ask(world, GetHistory(height=newest.height, head_height=newest.height))
+    assert isinstance(alone, HistoryMessage)
+    assert (alone.header, alone.inclusion, alone.consistency) == (newest, (), ())
+    (none,) = ask(world, GetHistory(height=1, head_height=newest.height + 1))
+    assert isinstance(none, Unavailable)
 
 
 def test_every_interval_was_cleared_with_a_proof_and_a_replica_agrees(world: Simulator) -> None:

@@ -84,7 +84,7 @@ def test_meters_end_with_everything_handed_back_or_still_waiting_for_a_block() -
     stages = [order.stage for meter in day.meters for order in meter.orders()]
     assert stages.count(Stage.DEPOSITED) > len(stages) // 2
     assert not {Stage.PLANNED, Stage.POSTED} & set(stages), "nothing is left halfway"
-    assert sum(meter.balances for meter in day.meters) >= stages.count(Stage.DEPOSITED)
+    assert sum(meter.checked.balances for meter in day.meters) >= stages.count(Stage.DEPOSITED)
 
 
 def test_the_same_seed_gives_the_same_chain() -> None:
@@ -132,7 +132,7 @@ def test_a_meter_that_loses_power_takes_up_its_orders_again_and_offers_nothing_t
     at_ms = (cast.scenario.first_interval + 3) * 900_000 + 200_000
     day = run_day(cast, faults=Faults(crashes=(Crash(node=name, at_ms=at_ms, down_ms=1_500_000),)))
     (meter,) = [meter for meter in day.meters if meter.name == name]
-    assert meter.client.checked.rejected == 0
+    assert meter.checked.rejected == 0
     posted = [offer.address for offer in day.observed.record.offers.values()]
     assert len(posted) == len(set(posted)), "one address, one offer"
     assert any(order.stage is Stage.DEPOSITED for order in meter.orders())

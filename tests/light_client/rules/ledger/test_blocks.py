@@ -23,7 +23,7 @@ from light_client.rules.ledger.block import (
     trade_leaf,
     tx_root_of,
 )
-from light_client.rules.ledger.chain import genesis_tip, judge_block, time_is_not_ahead
+from light_client.rules.ledger.chain import genesis_tip, header_links, judge_block, time_is_not_ahead
 from light_client.rules.ledger.committee import Committee, Member
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.genesis import ChainParams
@@ -88,7 +88,7 @@ HEADER_MUTATIONS: list[tuple[str, str, object]] = [
     ("state_root", "LED-36", OTHER_HASH),
     ("solution_root", "LED-36", OTHER_HASH),
     ("committee_hash", "LED-34", OTHER_HASH),
-    ("next_committee_hash", "LED-34", OTHER_HASH),
+    ("next_committee_hash", "CNS-28", OTHER_HASH),
     ("clearing", "LED-21", NO_CLEARING),
     ("clearing", "LED-21", Clearing(how=Cleared.VACUOUS, interval=FIRST, traded_j=0, gap_j=0)),
     ("clearing", "LED-21", Clearing(how=Cleared.KEPT, interval=FIRST, traded_j=KWH, gap_j=0)),
@@ -184,14 +184,16 @@ def test_the_first_block_follows_the_genesis(change: dict[str, object]) -> None:
 def test_a_block_of_another_committee_is_refused(waiting: Chain, block: Block) -> None:
     member = waiting.genesis.committee.members[0]
     smaller = Committee(members=(Member(public_key=member.public_key),))
+    forged = replace(block, header=replace(block.header, committee_hash=smaller.hash()))
+    assert rule_of(waiting, forged) == "LED-34"
     with pytest.raises(RuleViolation) as broken:
-        judge_block(waiting.state, waiting.tip, smaller, block, verify)
+        header_links(waiting.tip, block.header, waiting.chain_id, smaller)
     assert broken.value.rule == "LED-34"
 
 
 def test_a_block_follows_one_tip_only(waiting: Chain, block: Block) -> None:
     with pytest.raises(RuleViolation) as broken:
-        judge_block(waiting.state, genesis_tip(waiting.genesis), waiting.genesis.committee, block, verify)
+        judge_block(waiting.state, genesis_tip(waiting.genesis), block, verify)
     assert broken.value.rule == "LED-34"
 
 

@@ -295,7 +295,6 @@ def honest_proposals(chain: Chain, rng: Random) -> list[Block]:
         make_block(
             chain.state,
             chain.tip,
-            chain.genesis.committee,
             round_=0,
             time_ms=time_ms,
             solution=solution,

@@ -13,6 +13,7 @@ from light_client.rules.ledger.genesis import ChainParams, Genesis, genesis_from
 from light_client.rules.market.grid import Feeder
 from light_client.rules.market.params import OBJECTIVE_ORDERS, MarketParams
 from light_client.rules.units import MAX_INTERVAL, FeederId
+from tests.epoch_kit import PARAMS, registry
 from tests.ledger_kit import FIRST, INTERVAL_MS, genesis
 
 START = genesis()
@@ -23,7 +24,10 @@ UNIFORM = replace(
 WIRE = START.to_wire()
 
 
-@pytest.mark.parametrize("start", [START, UNIFORM])
+ELECTING = replace(START, epochs=PARAMS, registry=registry())
+
+
+@pytest.mark.parametrize("start", [START, UNIFORM, ELECTING])
 def test_a_genesis_reads_back_from_its_bytes(start: Genesis) -> None:
     read = genesis_from_wire(decode(encode(start.to_wire()), max_bytes=1 << 16))
     assert read == start
@@ -42,6 +46,9 @@ def test_a_genesis_reads_back_from_its_bytes(start: Genesis) -> None:
         replace(START, feeders=START.feeders[:2]),
         replace(START, dso_key=START.committee.members[0].public_key),
         replace(START, committee=Committee(members=START.committee.members[:3])),
+        replace(START, epochs=PARAMS),
+        ELECTING,
+        replace(ELECTING, registry=registry(threshold=1)),
         *(
             replace(START, chain=ChainParams(**{name: getattr(ChainParams(), name) + 1}))
             for name in ChainParams.__slots__
@@ -127,6 +134,8 @@ def spoiled(at: int, value: object) -> tuple[object, ...]:
         spoiled(5, ((1, 2, 3),)),
         spoiled(8, CHAIN_WIRE[:4]),
         spoiled(8, 0),
+        spoiled(10, 0),
+        spoiled(10, (registry().to_wire(),) * 2),
     ],
 )
 def test_a_genesis_has_one_shape(wire: object) -> None:
@@ -142,6 +151,8 @@ def test_a_genesis_has_one_shape(wire: object) -> None:
         ("MKT-01", spoiled(4, (*MARKET_WIRE[:5], (1, 0), 0))),
         ("MKT-02", spoiled(5, ((1, b"", ()),))),
         ("CNS-01", spoiled(7, ())),
+        ("CNS-20", spoiled(9, ())),
+        ("CNS-21", spoiled(10, ((),))),
     ],
 )
 def test_parts_of_a_genesis_are_held_to_their_own_rules(rule: str, wire: object) -> None:

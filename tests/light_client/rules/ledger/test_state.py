@@ -8,36 +8,16 @@ from dataclasses import replace
 import pytest
 
 from light_client.rules.crypto import verify
-from light_client.rules.encoding import encode
 from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.execution import execute
-from light_client.rules.ledger.records import (
-    ACCOUNTABILITY_KEY,
-    CANDIDATE_KEY,
-    META_KEY,
-    Amounts,
-    account_key,
-    encode_account,
-    encode_offer,
-    offer_key,
-)
+from light_client.rules.ledger.records import Amounts, RecordKind, account_key, encode_account
 from light_client.rules.ledger.state import Draft, LedgerState, check_state_conserves
 from light_client.rules.statetree import update, value_hash_of, verify_state
 from light_client.rules.units import OfferId
-from tests.ledger_kit import FIRST, KWH, Chain, Person, genesis, sell_everything, seller_and_buyer
+from tests.epoch_kit import CANDIDATES, epoch_chain, report
+from tests.ledger_kit import FIRST, KWH, Chain, Person, genesis, records_of, sell_everything, seller_and_buyer
 from tests.oracles import naive_statetree
-
-
-def records_of(state: LedgerState) -> dict[bytes, bytes]:
-    """Everything that the state's root must cover: key -> canonical bytes."""
-    records = {account_key(address): encode_account(account) for address, account in state.accounts.items()}
-    records |= {offer_key(number): encode_offer(offer) for number, offer in state.offers.items()}
-    return records | {
-        META_KEY: encode(state.meta.to_wire()),
-        CANDIDATE_KEY: encode(state.candidate.to_wire()),
-        ACCOUNTABILITY_KEY: encode(state.accountability.to_wire()),
-    }
 
 
 def test_the_root_covers_every_record_after_every_block() -> None:
@@ -52,6 +32,15 @@ def test_the_root_covers_every_record_after_every_block() -> None:
     chain.add(at_ms=chain.deadline(FIRST + 1))
     chain.add(chain.deposit(seller), chain.deposit(buyer))
     assert naive_statetree.root(records_of(chain.state)) == chain.state.root()
+
+
+def test_the_records_of_a_state_are_what_its_root_covers() -> None:
+    chain = epoch_chain()
+    seller_and_buyer(chain, intervals=(FIRST, FIRST + 5))
+    chain.add(report(chain, {CANDIDATES[0]: (3, 2)}), at_ms=chain.gate(FIRST + 1))
+    listed = {record.key(): record.value for record in chain.state.records()}
+    assert listed == records_of(chain.state)
+    assert {record.kind for record in chain.state.records()} == set(RecordKind)
 
 
 def test_an_account_is_proven_present_or_absent() -> None:

@@ -1,0 +1,73 @@
+"""One round with one slave on an open port that nobody else uses: for scanning, checking and trying out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from meter_io.bus.dialogue import Ask, Dialogue, Said
+from meter_io.bus.driver import monotonic_ms
+from meter_io.errors import GarbledReply, NoReply
+from meter_io.ports.port import Port
+
+_PAUSE_S: Final = 0.005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """How a single round is carried out.
+
+    Attributes:
+        port: open.
+        character_us: one character on the line; 0 behind TCP.
+        clock_ms: monotonic.
+    """
+
+    port: Port
+    character_us: int
+    clock_ms: Callable[[], int] = monotonic_ms
+
+    def converse(self, dialogue: Dialogue, *, reply_ms: int, repeat: bool = True) -> Said:
+        """Carry out a round.
+
+        Args:
+            dialogue: fresh.
+            reply_ms: longest wait for the beginning of each answer.
+            repeat: whether a garbled answer is asked for once more.
+
+        Raises:
+            MeterError: the round failed.
+        """
+        ask = dialogue.begin()
+        repeated = not repeat
+        while True:
+            try:
+                step = self._question(dialogue, ask, reply_ms)
+            except GarbledReply:
+                if repeated:
+                    raise
+                repeated, ask = True, dialogue.again()
+                self._until_silent()
+                continue
+            if isinstance(step, Said):
+                return step
+            ask = step
+
+    def _question(self, dialogue: Dialogue, ask: Ask, reply_ms: int) -> Ask | Said:
+        self.port.send(ask.data)
+        line_ms = (len(ask.data) + ask.reply_size) * self.character_us // 1000
+        end_ms = self.clock_ms() + reply_ms + line_ms
+        while (left_ms := end_ms - self.clock_ms()) > 0:
+            data = self.port.receive(left_ms / 1000)
+            step = dialogue.receive(data) if data else None
+            if step is not None:
+                return step
+        error = dialogue.expired()
+        if not isinstance(error, NoReply):
+            self._until_silent()
+        raise error
+
+    def _until_silent(self) -> None:
+        """Let the rest of something unreadable pass, at most half a second of it."""
+        end_ms = self.clock_ms() + 500
+        while self.clock_ms() < end_ms and self.port.receive(_PAUSE_S + self.character_us * 4 / 1e6):
+            continue

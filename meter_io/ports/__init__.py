@@ -1,0 +1,1 @@
+"""Serial lines and sockets: the only I/O of this package."""
