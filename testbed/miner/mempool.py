@@ -74,6 +74,10 @@ class Mempool:
         """Whether the transaction waits here, or was executed not long ago."""
         return tx_id in self._ready or tx_id in self._parked or tx_id in self._done
 
+    def waits(self, tx_id: bytes) -> bool:
+        """Whether the transaction waits here for a block."""
+        return tx_id in self._ready or tx_id in self._parked
+
     def admit(self, signed: SignedTransaction, tx_id: bytes, now_ms: int) -> None:
         """Take a transaction in that is not known yet.
 

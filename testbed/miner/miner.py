@@ -42,6 +42,7 @@ from testbed.miner.ledger import Ledger
 from testbed.miner.memo import SignatureMemo
 from testbed.miner.mempool import Mempool, tx_id_of
 from testbed.miner.params import MinerParams
+from testbed.miner.receipts import Receipts
 from testbed.miner.schedule import next_block_ms
 from testbed.miner.seat import Seat, check_proposal, check_vote
 from testbed.miner.serving import Server
@@ -99,6 +100,7 @@ class Miner:
             timeouts=self._params.timeouts,
         )
         self._witness = Witness(self.ledger, self._seat, storage)
+        self._receipts = Receipts(storage)
         self._consensus = Consensus(self._seat, self, VoteLog(self.ledger.height + 1).load(storage))
         self._early: dict[tuple[int, int], Proposal | Vote] = {}
         self._effects: list[Effect] = []
@@ -118,7 +120,7 @@ class Miner:
                 self._effects.append(Report(name="started", value=self.ledger.height))
                 self._emit(self._consensus.resume(now_ms), now_ms)
                 self._to_miners(self._consensus.status())
-                self._hand_in_evidence(now_ms)
+                self._hand_in_kept(now_ms)
                 self._set_timer("heartbeat", now_ms + self._params.heartbeat_ms)
         self._work(now_ms)
         effects, self._effects = self._effects, []
@@ -194,10 +196,12 @@ class Miner:
             self._send(peer, TxResult.refused(tx_id, broken))
             return
         if outside:
+            if self._pool.waits(tx_id):
+                self._effects.extend(self._receipts.keep(tx_id, raw))
             self._send(peer, TxResult(tx_id=tx_id, accepted=True))
-            if fresh:
-                self._to_miners(SubmitTx(raw=raw))
         if fresh:
+            if outside:
+                self._to_miners(SubmitTx(raw=raw))
             self._gossip_later(now_ms)
 
     def _admit(self, raw: bytes, tx_id: bytes, now_ms: int) -> None:
@@ -291,8 +295,8 @@ class Miner:
         body = body_from_bytes(block.body, self.ledger.genesis.chain)
         dropped = self._pool.renew([tx_id_of(raw) for raw in body.transactions], now_ms)
         self._effects.extend(Report(name="dropped", value=signed.tx_id()) for signed in dropped)
-        self._effects.extend(self._witness.renew())
-        self._hand_in_evidence(now_ms)
+        self._effects += [*self._witness.renew(), *self._receipts.settle(self._pool)]
+        self._hand_in_kept(now_ms)
         for _, broken in self._solutions.renew():
             self._effects.append(Report(name="early solution", value=None if broken is None else str(broken)))
         self._consensus = Consensus(self._seat, self, VoteLog(self.ledger.height + 1))
@@ -308,17 +312,17 @@ class Miner:
             kept = self._witness.report(evidence)
             if kept is not None:
                 self._effects += [kept, Report(name="evidence", value=evidence)]
-                self._hand_in_evidence(now_ms)
+                self._hand_in_kept(now_ms)
 
-    def _hand_in_evidence(self, now_ms: int) -> None:
-        """Put evidence that waits for a conviction into the pool, and send it to the other miners."""
-        for tx_id, raw in self._witness.pending():
+    def _hand_in_kept(self, now_ms: int) -> None:
+        """Put what is on disk and in no block yet into the pool, and send it to the other miners."""
+        for tx_id, raw in (*self._witness.pending(), *self._receipts.owed()):
             if self._pool.knows(tx_id):
                 continue
             try:
                 self._admit(raw, tx_id, now_ms)
             except RuleViolation as early:
-                self._effects.append(Report(name="evidence-waits", value=early.rule))
+                self._effects.append(Report(name="kept-waits", value=early.rule))
                 continue
             self._to_miners(SubmitTx(raw=raw))
             self._gossip_later(now_ms)

@@ -146,7 +146,7 @@ def _slow_meters(simulator: Simulator, cast: Cast) -> None:
             simulator.set_link(other, name, METER_LINK)
 
 
-_QUIET = {"solved", "tx-refused"}
+_QUIET = {"solved", "tx-refused", "tx-taken"}
 """Reports of ordinary work that nobody counts here."""
 
 
