@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from light_client.messages.chain import Blocks, CertifiedBlock
-from light_client.messages.codec import decode_message, encode_message
+from light_client.messages.chain import Blocks, UpdateMessage
+from light_client.messages.codec import Message, decode_message, encode_message
+from light_client.rules.ledger.block import Header
 from light_client.session.actor import Actor, Effect, Event, PeerName, Received
 from testbed.adversaries.disguise import Window
 
@@ -25,13 +26,22 @@ class Eclipse:
         if isinstance(event, Received) and self._window.holds(now_ms):
             if event.peer not in self._passes:
                 return []
-            message = decode_message(event.message)
-            if isinstance(message, Blocks):
-                faked = Blocks(blocks=tuple(map(_faked, message.blocks)))
-                event = Received(peer=event.peer, message=encode_message(faked))
+            event = Received(peer=event.peer, message=encode_message(_faked(decode_message(event.message))))
         return self.inner.handle(event, now_ms)
 
 
-def _faked(block: CertifiedBlock) -> CertifiedBlock:
-    """The block with another time, under the signatures of the true one."""
-    return replace(block, header=replace(block.header, time_ms=block.header.time_ms + 1))
+def _faked(message: Message) -> Message:
+    """A message whose headers have another time, under the signatures of the true ones."""
+    match message:
+        case Blocks(blocks=blocks):
+            return Blocks(blocks=tuple(replace(block, header=_later(block.header)) for block in blocks))
+        case UpdateMessage(updates=updates):
+            return UpdateMessage(
+                updates=tuple(replace(update, header=_later(update.header)) for update in updates)
+            )
+        case _:
+            return message
+
+
+def _later(header: Header) -> Header:
+    return replace(header, time_ms=header.time_ms + 1)

@@ -19,8 +19,7 @@ from light_client.messages.codec import Message, decode_message, encode_message
 from light_client.messages.consensus import Proposal, RoundStatus, Vote
 from light_client.messages.submission import SubmitTx, TxResult
 from light_client.rules.errors import LocalError, RuleViolation
-from light_client.rules.ledger.block import Header, body_from_bytes
-from light_client.rules.ledger.chain import time_is_not_ahead
+from light_client.rules.ledger.block import body_from_bytes
 from light_client.rules.ledger.evidence import Evidence
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import SubmitSolution, decode_transaction
@@ -36,6 +35,7 @@ from light_client.session.actor import (
     Storage,
     TimerFired,
 )
+from testbed.miner.agenda import Agenda
 from testbed.miner.clearing import Solutions
 from testbed.miner.consensus import Broadcast, Consensus, Decided, Output, Step
 from testbed.miner.ledger import Ledger
@@ -46,12 +46,14 @@ from testbed.miner.receipts import Receipts
 from testbed.miner.schedule import next_block_ms
 from testbed.miner.seat import Seat, check_proposal, check_vote
 from testbed.miner.serving import Server
-from testbed.miner.wal import SeenBlock, VoteLog
+from testbed.miner.wal import VoteLog
 from testbed.miner.witness import Witness
 
 _CONSENSUS = "consensus/"
 _SYNC_BLOCKS = 64
 _GOSSIP_LIMIT = 64
+_PATIENCE = 16
+"""What nobody takes is sent again less and less often, down to so many times the first pause."""
 
 
 class Miner:
@@ -88,6 +90,7 @@ class Miner:
         self.ledger = Ledger(genesis, storage, self._verify)
         self._pool = Mempool(self.ledger.state, self._verify, self._params.pool)
         self._solutions = Solutions(self.ledger, self._verify)
+        self._agenda = Agenda(self.ledger, self._pool, self._solutions)
         self._server = Server(self.ledger)
         self._miners = frozenset(miners) - {name}
         self._others = tuple(peer for peer in miners if peer != name)
@@ -101,11 +104,11 @@ class Miner:
         )
         self._witness = Witness(self.ledger, self._seat, storage)
         self._receipts = Receipts(storage)
-        self._consensus = Consensus(self._seat, self, VoteLog(self.ledger.height + 1).load(storage))
+        self._consensus = Consensus(self._seat, self._agenda, VoteLog(self.ledger.height + 1).load(storage))
         self._early: dict[tuple[int, int], Proposal | Vote] = {}
         self._effects: list[Effect] = []
         self._work_at_ms: int | None = None
-        self._gossiping = False
+        self._gossiping, self._resend_ms = False, self._params.resend_ms
         self._beats = 0
         self._asked: tuple[int, int] = (0, 0)
 
@@ -125,25 +128,6 @@ class Miner:
         self._work(now_ms)
         effects, self._effects = self._effects, []
         return effects
-
-    # -- what consensus asks (``consensus.Application``) ---------------------------------------------------------------
-
-    def make_proposal(self, round_: int, now_ms: int) -> SeenBlock:
-        """A fresh block out of what waits."""
-        time_ms = max(now_ms, self.ledger.tip.time_ms + 1)
-        return self.ledger.make(round_, time_ms, self._solutions.best, self._pool.ready())
-
-    def is_valid(self, block: SeenBlock) -> bool:
-        """Whether the block may follow: the rules, Proof of Solution among them."""
-        return self.ledger.is_valid(block)
-
-    def is_timely(self, header: Header, now_ms: int) -> bool:
-        """LED-35."""
-        try:
-            time_is_not_ahead(header, now_ms, self.ledger.genesis.chain.max_drift_ms)
-        except RuleViolation:
-            return False
-        return True
 
     # -- events ----------------------------------------------------------------------------------------------------
 
@@ -220,7 +204,7 @@ class Miner:
 
     def _gossip_later(self, now_ms: int) -> None:
         if not self._gossiping:
-            self._gossiping = True
+            self._gossiping, self._resend_ms = True, self._params.resend_ms
             self._set_timer("gossip", now_ms + self._params.batch_ms + self._params.resend_ms)
 
     def _gossip(self, now_ms: int) -> None:
@@ -233,7 +217,8 @@ class Miner:
             self._to_miners(SubmitTx(raw=raw))
         self._gossiping = bool(waiting) or self._pool.oldest_ms is not None
         if self._gossiping:
-            self._set_timer("gossip", now_ms + self._params.resend_ms)
+            self._set_timer("gossip", now_ms + self._resend_ms)
+            self._resend_ms = min(2 * self._resend_ms, _PATIENCE * self._params.resend_ms)
 
     # -- agreement -------------------------------------------------------------------------------------------------
 
@@ -256,7 +241,7 @@ class Miner:
             return
         self._emit(self._consensus.on_proposal(message, now_ms), now_ms)
         block = self._consensus.block(message.header.hash())
-        if block is not None and not self.is_valid(block):
+        if block is not None and not self.ledger.is_valid(block):
             self._accuse(self._witness.in_proposal(message), now_ms)
 
     def _keep_early(self, message: Proposal | Vote) -> None:
@@ -299,7 +284,7 @@ class Miner:
         self._hand_in_kept(now_ms)
         for _, broken in self._solutions.renew():
             self._effects.append(Report(name="early solution", value=None if broken is None else str(broken)))
-        self._consensus = Consensus(self._seat, self, VoteLog(self.ledger.height + 1))
+        self._consensus = Consensus(self._seat, self._agenda, VoteLog(self.ledger.height + 1))
         early, self._early = self._early, {}
         for message in early.values():
             self._agree(message, self.name, now_ms)
@@ -323,9 +308,9 @@ class Miner:
                 self._admit(raw, tx_id, now_ms)
             except RuleViolation as early:
                 self._effects.append(Report(name="kept-waits", value=early.rule))
-                continue
-            self._to_miners(SubmitTx(raw=raw))
-            self._gossip_later(now_ms)
+            else:
+                self._to_miners(SubmitTx(raw=raw))
+                self._gossip_later(now_ms)
 
     # -- catching up -----------------------------------------------------------------------------------------------
 
@@ -343,12 +328,9 @@ class Miner:
     def _announced(self, message: NewBlock, peer: PeerName, now_ms: int) -> None:
         """Others have decided: take the block if it is at hand, else ask for it."""
         header = message.header
-        fork = self._witness.in_announcement(message)
-        if fork is not None:
-            self._effects.append(Report(name="fork", value=(fork[0], message)))
-            self._accuse(fork[1], now_ms)
+        self._compare(message, peer, now_ms)
         seen = self._consensus.block(header.hash()) if header.height == self._consensus.height else None
-        if seen is not None and self.is_valid(seen):
+        if seen is not None and self.ledger.is_valid(seen):
             self._adopt(
                 CertifiedBlock(header=header, certificate=message.certificate, body=seen.body), now_ms
             )
@@ -367,10 +349,29 @@ class Miner:
         """Take in blocks that a quorum signed, each judged like a proposal."""
         before = self.ledger.height
         for block in message.blocks:
-            if block.header.height == self._consensus.height:
+            announced = NewBlock(header=block.header, certificate=block.certificate)
+            if block.header.height < self._consensus.height:
+                self._compare(announced, peer, now_ms)
+            elif block.header.height == self._consensus.height:
+                if block.header.previous_hash != self.ledger.state.head:
+                    self._look_back(announced, peer)
                 self._adopt(block, now_ms)
         if self.ledger.height > before:
             self._ask_blocks(peer, now_ms)
+
+    def _compare(self, message: NewBlock, peer: PeerName, now_ms: int) -> None:
+        """Hold what others have decided against our own chain: two certificates for one height are a fork."""
+        fork = self._witness.in_announcement(message)
+        if fork is not None:
+            self._effects.append(Report(name="fork", value=(fork[0], message)))
+            self._accuse(fork[1], now_ms)
+            if fork[0].header.previous_hash != message.header.previous_hash:
+                self._look_back(message, peer)
+
+    def _look_back(self, message: NewBlock, peer: PeerName) -> None:
+        """A block does not follow ours: ask for the one before it, until the two chains meet."""
+        if message.header.height > 1:
+            self._send(peer, GetBlocks(from_height=message.header.height - 1, limit=1))
 
     # -- work ------------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from testbed.scenarios import catalogue
 from testbed.scenarios.files import ScenarioFile
 from testbed.simulation.day import SimulatedDay, cast_of, run_day
 from testbed.simulation.recheck import recheck
-from testbed.simulation.schedule import Schedule, draw
+from testbed.simulation.schedule import draw
 from testbed.simulation.watch import SignatureWatch
 
 _JOBS_AT_ONCE = 4
@@ -66,7 +66,8 @@ def run_seed(file: ScenarioFile, seed: int) -> Verdict:
     schedule = draw(file.campaign, cast, seed)
     watch = SignatureWatch(cast.miner_names, schedule.troupe.hostile)
     day = run_day(cast, faults=schedule.faults, troupe=schedule.troupe, link=schedule.link, on_send=watch)
-    return judge(day, schedule, watch, seed)
+    faults = schedule.faults
+    return judge(day, watch, seed=seed, crashes=len(faults.crashes) + len(faults.crashes_at_writes))
 
 
 def patient_cast(file: ScenarioFile, seed: int) -> Cast:
@@ -80,7 +81,7 @@ def patient_cast(file: ScenarioFile, seed: int) -> Cast:
     )
 
 
-def judge(day: SimulatedDay, schedule: Schedule, watch: SignatureWatch, seed: int) -> Verdict:
+def judge(day: SimulatedDay, watch: SignatureWatch, *, seed: int, crashes: int) -> Verdict:
     """Hold a day that was run to everything that it must fulfil."""
     record = day.observed.record
     convicted = convictions_of(day)
@@ -92,7 +93,7 @@ def judge(day: SimulatedDay, schedule: Schedule, watch: SignatureWatch, seed: in
         accusations=tuple(false_accusations(day)),
         finals=record.finals.total(),
         traded_j=sum(energy_j or 0 for energy_j in record.traded_j()),
-        crashes=len(schedule.faults.crashes) + len(schedule.faults.crashes_at_writes),
+        crashes=crashes,
         convictions=len(convicted.keys() & hostile.keys()),
         parts=tuple(part.kind.value for part in day.troupe.parts),
     )
