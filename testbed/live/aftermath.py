@@ -18,6 +18,7 @@ from testbed.miner.ledger import Ledger
 from testbed.miner.mempool import tx_id_of
 from testbed.miner.store import BlockStore
 
+_TOO_LATE = "MKT-07"
 _SELF_CONTRADICTIONS = ("equivocation", "two-proposals", "evidence", "fork")
 """Reports of whoever sees two signatures that one honest miner must never give: there are none but honest ones here."""
 
@@ -29,8 +30,10 @@ class Aftermath:
     height: int
     acknowledged: int
     """Transactions of which a miner had told a submitter that it took them."""
+    expired: int
+    """Those of them whose gate had passed before a block could take them: the chain stood still."""
     lost: tuple[str, ...]
-    """Those of them that are in no block."""
+    """Those of them that are in no block for any other reason."""
     contradictions: tuple[str, ...]
     """Double votes and double proposals, as the others saw them."""
     forgotten: tuple[str, ...]
@@ -53,12 +56,14 @@ def aftermath(deployment: Deployment) -> Aftermath:
     hashes = [block.header.hash().hex() for block in longest]
     genesis = deployment.cast.genesis
     taken = set(acknowledged(deployment))
-    executed = executed_in(longest, genesis)
+    missing = taken - executed_in(longest, genesis)
+    expired = missing & set(expired_in(deployment))
     roots = clean_roots(longest, genesis)
     return Aftermath(
         height=len(longest),
         acknowledged=len(taken),
-        lost=tuple(sorted(taken - executed)),
+        expired=len(expired),
+        lost=tuple(sorted(missing - expired)),
         contradictions=tuple(_contradictions(deployment)),
         forgotten=(*_differing(chains, hashes), *_forgotten(deployment, hashes)),
         state_root=roots[-1].hex() if roots else "",
@@ -69,8 +74,8 @@ def aftermath(deployment: Deployment) -> Aftermath:
 def aftermath_lines(found: Aftermath, kills: int) -> list[str]:
     """The same for people."""
     return [
-        f"Killed      {kills} processes",
-        f"Afterwards  {found.height} blocks, {found.acknowledged} acknowledged offers, {len(found.lost)} lost",
+        f"Killed      {kills} processes; {found.height} blocks",
+        f"Offers      {found.acknowledged} acknowledged, {found.expired} missed their gate, {len(found.lost)} lost",
         f"Votes       {len(found.contradictions)} contradictions, {len(found.forgotten)} forgotten decisions",
         f"State       {found.state_root[:16]}… by a clean replay; {len(found.wrong_roots)} disks lead elsewhere",
     ]
@@ -100,6 +105,14 @@ def acknowledged(deployment: Deployment) -> Iterator[str]:
         for row in reports_of(deployment, node.name):
             if row["name"] == "tx-taken":
                 yield row["value"]
+
+
+def expired_in(deployment: Deployment) -> Iterator[str]:
+    """Identities of the transactions that a miner still had when their gate passed (MKT-07), and gave up then."""
+    for name in deployment.cast.miner_names:
+        for row in reports_of(deployment, name):
+            if row["name"] in ("dropped", "kept-waits") and row["value"][1] == _TOO_LATE:
+                yield row["value"][0]
 
 
 def executed_in(chain: list[CertifiedBlock], genesis: Genesis) -> set[str]:

@@ -106,21 +106,22 @@ class Mempool:
         self._put(self._ready, tx_id, waiting)
         self._unpark()
 
-    def close_gate(self, now_ms: int) -> None:
-        """From the gate time on, admit only what can follow the block that closes the gate."""
+    def close_gate(self, now_ms: int) -> list[tuple[SignedTransaction, str]]:
+        """From the gate time on, admit only what can follow the block that closes the gate; returns as ``renew``."""
         interval = self._state.meta.next_interval
-        if interval != self._gate_seen and self._state.genesis.gate_ms(interval) <= now_ms:
-            self._gate_seen = interval
-            self.renew([], now_ms)
+        if interval == self._gate_seen or self._state.genesis.gate_ms(interval) > now_ms:
+            return []
+        self._gate_seen = interval
+        return self.renew([], now_ms)
 
-    def renew(self, executed: list[bytes], now_ms: int) -> list[SignedTransaction]:
+    def renew(self, executed: list[bytes], now_ms: int) -> list[tuple[SignedTransaction, str]]:
         """Start over on the state as it is now: drop what was executed and what is no longer valid.
 
         Args:
             executed: identities of the transactions of the blocks that changed the state.
 
         Returns:
-            What was dropped as invalid.
+            What was dropped as invalid, with the rule that it breaks now.
         """
         for tx_id in executed:
             self._done[tx_id] = None
@@ -144,7 +145,7 @@ class Mempool:
                 if fresh and broken.rule in _EARLY_RULES and self._comes_early(waiting.signed):
                     self._park(tx_id, waiting)
                 else:
-                    dropped.append(waiting.signed)
+                    dropped.append((waiting.signed, broken.rule))
                 continue
             self._put(self._ready, tx_id, waiting)
         self._unpark()

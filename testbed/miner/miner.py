@@ -22,7 +22,7 @@ from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.block import body_from_bytes
 from light_client.rules.ledger.evidence import Evidence
 from light_client.rules.ledger.genesis import Genesis
-from light_client.rules.ledger.transactions import SubmitSolution, decode_transaction
+from light_client.rules.ledger.transactions import SignedTransaction, SubmitSolution, decode_transaction
 from light_client.session.actor import (
     Effect,
     Event,
@@ -52,8 +52,6 @@ from testbed.miner.witness import Witness
 _CONSENSUS = "consensus/"
 _SYNC_BLOCKS = 64
 _GOSSIP_LIMIT = 64
-_PATIENCE = 16
-"""What nobody takes is sent again less and less often, down to so many times the first pause."""
 
 
 class Miner:
@@ -218,7 +216,7 @@ class Miner:
         self._gossiping = bool(waiting) or self._pool.oldest_ms is not None
         if self._gossiping:
             self._set_timer("gossip", now_ms + self._resend_ms)
-            self._resend_ms = min(2 * self._resend_ms, _PATIENCE * self._params.resend_ms)
+            self._resend_ms = min(2 * self._resend_ms, self._params.patience * self._params.resend_ms)
 
     # -- agreement -------------------------------------------------------------------------------------------------
 
@@ -278,9 +276,8 @@ class Miner:
         self._effects.append(Report(name="events", value=outcome.events))
         self._effects.extend(self._server.announce(block, now_ms))
         body = body_from_bytes(block.body, self.ledger.genesis.chain)
-        dropped = self._pool.renew([tx_id_of(raw) for raw in body.transactions], now_ms)
-        self._effects.extend(Report(name="dropped", value=signed.tx_id()) for signed in dropped)
-        self._effects += [*self._witness.renew(), *self._receipts.settle(self._pool)]
+        self._give_up(self._pool.renew([tx_id_of(raw) for raw in body.transactions], now_ms))
+        self._effects.extend(self._witness.renew())
         self._hand_in_kept(now_ms)
         for _, broken in self._solutions.renew():
             self._effects.append(Report(name="early solution", value=None if broken is None else str(broken)))
@@ -289,7 +286,10 @@ class Miner:
         for message in early.values():
             self._agree(message, self.name, now_ms)
 
-    # -- evidence --------------------------------------------------------------------------------------------------
+    def _give_up(self, dropped: Iterable[tuple[SignedTransaction, str]]) -> None:
+        """Say what has become invalid while it waited; nothing is owed any more for that."""
+        self._effects.extend(Report(name="dropped", value=(signed.tx_id(), rule)) for signed, rule in dropped)
+        self._effects.extend(self._receipts.settle(self._pool))
 
     def _accuse(self, found: Iterable[Evidence], now_ms: int) -> None:
         """Keep evidence, and hand it in."""
@@ -307,7 +307,7 @@ class Miner:
             try:
                 self._admit(raw, tx_id, now_ms)
             except RuleViolation as early:
-                self._effects.append(Report(name="kept-waits", value=early.rule))
+                self._effects.append(Report(name="kept-waits", value=(tx_id, early.rule)))
             else:
                 self._to_miners(SubmitTx(raw=raw))
                 self._gossip_later(now_ms)
@@ -380,15 +380,13 @@ class Miner:
         height = -1
         while self._consensus.step == Step.WAITING and height != self._consensus.height:
             height = self._consensus.height
-            self._pool.close_gate(now_ms)
+            self._give_up(self._pool.close_gate(now_ms))
             due_ms = next_block_ms(self.ledger, self._pool, self._solutions, self._params)
             if due_ms <= now_ms:
                 self._emit(self._consensus.begin(now_ms), now_ms)
             elif due_ms != self._work_at_ms:
                 self._work_at_ms = due_ms
                 self._set_timer("work", due_ms)
-
-    # -- sending ---------------------------------------------------------------------------------------------------
 
     def _send(self, peer: PeerName, message: Message) -> None:
         self._effects.append(Send(peer=peer, message=encode_message(message)))
