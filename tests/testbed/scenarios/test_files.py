@@ -113,7 +113,7 @@ def test_a_wrong_file_is_told_where_and_why(text: str, told: str) -> None:
 
 
 def test_shipped_scenarios() -> None:
-    assert names() == ["homes102", "village"]
+    assert names() == ["homes102", "siege", "siege7", "village"]
     for name in names():
         assert find(name).name == name
     with pytest.raises(ScenarioFileError, match="did you mean 'village'"):
