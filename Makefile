@@ -12,7 +12,7 @@ CODE  := firmware_app light_client meter_io testbed tests hatch_build.py
 DEPLOY := $(wildcard deploy)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test campaign-market bench check format lock setup clean
+.PHONY: help demo test campaign-market fuzz-meters bench check format lock setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ endif
 
 campaign-market: $(READY) ## random markets by the thousand against the brute-force oracle
 	$(BIN)/python -m tests.oracles.campaign $(ARGS)
+
+fuzz-meters: $(READY) ## random bytes against every meter parser; goes on where the last run ended
+	$(BIN)/python -m tests.fuzz.meters $(ARGS)
 
 bench: $(READY) ## measure what the design promises: proving, checking, consensus
 	$(BIN)/gridlight-testbed bench $(ARGS)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from firmware_app import command_line
 from firmware_app.command_line import Commands, Parser
 from firmware_app.console import Console, Exit
+from firmware_app.meters.cli import add_parsers
 from firmware_app.version import VERSION
 
 
@@ -15,7 +16,10 @@ def build_parser() -> tuple[Parser, Commands]:
     parser, commands = command_line.program(
         "gridlight",
         "The trading smart meter: reads the meter, trades, and verifies every trade itself.",
-        examples=("gridlight version",),
+        examples=(
+            "gridlight scan",
+            "gridlight read --profile eastron-sdm630 --port /dev/ttyUSB0",
+        ),
     )
     command_line.add_command(
         commands,
@@ -24,6 +28,7 @@ def build_parser() -> tuple[Parser, Commands]:
         show_version,
         examples=("gridlight version", "gridlight version --json"),
     )
+    add_parsers(commands)
     _add_decode(commands)
     return parser, commands
 

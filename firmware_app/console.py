@@ -130,6 +130,13 @@ class Console:
                 print(line, file=self._out)
         self._out.flush()
 
+    def stream(self, schema: str, document: Mapping[str, object]) -> None:
+        """Print one of many results as one line of JSON."""
+        import json
+
+        line = json.dumps({"schema": schema, **document}, ensure_ascii=False, allow_nan=False)
+        print(line, file=self._out, flush=True)
+
     def _print_json(self, document: Mapping[str, object]) -> None:
         import json
 

@@ -21,7 +21,7 @@ from meter_io.telegram import Event, Reason, Rejected, Telegram
 _SCHEMA: Final = "gridlight.decode/1"
 _KEY_VARIABLE: Final = "GRIDLIGHT_P1_KEY"
 _MAX_FILE_BYTES: Final = 64 * 1024 * 1024
-_HEX: Final = re.compile(rb"(?:\s*(?:0[xX])?[0-9A-Fa-f]{2}[\s,:;]*)+")
+_HEX: Final = re.compile(rb"\s*+(?:(?:0[xX])?[0-9A-Fa-f]{2}[\s,:;]*+)++")
 _HEX_SAMPLE_BYTES: Final = 4096
 _LEAST_HEX_BYTES: Final = 16
 _MOSTLY: Final = 0.95
@@ -64,10 +64,10 @@ def _captured(name: str) -> bytes:
         raise CommandError(
             f"{name} is too large: at most {_MAX_FILE_BYTES} bytes", hint=f"head -c 1000000 {name}"
         )
-    return _from_hex(data)
+    return from_hex(data)
 
 
-def _from_hex(data: bytes) -> bytes:
+def from_hex(data: bytes) -> bytes:
     """Return the bytes that hex text stands for, or the data themselves where they are not clearly that."""
     sample = data[:_HEX_SAMPLE_BYTES]
     digits = re.sub(rb"(?:0[xX])|[^0-9A-Fa-f]", b"", sample)

@@ -59,6 +59,14 @@ BAD_PARITY: Final = 0xFF
 """What `without_parity` makes of a character whose parity is odd; no 7-bit character has this value."""
 
 
+_EVEN: Final = bytes(byte ^ (byte.bit_count() & 1) << 7 for byte in range(256))
+
+
+def with_even_parity(data: bytes) -> bytes:
+    """Return 7-bit characters with the eighth bit that a 7E1 port would add."""
+    return data.translate(_EVEN)
+
+
 def without_parity(data: bytes) -> bytes:
     """Return the characters of a 7E1 line that was read as 8N1, `BAD_PARITY` for each that is damaged."""
     return data.translate(_EVEN_OR_BAD)

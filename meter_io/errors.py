@@ -25,6 +25,10 @@ class PortError(MeterError):
     """The serial line or socket cannot be used: absent, in use, not permitted, lost. Worth trying again later."""
 
 
+class LineRefused(PortError):
+    """The port exists, but cannot be set to this speed, parity or number of bits."""
+
+
 class NoReply(MeterError):
     """The meter said nothing, or nothing complete, within its time. Worth trying again after the slave's back-off."""
 
@@ -34,7 +38,15 @@ class GarbledReply(MeterError):
 
 
 class Refused(MeterError):
-    """The meter understood and declined, for example a Modbus exception response."""
+    """The meter understood and declined, for example a Modbus exception response.
+
+    Attributes:
+        code: the protocol's number for the reason.
+    """
+
+    def __init__(self, sentence: str, *, hint: str = "", code: int = 0) -> None:
+        super().__init__(sentence, hint=hint)
+        self.code: Final = code
 
 
 class ProfileError(MeterError):

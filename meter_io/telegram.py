@@ -100,28 +100,34 @@ class Refusal(Exception):
         self.sentence: Final = sentence
 
 
-def sample(telegram: Telegram, *, meter: MeterId, moment: Moment) -> Sample:
-    """Return what a telegram said as a sample of the shared model.
+def completed(values: Mapping[Obis, Value]) -> dict[Obis, Value]:
+    """Return the values of a telegram with what follows from them.
 
     A total of active energy is the sum of the tariffs 1 to 4 where the meter sends tariffs alone (DSMR does); net power
     is import less export where it sends these two. Nothing that the meter sends is replaced.
+    """
+    whole = dict(values)
+    for total in (IMPORT_TOTAL, EXPORT_TOTAL):
+        if total not in whole:
+            tariffs = [Obis(total.a, total.b, total.c, total.d, number) for number in range(1, TARIFFS + 1)]
+            parts = [whole[tariff] for tariff in tariffs if tariff in whole]
+            if parts and all(part.unit is Unit.WATT_HOUR for part in parts):
+                whole[total] = Value(_sum(part.number for part in parts), Unit.WATT_HOUR)
+    drawn, fed = whole.get(POWER_IMPORT), whole.get(POWER_EXPORT)
+    if POWER_NET not in whole and drawn is not None and fed is not None:
+        whole[POWER_NET] = Value(drawn.number - fed.number, drawn.unit)
+    return whole
+
+
+def sample(telegram: Telegram, *, meter: MeterId, moment: Moment) -> Sample:
+    """Return what a telegram said as a sample of the shared model, `completed`.
 
     Args:
         telegram: an accepted one.
         meter: the name of the meter on this board.
         moment: when it was measured, by the caller's judgement of the meter's clock.
     """
-    values = dict(telegram.values)
-    for total in (IMPORT_TOTAL, EXPORT_TOTAL):
-        if total not in values:
-            tariffs = [Obis(total.a, total.b, total.c, total.d, number) for number in range(1, TARIFFS + 1)]
-            parts = [values[tariff] for tariff in tariffs if tariff in values]
-            if parts and all(part.unit is Unit.WATT_HOUR for part in parts):
-                values[total] = Value(_sum(part.number for part in parts), Unit.WATT_HOUR)
-    drawn, fed = values.get(POWER_IMPORT), values.get(POWER_EXPORT)
-    if POWER_NET not in values and drawn is not None and fed is not None:
-        values[POWER_NET] = Value(drawn.number - fed.number, drawn.unit)
-    return Sample(meter=meter, moment=moment, model=telegram.model, values=values)
+    return Sample(meter=meter, moment=moment, model=telegram.model, values=completed(telegram.values))
 
 
 def _sum(numbers: Iterable[Decimal]) -> Decimal:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from light_client.rules.crypto import public_key_of, sign
+from light_client.rules.ledger.block import Header
 from light_client.rules.ledger.delivery import DeliveryRow, ReportDelivery
 from light_client.rules.ledger.epochs import EpochParams
 from light_client.rules.ledger.registry import ChangeRegistry, MinerRegistry, registry_message
@@ -85,6 +87,17 @@ def pass_intervals(chain: Chain, count: int) -> None:
 def time_of(interval: int) -> int:
     """When an interval is over, UTC ms."""
     return (interval + 1) * INTERVAL_MS
+
+
+def broken_succession(headers: list[Header], params: EpochParams) -> Iterator[str]:
+    """What a chain of headers must never show, whatever was reported: the committee changes within an epoch, or
+    without the header before having named the next one.
+    """
+    for before, after in pairwise(headers):
+        if after.committee_hash != before.next_committee_hash:
+            yield f"height {after.height}: a committee that the header before did not name"
+        if after.committee_hash != before.committee_hash and not params.ends_at(before.height):
+            yield f"height {after.height}: another committee within an epoch"
 
 
 def finish_epoch(chain: Chain) -> None:

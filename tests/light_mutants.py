@@ -1,8 +1,8 @@
 """Mutants of the light verifier: each check removed or weakened in turn, and the case that notices.
 
 Nineteen are those that were made of a Tendermint light verifier to try the public single-step cases, twelve of which
-these cases do not notice; they keep their numbers. Where our verifier does the same by other means, the mutant is transferred: we
-have no trust level of a third, since the committee of an epoch is known, but we have the threshold of the quorum.
+these cases do not notice; they keep their numbers. Where our verifier does the same by other means, the mutant is
+transferred: we have no trust level of a third, since the committee of an epoch is known, but a threshold of the quorum.
 
 `python -m tests.light_mutants` writes docs/verifier-mutants.md.
 """

@@ -60,8 +60,12 @@ def certificate_without(field: str) -> Callable[[Update], None]:
 
     def check(update: Update) -> None:
         header = update.header
-        right = {"height": header.height, "header_hash": header.hash(), "round_": header.round_}[field]
-        HONEST_CERTIFICATE(replace(update, certificate=replace(update.certificate, **{field: right})))
+        right: dict[str, Any] = {
+            "height": header.height,
+            "header_hash": header.hash(),
+            "round_": header.round_,
+        }
+        HONEST_CERTIFICATE(replace(update, certificate=replace(update.certificate, **{field: right[field]})))
 
     return check
 
@@ -149,11 +153,8 @@ def committees_of_a_checkpoint_unchecked(made: Any, chain_id: bytes, registry: M
     """LC-17 without the committees."""
     header = made.header
     signers = _Hashes(made.signers, header.committee_hash)
-    HONEST_SIGNED(
-        _Stand(made, signers=signers, committee=_Hashes(made.committee, header.next_committee_hash)),
-        chain_id,
-        registry,
-    )
+    stand: Any = _Stand(made, signers=signers, committee=_Hashes(made.committee, header.next_committee_hash))
+    HONEST_SIGNED(stand, chain_id, registry)
 
 
 class _Hashes:

@@ -47,7 +47,9 @@ class Comparison:
         if header.height > height:
             return self._further(update, now_ms)
         known = self._belief.header_at(header.height)
-        if known is None or known.hash() == header.hash():
+        if known is None:
+            return self.planner.start(now_ms)  # too old to be compared
+        if known.hash() == header.hash():
             return self.planner.agreed(now_ms)
         return self._challenge(CertifiedHeader(header=header, certificate=update.certificate), now_ms)
 

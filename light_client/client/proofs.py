@@ -73,12 +73,18 @@ class OwnProofs:
         request = GetTrades(interval=interval, offers=offers)
         return Send(peer=self._servers.primary, message=encode_message(request))
 
-    def take_trades(self, message: TradesMessage) -> bool:
-        """Check proofs of own trades: in the block, within the offer, and as derived.
+    def take(self, message: TradesMessage | AccountMessage) -> tuple[list[BalanceVerified], bool]:
+        """Check proofs of own records.
 
         Returns:
-            Whether nothing in the message breaks a rule.
+            What was verified that the owner waits for, and whether nothing in the message breaks a rule.
         """
+        if isinstance(message, TradesMessage):
+            return [], self._take_trades(message)
+        return self._take_account(message)
+
+    def _take_trades(self, message: TradesMessage) -> bool:
+        """Own trades: in the block, within the offer, and as derived."""
         header = self._belief.header_at(message.height)
         waiting = self._trades.get(message.interval)
         if header is None or waiting is None:
@@ -102,22 +108,18 @@ class OwnProofs:
             del self._trades[message.interval]
         return honest
 
-    def take_account(self, message: AccountMessage) -> BalanceVerified | Rejected | None:
-        """Check an own balance; None for an answer that does not count."""
+    def _take_account(self, message: AccountMessage) -> tuple[list[BalanceVerified], bool]:
+        """An own balance: under the state root, and what the verified trades give."""
         header = self._belief.header_at(message.height)
         wanted = self._balances.get(message.address)
         if header is None or wanted is None or message.height < wanted.from_height:
-            return None  # asked before the offer turned up after all: nobody's fault
-        record = message.account
-        verdict = self._belief.take_balance(
-            header, message.address, record.record, record.proof, wanted.expected
-        )
-        if isinstance(verdict, Rejected):
-            return verdict
+            return [], True  # asked before the offer turned up after all: nobody's fault
+        record, proof = message.account.record, message.account.proof
+        verdict = self._belief.take_balance(header, message.address, record, proof, wanted.expected)
         if not isinstance(verdict, Accepted):
-            return None
+            return [], not isinstance(verdict, Rejected)
         del self._balances[message.address]
-        return BalanceVerified(address=message.address, height=message.height)
+        return [BalanceVerified(address=message.address, height=message.height)], True
 
 
 def level_of(belief: Belief, unproven: int) -> ProofLevel:
@@ -126,4 +128,4 @@ def level_of(belief: Belief, unproven: int) -> ProofLevel:
         return ProofLevel.NONE
     if belief.replica.height >= belief.trusted.height:
         return ProofLevel.SOLUTIONS
-    return ProofLevel.HEADERS if unproven else ProofLevel.OWN_TRADES
+    return ProofLevel.OWN_TRADES if belief.checked.trades and not unproven else ProofLevel.HEADERS

@@ -33,6 +33,7 @@ from light_client.messages.proofs import (
 )
 from light_client.messages.registry import WithdrawReply, WithdrawRequest
 from light_client.messages.shape import MAX_BODY_BYTES
+from light_client.messages.snapshots import ChunkMessage, GetChunk, GetSnapshot, SnapshotMessage
 from light_client.messages.submission import MAX_RAW_BYTES, SubmitTx, TxResult
 from light_client.rules.checkpoint import MAX_CHECKPOINT_BYTES
 from light_client.rules.encoding import decode, encode
@@ -63,6 +64,10 @@ Message = (
     | ForkMessage
     | GetCheckpoint
     | CheckpointMessage
+    | GetSnapshot
+    | SnapshotMessage
+    | GetChunk
+    | ChunkMessage
 )
 
 
@@ -102,6 +107,10 @@ TYPES: Final[dict[int, _Type]] = {
     21: _Type(ForkMessage, MAX_FORK_BYTES + 64),
     22: _Type(GetCheckpoint, 64),
     23: _Type(CheckpointMessage, MAX_CHECKPOINT_BYTES + 64),
+    24: _Type(GetSnapshot, 64),
+    25: _Type(SnapshotMessage, 2 << 20),
+    26: _Type(GetChunk, 64),
+    27: _Type(ChunkMessage, 8 << 20),
 }
 """Type number -> message. The one place where numbers are given."""
 

@@ -192,26 +192,43 @@ class Tree:
     leaf. The leaves themselves are not kept.
     """
 
-    def __init__(self, leaves: Iterable[bytes] = ()) -> None:
-        # _levels[k][i] is the root of the perfect subtree over the leaves i * 2**k up to (i + 1) * 2**k.
-        self._levels: list[list[bytes]] = [[]]
+    def __init__(self, leaves: Iterable[bytes] = (), *, after: History | None = None) -> None:
+        """Begin with ``leaves``, or after those of which only a frontier is known.
+
+        Args:
+            leaves: the first ones, or those that follow ``after``.
+            after: what came before: of these leaves no inclusion can be proven, of later ones it can.
+        """
+        before = after or History()
+        self.known_from = before.size
+        """Leaves from here on are known."""
+        frontier = list(before.frontier)
+        depth = max(1, before.size.bit_length())
+        # _levels[k][i - _first[k]] is the root of the perfect subtree over the leaves i * 2**k up to (i + 1) * 2**k.
+        self._levels: list[list[bytes]] = [
+            [frontier.pop()] if before.size >> height & 1 else [] for height in range(depth)
+        ]
+        self._first = [(before.size >> height) - len(level) for height, level in enumerate(self._levels)]
+        self._size = before.size
         for leaf in leaves:
             self.append(leaf)
 
     @property
     def size(self) -> int:
         """Number of leaves."""
-        return len(self._levels[0])
+        return self._size
 
     def append(self, leaf: bytes) -> None:
         """Add one leaf at the end."""
         hashed, height = leaf_hash(leaf), 0
+        self._size += 1
         while True:
             if height == len(self._levels):
                 self._levels.append([])
+                self._first.append(0)
             level = self._levels[height]
             level.append(hashed)
-            if len(level) % 2:
+            if (self._first[height] + len(level)) % 2:
                 return
             hashed, height = node_hash(level[-2], hashed), height + 1
 
@@ -233,8 +250,9 @@ class Tree:
         Source: RFC 9162 section 2.1.3.1.
         """
         self._check_size(size)
-        if not 0 <= index < size:
-            raise LocalError("there is no such leaf", got=index, expected=f"0 to {size - 1}")
+        if not self.known_from <= index < size:
+            expected = f"{self.known_from} to {size - 1}"
+            raise LocalError("there is no such leaf", got=index, expected=expected)
         siblings: list[bytes] = []
         start, end = 0, size
         while end - start > 1:
@@ -256,8 +274,9 @@ class Tree:
         Source: RFC 9162 section 2.1.4.1.
         """
         self._check_size(new_size)
-        if not 0 < old_size <= new_size:
-            raise LocalError("there is no such older tree", got=old_size, expected=f"1 to {new_size}")
+        if not max(1, self.known_from) <= old_size <= new_size:
+            expected = f"{max(1, self.known_from)} to {new_size}"
+            raise LocalError("there is no such older tree", got=old_size, expected=expected)
         hashes: list[bytes] = []
         start, end = 0, new_size
         while old_size != end:
@@ -273,15 +292,16 @@ class Tree:
         return tuple(reversed(hashes))
 
     def _check_size(self, size: int) -> None:
-        if not 0 <= size <= self.size:
-            raise LocalError("the tree has no such size", got=size, expected=f"0 to {self.size}")
+        if size != 0 and not self.known_from <= size <= self.size:
+            expected = f"{self.known_from} to {self.size}"
+            raise LocalError("the tree has no such size", got=size, expected=expected)
 
     def _subtree_root(self, start: int, end: int) -> bytes:
         """Return the root over leaves `start` to `end`, where `start` is a multiple of a power of two >= the width."""
         width = end - start
         if width & (width - 1) == 0:
             height = width.bit_length() - 1
-            return self._levels[height][start >> height]
+            return self._levels[height][(start >> height) - self._first[height]]
         middle = start + _largest_power_below(width)
         return node_hash(self._subtree_root(start, middle), self._subtree_root(middle, end))
 

@@ -127,6 +127,54 @@ def _bit(key: bytes, depth: int) -> int:
     return key[depth >> 3] >> (7 - (depth & 7)) & 1
 
 
+def subtree(values: Mapping[bytes, bytes], depth: int) -> Node:
+    """The subtree over entries whose keys agree in their first ``depth`` bits: key -> value hash."""
+    return _build([make_entry(key, values[key]) for key in sorted(values)], depth)
+
+
+def nodes_at(node: Node, bits: int) -> list[Node]:
+    """The ``2 ** bits`` subtrees of a tree at a depth, left to right; a lone entry stands in its key's place."""
+    level: list[Node] = [node]
+    for depth in range(bits):
+        below: list[Node] = []
+        for each in level:
+            if isinstance(each, Branch):
+                below += [each.left, each.right]
+            elif each is None or not _bit(each.key, depth):
+                below += [each, None]
+            else:
+                below += [None, each]
+        level = below
+    return level
+
+
+class Summary(NamedTuple):
+    """What is told of a subtree: enough to compute the root above it."""
+
+    hash: bytes
+    """Its root; ``EMPTY_ROOT`` if it is empty."""
+    is_branch: bool
+
+
+def summary_of(node: Node) -> Summary:
+    """The summary of a subtree."""
+    return Summary(root_of(node), isinstance(node, Branch))
+
+
+def root_over(summaries: Sequence[Summary]) -> bytes:
+    """The root over a power of two of neighbouring subtrees."""
+    level: list[Node] = [_stub(summary) for summary in summaries]
+    while len(level) > 1:
+        level = [_join(left, right) for left, right in zip(level[::2], level[1::2], strict=True)]
+    return root_of(level[0])
+
+
+def _stub(summary: Summary) -> Node:
+    if summary.is_branch:
+        return Branch(summary.hash, None, None)
+    return None if summary.hash == EMPTY_ROOT else Entry(summary.hash, b"", b"")
+
+
 def make_entry(key: bytes, value_hash: bytes) -> Entry:
     """An entry with its hash."""
     return Entry(tagged_hash(_ENTRY, key, value_hash), key, value_hash)

@@ -26,13 +26,16 @@ class FollowParams:
     poll_ms: int = 500_000
     """After how long without an announcement to ask, and to renew the subscription, ms."""
 
+    limit: int = 64
+    """Most blocks asked for at once."""
+
     def follower(self, servers: tuple[PeerName, ...]) -> BlockFollower:
         """A follower as patient as this, of servers that nobody else asks."""
         return self.follower_of(Servers(servers))
 
     def follower_of(self, servers: Servers) -> BlockFollower:
         """A follower as patient as this."""
-        return BlockFollower(servers, retry_ms=self.retry_ms, poll_ms=self.poll_ms)
+        return BlockFollower(servers, limit=self.limit, retry_ms=self.retry_ms, poll_ms=self.poll_ms)
 
 
 class BlockFollower:

@@ -1,5 +1,6 @@
 """One round with one slave on an open port that nobody else uses: for scanning, checking and trying out."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +10,11 @@ from meter_io.bus.driver import monotonic_ms
 from meter_io.errors import GarbledReply, NoReply
 from meter_io.ports.port import Port
 
+LEAST_GAP_S: Final = 0.001_75
+"""Silence before a frame above 19200 baud, below it is 3.5 characters: MODBUS over Serial Line V1.02, 2.5.1.1."""
 _PAUSE_S: Final = 0.005
+DRAIN_MS: Final = 300
+"""A longest frame at 9600 baud."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,11 +25,13 @@ class Once:
         port: open.
         character_us: one character on the line; 0 behind TCP.
         clock_ms: monotonic.
+        pause: waits, seconds.
     """
 
     port: Port
     character_us: int
     clock_ms: Callable[[], int] = monotonic_ms
+    pause: Callable[[float], None] = time.sleep
 
     def converse(self, dialogue: Dialogue, *, reply_ms: int, repeat: bool = True) -> Said:
         """Carry out a round.
@@ -53,6 +60,8 @@ class Once:
             ask = step
 
     def _question(self, dialogue: Dialogue, ask: Ask, reply_ms: int) -> Ask | Said:
+        if self.character_us:
+            self.pause(max(LEAST_GAP_S, 3.5e-6 * self.character_us))
         self.port.send(ask.data)
         line_ms = (len(ask.data) + ask.reply_size) * self.character_us // 1000
         end_ms = self.clock_ms() + reply_ms + line_ms
@@ -67,7 +76,7 @@ class Once:
         raise error
 
     def _until_silent(self) -> None:
-        """Let the rest of something unreadable pass, at most half a second of it."""
-        end_ms = self.clock_ms() + 500
+        """Let the rest of something unreadable pass, within bounds."""
+        end_ms = self.clock_ms() + DRAIN_MS
         while self.clock_ms() < end_ms and self.port.receive(_PAUSE_S + self.character_us * 4 / 1e6):
             continue

@@ -19,6 +19,7 @@ since the base, and what it books too much is missing from the next good reading
 the true counter has caught up. Nothing else is ever booked beyond what the counter counted.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from meter_io.guard.crosscheck import CrossCheck
@@ -30,6 +31,8 @@ from meter_io.reading import MeterId, Quality, Reading, Sample, TimeBasis
 from meter_io.span import Basis, Instant, Pair, Span, elapsed_ms
 
 _NAMES = ("import", "export")
+_PACE = 4
+"""By how much the energy between two held samples may exceed what their power says, besides the evidence."""
 _FITS = (Step.PLAUSIBLE, Step.PLAUSIBLE)
 _BELOW = frozenset(Step) - {Step.UNCONFIRMED, Step.UNTIMED, Step.SCALED, Step.IMPOSSIBLE}
 _REACHES = frozenset((Step.PLAUSIBLE, Step.UNCONFIRMED))
@@ -97,9 +100,10 @@ class CounterGuard:
             return self._held(sample, measured, Quality.STALE, "not newer than what is known already")
         self._latest_basis = sample.moment.basis
         steps = self._steps(state, measured.values_j, at)
-        candidate = self._continued(state.candidate, measured.values_j, at)
+        power_w = _whole_w(measured)
+        candidate = self._continued(state.candidate, measured.values_j, power_w, at)
         if candidate is not None and not _came_back(candidate, steps):
-            return self._hold(sample, measured, state, candidate)
+            return self._hold(sample, measured, state, candidate, steps)
         if steps != _FITS:
             fresh = Candidate(
                 steps=steps,
@@ -107,9 +111,10 @@ class CounterGuard:
                 first_at=at,
                 last_j=measured.values_j,
                 last_at=at,
+                power_w=power_w,
                 count=1,
             )
-            return self._hold(sample, measured, state, fresh)
+            return self._hold(sample, measured, state, fresh, steps)
         return self._cross_check(sample, measured, state)
 
     # -- questions ---------------------------------------------------------------------------------------------------
@@ -140,15 +145,24 @@ class CounterGuard:
         steps = [
             Step.PLAUSIBLE
             if base_j is None or value_j is None or counter is None
-            else classify(base_j, value_j, elapsed, counter, self.params)
-            for base_j, value_j, counter in zip(
-                state.base.values_j, values_j, self.params.counters, strict=True
+            else classify(
+                base_j,
+                value_j,
+                elapsed,
+                counter,
+                self.params,
+                risen_j=state.base.risen_j(way, self.params.confirm),
+            )
+            for way, (base_j, value_j, counter) in enumerate(
+                zip(state.base.values_j, values_j, self.params.counters, strict=True)
             )
         ]
         return steps[0], steps[1]
 
-    def _continued(self, candidate: Candidate | None, values_j: Pair, at: Instant) -> Candidate | None:
-        """The candidate with one more sample, if this one agrees with it in every counter."""
+    def _continued(
+        self, candidate: Candidate | None, values_j: Pair, power_w: int | None, at: Instant
+    ) -> Candidate | None:
+        """The candidate with one more sample, if this one agrees with it in every counter, and with its power."""
         if candidate is None:
             return None
         elapsed = elapsed_ms(candidate.last_at, at, self.params.jitter_ms)
@@ -157,24 +171,26 @@ class CounterGuard:
         for last_j, value_j, counter in zip(candidate.last_j, values_j, self.params.counters, strict=True):
             if last_j is None or value_j is None or counter is None:
                 continue
-            if not 0 <= value_j - last_j <= self.params.most_j(counter, elapsed):
+            most_j = self.params.most_j(counter, elapsed)
+            if candidate.power_w is not None and power_w is not None:
+                # a register in another scale grows at another pace than power says
+                paced_j = _PACE * max(abs(candidate.power_w), abs(power_w)) * elapsed // 1_000
+                most_j = min(most_j, paced_j + self.params.evidence_j(counter))
+            if not 0 <= value_j - last_j <= most_j:
                 return None
-        return Candidate(
-            steps=candidate.steps,
-            first_j=candidate.first_j,
-            first_at=candidate.first_at,
-            last_j=values_j,
-            last_at=at,
-            count=candidate.count + 1,
-        )
+        return replace(candidate, last_j=values_j, last_at=at, power_w=power_w, count=candidate.count + 1)
 
-    def _is_confirmed(self, candidate: Candidate) -> bool:
-        """Whether enough samples agree, and a counter in question has moved: one that stands proves nothing."""
-        suspects = [way for way, step in enumerate(candidate.steps) if step is not Step.PLAUSIBLE]
+    def _is_confirmed(self, candidate: Candidate, steps: tuple[Step, Step]) -> bool:
+        """Whether enough samples agree, and a counter in question has moved: one that stands proves no new base.
+
+        The latest sample has to be worth it on its own (`steps`): the first may have been a wrong one, from which
+        right ones happened to go on.
+        """
+        suspects = [way for way, step in enumerate(candidate.steps) if step not in _REACHES]
         return (
             candidate.count >= self.params.confirm
-            and all(DECISIONS[step].confirmed is not None for step in candidate.steps)
-            and any((candidate.last_j[way] or 0) > (candidate.first_j[way] or 0) for way in suspects)
+            and all(DECISIONS[step].confirmed is not None for step in (*candidate.steps, *steps))
+            and (not suspects or any(_grew(candidate, way) for way in suspects))
         )
 
     # -- answers -----------------------------------------------------------------------------------------------------
@@ -182,13 +198,12 @@ class CounterGuard:
     def _cross_check(self, sample: Sample, measured: Measured, state: GuardState) -> Judgement:
         """Every counter fits the base; now power has its say."""
         base, at = state.base, Instant.of(sample.moment)
-        power_w = None if measured.power_w is None else int(measured.power_w)
-        check = state.check.after(measured.values_j, power_w, at, self.params)
+        check = state.check.after(measured.values_j, _whole_w(measured), at, self.params)
         finding = check.finding(self.params)
         if finding is not None and finding.quality is Quality.FROZEN:
             self._state = GuardState(base=base, check=check)
             return self._reading(sample, measured, Quality.FROZEN, finding.reason)
-        self._state = GuardState(base=Base(values_j=measured.values_j, at=at), check=check)
+        self._state = GuardState(base=base.next(measured.values_j, at, self.params.confirm), check=check)
         if finding is not None:
             span = self._span(base.at, at, (None, None), Basis.UNKNOWN, finding.reason)
             return self._reading(sample, measured, finding.quality, finding.reason, span)
@@ -201,13 +216,20 @@ class CounterGuard:
         )
         return self._reading(sample, measured, Quality.GOOD, "", span)
 
-    def _hold(self, sample: Sample, measured: Measured, state: GuardState, candidate: Candidate) -> Judgement:
+    def _hold(
+        self,
+        sample: Sample,
+        measured: Measured,
+        state: GuardState,
+        candidate: Candidate,
+        steps: tuple[Step, Step],
+    ) -> Judgement:
         """Samples that do not fit the base: hold this one back, or confirm them all."""
         step = worst(candidate.steps)
         way = candidate.steps.index(step)
         decision = DECISIONS[step]
         what = f"the {_NAMES[way]} counter {decision.words}"
-        if decision.confirmed is None or not self._is_confirmed(candidate):
+        if decision.confirmed is None or not self._is_confirmed(candidate, steps):
             self._state = GuardState(base=state.base, check=state.check, candidate=candidate)
             reason = (
                 f"{what}: {_kwh(candidate.first_j[way])} after {_kwh(state.base.values_j[way])}, held back"
@@ -240,10 +262,9 @@ class CounterGuard:
         return import_j, export_j
 
     def _rebase(self, measured: Measured, at: Instant) -> None:
-        power_w = None if measured.power_w is None else int(measured.power_w)
         self._state = GuardState(
             base=Base(values_j=measured.values_j, at=at),
-            check=CrossCheck(values_j=measured.values_j, power_w=power_w, at=at),
+            check=CrossCheck(values_j=measured.values_j, power_w=_whole_w(measured), at=at),
         )
 
     def _span(self, start: Instant, end: Instant, energy: Pair, basis: Basis, reason: str) -> Span:
@@ -285,6 +306,14 @@ class CounterGuard:
 def most_overbooked_j(params: GuardParams, counter: CounterSpec, longest_gap_ms: int) -> int:
     """The stated bound: what one wrong sample can book too much where samples are at most this far apart, joules."""
     return params.most_j(counter, min(longest_gap_ms, params.trust_gap_ms))
+
+
+def _whole_w(measured: Measured) -> int | None:
+    return None if measured.power_w is None else int(measured.power_w)
+
+
+def _grew(candidate: Candidate, way: int) -> bool:
+    return (candidate.last_j[way] or 0) > (candidate.first_j[way] or 0)
 
 
 def _came_back(candidate: Candidate, steps: tuple[Step, Step]) -> bool:

@@ -68,8 +68,8 @@ class GuardParams:
             raise ValueError("the guard watches counters: use PowerIntegrator for a meter that has none")
         if self.connection_w < 1:
             raise ValueError(f"a connection carries at least 1 W, got {self.connection_w}")
-        if self.confirm < 2:
-            raise ValueError(f"a new base needs at least 2 samples that agree, got {self.confirm}")
+        if not 2 <= self.confirm <= 16:
+            raise ValueError(f"a new base needs 2 to 16 samples that agree, got {self.confirm}")
         if self.trust_gap_ms < 1_000:
             raise ValueError(f"the trust gap is at least 1000 ms, got {self.trust_gap_ms}")
         if min(self.timing_ms, self.jitter_ms, self.idle_w) < 0:

@@ -1,7 +1,7 @@
 """What the guard remembers of a meter, and how that survives a restart: a short JSON text with a schema."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from meter_io.errors import MeterError
@@ -11,6 +11,7 @@ from meter_io.span import Instant, Pair
 
 SCHEMA: Final = "gridlight.guard/1"
 MAX_STATE_BYTES: Final = 2_048
+_MAX_TRAIL: Final = 16
 _MAX_INT: Final = 1 << 63
 
 
@@ -20,10 +21,29 @@ class GuardStateError(MeterError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """The last believed reading: (import, export) in joules, and when."""
+    """The last believed reading.
+
+    Attributes:
+        values_j: (import, export).
+        at: when.
+        trail: the values believed before it, oldest first, at most `GuardParams.confirm`.
+    """
 
     values_j: Pair
     at: Instant
+    trail: tuple[Pair, ...] = ()
+
+    def next(self, values_j: Pair, at: Instant, length: int) -> "Base":
+        """The base after one more believed reading."""
+        return Base(values_j=values_j, at=at, trail=(*self.trail, self.values_j)[-length:])
+
+    def risen_j(self, way: int, length: int) -> int | None:
+        """How far a counter rose over the last `length` believed readings; None before there were so many.
+
+        Fewer wrong samples in a row than that cannot have lifted the base by more.
+        """
+        now, then = self.values_j[way], self.trail[0][way] if len(self.trail) >= length else None
+        return None if now is None or then is None else now - then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +56,7 @@ class Candidate:
         first_at: when the first came.
         last_j: values of the latest.
         last_at: when that came.
+        power_w: of the latest, None where it was not given.
         count: how many.
     """
 
@@ -44,6 +65,7 @@ class Candidate:
     first_at: Instant
     last_j: Pair
     last_at: Instant
+    power_w: int | None
     count: int
 
 
@@ -58,18 +80,15 @@ class GuardState:
     def stamped(self, utc_offset_ms: int) -> "GuardState":
         """The same with UTC times filled in. Steps that waited for a clock are looked at afresh."""
         candidate = self.candidate
-        base = Base(values_j=self.base.values_j, at=self.base.at.stamped(utc_offset_ms))
+        base = replace(self.base, at=self.base.at.stamped(utc_offset_ms))
         if candidate is not None:
             candidate = (
                 None
                 if Step.UNTIMED in candidate.steps
-                else Candidate(
-                    steps=candidate.steps,
-                    first_j=candidate.first_j,
+                else replace(
+                    candidate,
                     first_at=candidate.first_at.stamped(utc_offset_ms),
-                    last_j=candidate.last_j,
                     last_at=candidate.last_at.stamped(utc_offset_ms),
-                    count=candidate.count,
                 )
             )
         return GuardState(base=base, candidate=candidate, check=self.check.stamped(utc_offset_ms))
@@ -80,7 +99,7 @@ def dump(state: GuardState) -> bytes:
     base, candidate, check = state.base, state.candidate, state.check
     document = {
         "schema": SCHEMA,
-        "base": [base.values_j, base.at],
+        "base": [base.values_j, base.at, base.trail],
         "candidate": None
         if candidate is None
         else [
@@ -89,6 +108,7 @@ def dump(state: GuardState) -> bytes:
             candidate.first_at,
             candidate.last_j,
             candidate.last_at,
+            candidate.power_w,
             candidate.count,
         ],
         "check": [check.values_j, check.power_w, check.at],
@@ -129,14 +149,16 @@ def _expect_schema(stored: Any) -> None:
 
 
 def _base(stored: Any) -> Base:
-    values_j, at = stored
-    return Base(values_j=_pair(values_j), at=_instant(at))
+    values_j, at, trail = stored
+    return Base(
+        values_j=_pair(values_j), at=_instant(at), trail=tuple(_pair(values) for values in trail[:_MAX_TRAIL])
+    )
 
 
 def _candidate(stored: Any) -> Candidate | None:
     if stored is None:
         return None
-    steps, first_j, first_at, last_j, last_at, count = stored
+    steps, first_j, first_at, last_j, last_at, power_w, count = stored
     import_step, export_step = steps
     candidate = Candidate(
         steps=(Step(import_step), Step(export_step)),
@@ -144,6 +166,7 @@ def _candidate(stored: Any) -> Candidate | None:
         first_at=_instant(first_at),
         last_j=_pair(last_j),
         last_at=_instant(last_at),
+        power_w=_power(power_w),
         count=_whole(count),
     )
     timed = candidate.first_at.utc_ms is not None and candidate.last_at.utc_ms is not None
@@ -155,10 +178,14 @@ def _check(check: Any, debts: Any) -> CrossCheck:
     values_j, power_w, at = check
     return CrossCheck(
         values_j=_pair(values_j),
-        power_w=None if power_w is None else _whole(power_w, low=-_MAX_INT),
+        power_w=_power(power_w),
         at=_instant(at),
         debts=(import_debt, export_debt),
     )
+
+
+def _power(stored: Any) -> int | None:
+    return None if stored is None else _whole(stored, low=-_MAX_INT)
 
 
 def _debt(stored: Any) -> Debt:

@@ -2,10 +2,12 @@
 
 The decision table: while a step is *held*, its readings carry the first quality and nothing is booked; the base stays
 the last believed reading. A later sample that fits the base again is GOOD and books the whole difference, so that an
-accident that passes costs nothing. `confirm` samples in a row that agree with each other and grow *confirm* the step.
+accident that passes costs nothing. `confirm` samples in a row that agree with each other *confirm* the step; for a new
+base, or a roll-over, they also have to grow.
 
-A fall that one wrong sample before it would explain never becomes a new base: the counter is waited for instead, so
-that what was booked too much is made up for. That is the price: a meter reset in its first hours is waited for, too.
+A fall that wrong samples before it would explain never becomes a new base: the counter is waited for instead, so that
+what was booked too much is made up for. A fall to zero is explained by no more than what the last `confirm` believed
+samples rose; any other by what one sample can be wrong, because counters do step back by a little.
 
 | step          | when                                              | held as      | confirmed as | then               |
 |---------------|---------------------------------------------------|--------------|--------------|--------------------|
@@ -15,7 +17,7 @@ that what was booked too much is made up for. That is the price: a meter reset i
 | ROLLED        | through the known end of the counter              | ROLLED_OVER  | ROLLED_OVER  | booked, estimated  |
 | SCALED        | times or by 10, 100 or 1000                       | UNIT_CHANGED | never        | waits for a person |
 | NEAR_ZERO     | down to what a counter reset meanwhile could show | FALSE_ZERO   | RESET        | new base, unknown  |
-| SMALL_ZERO    | the same, by less than one sample can be wrong    | FALSE_ZERO   | never        | waits to catch up  |
+| SMALL_ZERO    | the same, from what may never have been counted   | FALSE_ZERO   | never        | waits to catch up  |
 | SMALL_BACK    | down by less than one sample can be wrong         | BACK_STEP    | never        | waits to catch up  |
 | LARGE_BACK    | down by more                                      | BACK_STEP    | RESET        | new base, unknown  |
 | IMPOSSIBLE    | up by more than the connection carries            | JUMP         | JUMP         | new base, unknown  |
@@ -102,7 +104,13 @@ def worst(steps: tuple[Step, ...]) -> Step:
 
 
 def classify(
-    base_j: int, value_j: int, elapsed_ms: int | None, counter: CounterSpec, params: GuardParams
+    base_j: int,
+    value_j: int,
+    elapsed_ms: int | None,
+    counter: CounterSpec,
+    params: GuardParams,
+    *,
+    risen_j: int | None = None,
 ) -> Step:
     """Say what a step of a counter looks like.
 
@@ -112,14 +120,16 @@ def classify(
         elapsed_ms: time between them, None where no clock tells.
         counter: resolution and end of the counter.
         params: what the connection carries.
+        risen_j: how far the base can be too high, because wrong samples lifted it; None if nobody knows.
     """
     if value_j == base_j:
         return Step.PLAUSIBLE
     if elapsed_ms is None:
         return Step.UNTIMED
     most_j = params.most_j(counter, elapsed_ms)
-    look = _rise if value_j > base_j else _fall
-    return look(base_j, value_j, most_j, counter, params)
+    if value_j > base_j:
+        return _rise(base_j, value_j, most_j, counter, params)
+    return _fall(base_j, value_j, most_j, counter, params, risen_j)
 
 
 def _rise(base_j: int, value_j: int, most_j: int, counter: CounterSpec, params: GuardParams) -> Step:
@@ -128,7 +138,14 @@ def _rise(base_j: int, value_j: int, most_j: int, counter: CounterSpec, params: 
     return Step.SCALED if _scaled(base_j, value_j, most_j, counter) else Step.IMPOSSIBLE
 
 
-def _fall(base_j: int, value_j: int, most_j: int, counter: CounterSpec, params: GuardParams) -> Step:
+def _fall(
+    base_j: int,
+    value_j: int,
+    most_j: int,
+    counter: CounterSpec,
+    params: GuardParams,
+    risen_j: int | None,
+) -> Step:
     end_j = counter.modulus_j
     if (
         end_j is not None
@@ -137,12 +154,14 @@ def _fall(base_j: int, value_j: int, most_j: int, counter: CounterSpec, params: 
         and not _may_wrap_unseen(most_j, counter)
     ):
         return Step.ROLLED
-    small = base_j - value_j <= params.most_j(counter, params.trust_gap_ms)
+    small_j = params.most_j(counter, params.trust_gap_ms)
+    if value_j <= most_j and base_j - value_j > (small_j if risen_j is None else risen_j):
+        return Step.NEAR_ZERO
     if value_j <= most_j < base_j:
-        return Step.SMALL_ZERO if small else Step.NEAR_ZERO
+        return Step.SMALL_ZERO
     if _scaled(base_j, value_j, most_j, counter):
         return Step.SCALED
-    return Step.SMALL_BACK if small else Step.LARGE_BACK
+    return Step.SMALL_BACK if base_j - value_j <= small_j else Step.LARGE_BACK
 
 
 def _may_wrap_unseen(most_j: int, counter: CounterSpec) -> bool:

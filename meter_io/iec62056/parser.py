@@ -169,9 +169,10 @@ class Iec62056Parser(Framer):
         if self._identified is not None:
             offset, line = self._identified
             identification, raw = Identification.parse(line), line + raw
-            self._identified = None
         mode = identification.mode if identification else None
-        return self._telegram(raw, offset, identification, mode, block[:-3])
+        telegram = self._telegram(raw, offset, identification, mode, block[:-3])
+        self._identified = None
+        return telegram
 
     def _telegram(
         self, raw: bytes, offset: int, identification: Identification | None, mode: Mode | None, block: bytes

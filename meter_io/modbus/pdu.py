@@ -77,6 +77,7 @@ def refusal(request: ReadRequest, code: int) -> Refused:
     return Refused(
         f"slave {request.unit} refused {request.words}: {reason} (exception {code})",
         hint="check that the profile is the one of this meter: gridlight scan --port PORT",
+        code=code,
     )
 
 

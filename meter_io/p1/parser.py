@@ -21,6 +21,7 @@ _ENDING: Final = re.compile(rb"![0-9A-F]{0,4}(?:\r\n|\n)|![0-9A-F]{4}\r?\Z")
 """The second form is that of a file that ends without its line end."""
 _END_BYTES: Final = 7
 """`!`, four digits, carriage return and line feed."""
+_MAX_IDENTIFICATION: Final = 64
 _MARK: Final = re.compile(rb"[/!]")
 _M_BUS_UNITS: Final = {"m3": (Unit.CUBIC_METRE, 0), "GJ": (Unit.JOULE, 9), "kWh": (Unit.WATT_HOUR, 3)}
 _FAILURES: Final = 7
@@ -121,8 +122,10 @@ def _read(plain: bytes, raw: bytes, offset: int) -> Telegram:
     stated = plain[end + 1 :].rstrip(b"\r\n").decode("ascii")
     _check(plain[: end + 1], stated)
     head, separator, block = plain[1:end].decode("ascii").partition("\r\n")
-    if not separator:
-        raise Refusal(Reason.STRUCTURE, "no line end behind the identification")
+    if not separator or len(head) > _MAX_IDENTIFICATION:
+        raise Refusal(
+            Reason.STRUCTURE, f"no line end within {_MAX_IDENTIFICATION} characters of identification"
+        )
     contents, stamps = _contents(block)
     dialect = dialect_of(head, contents.texts, contents.values)
     _check_presence(dialect, stated)

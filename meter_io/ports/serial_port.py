@@ -3,12 +3,13 @@
 import errno
 import os
 import select
+import termios
 from pathlib import Path
 from typing import Final
 
 import serial
 
-from meter_io.errors import PortError
+from meter_io.errors import LineRefused, PortError
 from meter_io.ports.address import Line
 from meter_io.ports.busy import holders
 from meter_io.ports.names import DEV, DeviceName
@@ -42,7 +43,9 @@ class SerialPort:
                 timeout=0,
                 exclusive=True,
             )
-        except (OSError, ValueError) as error:  # pyserial raises either for a line that cannot be set
+        except termios.error as error:
+            raise LineRefused(f"{device} cannot be set to {self._line}") from error
+        except (OSError, ValueError) as error:
             raise _refused(device, error) from error
         self._serial = opened
         self._fd = opened.fileno()
@@ -119,5 +122,5 @@ def _refused(device: Path, error: Exception) -> PortError:
     if number in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
         return PortError(f"there is no port {device}", hint="plug the adapter in")
     if number in {errno.ENOTTY, errno.EINVAL, errno.EIO} or "configure" in str(error):
-        return PortError(f"{device} is no serial port, or cannot be set to this line ({_short(error)})")
+        return PortError(f"{device} is no serial port", hint="gridlight scan lists the ports here")
     return PortError(f"cannot open {device}: {_short(error)}", hint="gridlight doctor --port PORT")

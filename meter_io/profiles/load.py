@@ -45,6 +45,11 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in _DATA.glob("*.toml"))
 
 
+def path_of(name: str) -> Path:
+    """File of a shipped profile."""
+    return _DATA / f"{name}.toml"
+
+
 def find(name_or_path: str) -> Profile:
     """Return a shipped profile by its name, or the one in a file where the text names a file.
 
@@ -58,7 +63,7 @@ def find(name_or_path: str) -> Profile:
         raise ProfileError(
             f"there is no profile {name_or_path!r}.{nearest(name_or_path, names)}", hint="gridlight profiles"
         )
-    return read(_DATA / f"{name_or_path}.toml")
+    return read(path_of(name_or_path))
 
 
 def read(path: Path) -> Profile:

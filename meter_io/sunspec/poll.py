@@ -23,7 +23,7 @@ from meter_io.sunspec.models import MODELS
 
 BASES: Final = (40_000, 50_000, 0, 39_999, 40_001, 49_999, 50_001, 1)
 """Where a map may begin; off by one where a maker counted registers from 1."""
-_MARK: Final = b"SunS"
+MARK: Final = b"SunS"
 _END: Final = 0xFFFF
 _COMMON: Final = 1
 _MAX_MODELS: Final = 64
@@ -91,7 +91,7 @@ class SunSpecRound:
         if answer is None:
             return None
         if self._step == "base":
-            self._exchange = self._next_base() if answer != _MARK else self._chain(self._at + 2)
+            self._exchange = self._next_base() if answer != MARK else self._chain(self._at + 2)
         elif self._step == "chain":
             self._exchange = self._walk(answer)
         elif self._step == "name":

@@ -80,8 +80,7 @@ def _false_solution(block: SeenBlock, seat: Seat, chance: Random) -> SeenBlock:
     if not isinstance(signed.transaction, SubmitSolution):
         return block
     lie = chance.choice(list(SOLUTION_LIES.values()))(signed.transaction.solution)
-    key = seat.committee.members[seat.number].public_key
-    raw = assemble(SubmitSolution(solution=lie), seat.chain_id, key, seat.signer).raw
+    raw = assemble(SubmitSolution(solution=lie), seat.chain_id, seat.public_key, seat.signer).raw
     return _with_body(block.header, Body(solution=raw, transactions=body.transactions))
 
 

@@ -35,8 +35,8 @@ class Ring:
 
     def join(self, seat: HostileSeat) -> None:
         """Take a member on, and share the others out: every second one is shown the second block."""
-        self.members.add(seat.miners[seat.seat.number])
-        self._seats[seat.seat.number] = seat.seat
+        self.members.add(seat.miners[seat.number])
+        self._seats[seat.number] = seat.seat
         honest = [name for name in seat.miners if name not in self.members]
         self.sides = {name: number % 2 for number, name in enumerate(honest)}
 

@@ -8,7 +8,7 @@ from functools import partial
 from random import Random
 from typing import Final, NamedTuple
 
-from light_client.rules.crypto import sign, verify
+from light_client.rules.crypto import public_key_of, sign, verify
 from light_client.session.actor import Actor, PeerName, Storage
 from testbed.adversaries.disguise import HostileSeat, Window
 from testbed.adversaries.eclipse import Eclipse
@@ -144,9 +144,10 @@ def hostile_seat(cast: Cast, name: PeerName) -> HostileSeat:
     seat = Seat(
         chain_id=cast.genesis.chain_id(),
         committee=cast.genesis.committee,
+        public_key=public_key_of(secret),
         number=number,
         signer=lambda message: sign(secret, message),
         verify_signature=verify,
         timeouts=cast.miner_params.timeouts,
     )
-    return HostileSeat(seat=seat, miners=cast.miner_names)
+    return HostileSeat(seat=seat, number=number, miners=cast.miner_names)

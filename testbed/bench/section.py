@@ -11,6 +11,10 @@ Step: TypeAlias = Callable[[str], None]
 """Called before each case with its name."""
 
 
+class DisagreementError(Exception):
+    """Two contenders found different answers, so that their times cannot be compared."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What the user of the bench chose.

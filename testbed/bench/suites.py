@@ -9,6 +9,10 @@ from testbed.bench.section import Suite
 
 SUITES: Final = {
     "clearing": "testbed.bench.clearing",
+    "auctions": "testbed.bench.auctions",
+    "headers": "testbed.bench.headers",
+    "parsing": "testbed.bench.parsing",
+    "modbus": "testbed.bench.modbus",
     "armhf": "testbed.bench.armhf",
 }
 """Name -> module, in the order in which they run."""

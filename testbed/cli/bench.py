@@ -52,7 +52,7 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print; a missed aim is said, not a failure: it may be the machine."""
     from firmware_app.command_line import likely
-    from testbed.bench.section import Options
+    from testbed.bench.section import DisagreementError, Options
     from testbed.bench.suites import SUITES, suite
     from testbed.scenarios.errors import ScenarioError
     from testbed.solver.errors import SolverError
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
                 found[name] = module.measure(options, lambda case: progress.advance(text=case))
     except ScenarioError as error:
         raise CommandError(str(error), code=Exit.USAGE) from None
-    except SolverError as error:
+    except (SolverError, DisagreementError) as error:
         raise CommandError(str(error)) from None
     document = {
         "suites": {name: section.document for name, section in found.items()},

@@ -146,7 +146,7 @@ def _day(args: argparse.Namespace, file: ScenarioFile) -> int:
             ),
         )
     with console.progress("checking again, from the blocks alone"):
-        check = recheck(cast.genesis, day.observed.record.blocks)
+        check = recheck(cast.genesis, day.observed.record.blocks, day.observed.record.committees)
         optimum = offline_optimum(scenario, cast.market)
     command = shlex.join(["gridlight-testbed", "run", args.scenario, "--seed", str(seed)])
     report = trading_day(

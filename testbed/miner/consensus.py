@@ -345,13 +345,15 @@ class Consensus:
         self._out.append(Broadcast(message=proposal))
 
     def _vote(self, kind: VoteKind, header_hash: bytes) -> None:
-        """Sign, log and send a vote; where one was signed before a restart, that one is sent."""
+        """Sign, log and send a vote, or the one signed before a restart; without a seat, take the step in silence."""
+        self.step = Step.PREVOTE if kind == VoteKind.PREVOTE else Step.PRECOMMIT
         vote = self._log.votes.get((self.round, kind))
         if vote is None:
+            if self._seat.number is None:
+                return
             vote = self._seat.sign_vote(kind, self.height, self.round, header_hash)
             self._out.extend(self._log.record_vote(vote))
         self._of(self.round).ballots[kind].add(vote, proposed=True)
-        self.step = Step.PREVOTE if kind == VoteKind.PREVOTE else Step.PRECOMMIT
         self._out.append(Broadcast(message=vote))
 
     def _of(self, round_: int) -> Round:

@@ -7,23 +7,27 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from light_client.messages.chain import CertifiedBlock
+from light_client.messages.snapshots import Turn
 from light_client.rules import merkle
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.block import Block, Header, body_from_bytes, solution_leaves
-from light_client.rules.ledger.chain import genesis_tip, judge_block, make_block, way_to_clear
+from light_client.rules.ledger.chain import Tip, genesis_tip, judge_block, make_block, way_to_clear
 from light_client.rules.ledger.clear import deadline_ms
 from light_client.rules.ledger.committee import Committee, QuorumCertificate, Verify, check_quorum
 from light_client.rules.ledger.events import Cleared, Event
 from light_client.rules.ledger.execution import Outcome, execute
 from light_client.rules.ledger.genesis import Genesis
-from light_client.rules.ledger.records import Account
+from light_client.rules.ledger.records import Account, Record
 from light_client.rules.ledger.state import LedgerState
 from light_client.rules.ledger.transactions import SignedTransaction
 from light_client.rules.market.offer import OpenOffer
+from light_client.rules.merkle import History
 from light_client.rules.statetree import Node
 from light_client.rules.units import Address, OfferId
 from light_client.session.actor import Storage, Write
+from testbed.miner.checkpoints import Base, Checkpoints
+from testbed.miner.params import MinerParams
 from testbed.miner.store import BlockStore
 from testbed.miner.wal import SeenBlock
 
@@ -52,35 +56,72 @@ class ProvenTrades(NamedTuple):
     tree: merkle.Tree
 
 
+class Joined(NamedTuple):
+    """A snapshot that was fetched and checked."""
+
+    base: Base
+    turns: tuple[Turn, ...]
+    records: tuple[Record, ...]
+
+
 class Ledger:
     """State, tip and history of the decided chain."""
 
-    def __init__(self, genesis: Genesis, storage: Storage, verify_signature: Verify) -> None:
-        """Replay what is stored: every block is judged again, nothing is taken from disk on trust.
+    def __init__(
+        self,
+        genesis: Genesis,
+        storage: Storage,
+        verify_signature: Verify,
+        params: MinerParams | None = None,
+    ) -> None:
+        """Take up the last checkpoint, held to its root, and replay the blocks after it, each judged again.
 
         Raises:
-            RuleViolation: a stored block breaks a rule; the disk is not that of this chain, or is damaged.
+            RuleViolation: a stored block or record breaks a rule; the disk is not that of this chain, or is damaged.
         """
         self.genesis = genesis
-        self.state = LedgerState(genesis)
-        self.tip = genesis_tip(genesis)
+        self._params = params or MinerParams()
         self.store = BlockStore(storage)
-        self.history = merkle.Tree()
-        self.turns: dict[int, Committee] = {}
-        """Height after which another committee signs -> that committee, ascending."""
+        self.checkpoints = Checkpoints(storage, chunk_records=self._params.chunk_records)
+        self.newest: Base | None = self.checkpoints.base
+        """The header of the tip with its certificate and the history before it; None before the first block."""
+        self.state = self.checkpoints.load(genesis) or LedgerState(genesis)
+        self.tip = genesis_tip(genesis) if self.newest is None else tip_after(self.newest)
+        self.history = self.store.history(self.height)
+        self._history_is_the_headers()
         self.past: deque[Past] = deque(maxlen=RECENT_STATES)
         self._verify = verify_signature
         self._outcomes: dict[tuple[bytes, bytes], Outcome | None] = {}
         self._proven: OrderedDict[int, ProvenTrades] = OrderedDict()
         self._offers_of: dict[Address, set[OfferId]] = {}
-        for block in self.store.stored():
+        for offer_id, offer in self.state.offers.items():
+            self._index(offer_id, offer)
+        for block in self.store.stored(after=self.height):
             self._extend(block, self._judge(SeenBlock(block.header, block.body)))
             self.store.remember(block)
+
+    def _history_is_the_headers(self) -> None:
+        """LED-61: the hashes on disk are those that the checkpoint's header commits to."""
+        newest = self.newest
+        if newest is None:
+            return
+        whole = self.history.size == self.height and newest.header.chain_id == self.state.chain_id
+        root = self.history.root(self.height - 1) if whole else b""
+        if root != newest.header.history_root:
+            raise RuleViolation(
+                "LED-61", "history on disk", got=self.history.size, expected=f"{self.height} headers"
+            )
 
     @property
     def height(self) -> int:
         """Height of the newest block; 0 before the first."""
         return self.tip.height
+
+    def committee_at(self, height: int) -> Committee:
+        """Who signs a height, up to the one under way."""
+        turns = self.store.turns
+        last = next((turn for turn in reversed(turns) if turn < height), None)
+        return self.genesis.committee if last is None else turns[last].committee
 
     # -- judging and making ----------------------------------------------------------------------------------------
 
@@ -153,6 +194,11 @@ class Ledger:
         """Whether an interval waits to be cleared."""
         return self.state.meta.gate_offer is not None
 
+    @property
+    def stage_open(self) -> bool:
+        """Whether the second stage of an auction takes improved limits."""
+        return self.state.reaction is not None
+
     def clearing_due_ms(self) -> int:
         """When the next step of clearing falls due without a solution: the gate, or the deadline for the kept plan."""
         interval = self.state.meta.next_interval
@@ -172,8 +218,32 @@ class Ledger:
         outcome = self._outcomes.get((header_hash, block.body))
         if outcome is None:
             outcome = self._judge(SeenBlock(block.header, block.body))
+        sitting = self.state.committee
         self._extend(block, outcome)
-        return outcome, self.store.record(block, outcome.trades)
+        successor = self.state.committee if self.state.committee.hash() != sitting.hash() else None
+        return outcome, self.store.record(block, outcome.trades, successor)
+
+    def checkpoint(self) -> list[Write]:
+        """Write the state to disk, if it is time, and delete blocks that nobody needs any more.
+
+        Called once in each call of ``handle``, after everything else.
+        """
+        params, last = self._params, self.checkpoints.height
+        if self.newest is None or self.height < last + params.checkpoint_blocks:
+            return []
+        pinned = self.checkpoints.newest_pin
+        pin = pinned is None or self.height >= pinned.header.height + params.snapshot_blocks
+        writes = self.checkpoints.write(self.newest, self.state, pin=pin)
+        return [*writes, *self.store.prune(min(self.height - params.keep_blocks, last))]
+
+    def join(self, joined: Joined) -> list[Write]:
+        """Make a snapshot what is on disk; the miner has to be built anew from there."""
+        base = joined.base
+        history = History(size=base.header.height - 1, frontier=base.frontier)
+        return [
+            *self.checkpoints.replace(base, joined.records),
+            *self.store.join(history, base.header.hash(), joined.turns),
+        ]
 
     def _extend(self, block: CertifiedBlock, outcome: Outcome) -> None:
         state, draft = self.state, outcome.draft
@@ -183,10 +253,10 @@ class Ledger:
         for offer_id, offer in draft.offers.items():
             self._index(offer_id, offer)
         state.adopt(draft, block.header.hash())
+        self.checkpoints.note(draft.changed)
+        self.newest = Base(block.header, block.certificate, self.tip.history.frontier)
         self.tip = self.tip.extend(block.header)
         self.history.append(self.tip.header_hash)
-        if block.header.next_committee_hash != block.header.committee_hash:
-            self.turns[block.header.height] = state.committee
         self._outcomes.clear()
 
     def _index(self, offer_id: OfferId, offer: OpenOffer | None) -> None:
@@ -245,6 +315,17 @@ class Ledger:
         if len(self._proven) > _PROVEN_INTERVALS:
             self._proven.popitem(last=False)
         return found
+
+
+def tip_after(base: Base) -> Tip:
+    """The tip of a chain whose newest header this is."""
+    header, before = base.header, History(size=base.header.height - 1, frontier=base.frontier)
+    return Tip(
+        height=header.height,
+        header_hash=header.hash(),
+        time_ms=header.time_ms,
+        history=before.append(header.hash()),
+    )
 
 
 def certificate_fits(header: Header, header_hash: bytes, certificate: QuorumCertificate) -> None:

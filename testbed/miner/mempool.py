@@ -16,8 +16,14 @@ from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.events import Event
 from light_client.rules.ledger.execution import close_gate
+from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.state import Draft, LedgerState
-from light_client.rules.ledger.transactions import DepositAssets, GrantAssets, PostOffer, SignedTransaction
+from light_client.rules.ledger.transactions import (
+    DepositAssets,
+    GrantAssets,
+    PostOffer,
+    SignedTransaction,
+)
 from testbed.miner.params import PoolLimits
 
 _EARLY_RULES = ("LED-05", "LED-08", "LED-09")
@@ -57,6 +63,12 @@ class Mempool:
     def oldest_ms(self) -> int | None:
         """When the transaction that waits longest arrived; None if none waits."""
         return next((waiting.arrived_ms for waiting in self._ready.values()), None)
+
+    @property
+    def fills_a_block(self) -> bool:
+        """Whether what waits is as much as one block takes."""
+        limits = self._state.genesis.chain
+        return len(self._ready) >= limits.max_block_txs or self._bytes >= limits.max_block_bytes
 
     def ready(self) -> list[SignedTransaction]:
         """What could be proposed, in order of arrival."""
@@ -190,7 +202,7 @@ class Mempool:
         transaction = signed.transaction
         if isinstance(transaction, GrantAssets):
             return transaction.sequence > self._draft.meta.next_grant
-        if not isinstance(transaction, PostOffer | DepositAssets):
+        if not isinstance(transaction, PostOffer | DepositAssets | ImproveOffer):
             return False
         account = expected(self._draft, signed)
         return account is None or transaction.sequence > account

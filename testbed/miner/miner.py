@@ -4,6 +4,8 @@
     consensus/*   of the height under way (``consensus``)
     work          a block falls due: transactions have waited long enough, a gate closes, or the kept plan may clear
     gossip        what has waited too long is sent to the other miners again
+    join          a part of a snapshot has not come in time (``sync``)
+    rebuild       a snapshot is on disk: begin again from there
     heartbeat     tell one other miner where we stand, so that a chain without work is the same everywhere
 
 An idle chain is quiet: a height begins when a miner knows of work. Every miner waits for the leader from then on, so
@@ -13,16 +15,16 @@ that a dead leader is replaced.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from light_client.messages.chain import Blocks, CertifiedBlock, GetBlocks, NewBlock
+from light_client.messages.chain import Blocks, CertifiedBlock, GetBlocks, NewBlock, Unavailable
 from light_client.messages.codec import Message, decode_message, encode_message
 from light_client.messages.consensus import Proposal, RoundStatus, Vote
-from light_client.messages.submission import SubmitTx, TxResult
+from light_client.messages.snapshots import ChunkMessage, SnapshotMessage
+from light_client.messages.submission import SubmitTx
 from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.block import body_from_bytes
-from light_client.rules.ledger.evidence import Evidence
 from light_client.rules.ledger.genesis import Genesis
-from light_client.rules.ledger.transactions import SignedTransaction, SubmitSolution, decode_transaction
 from light_client.session.actor import (
     Effect,
     Event,
@@ -34,28 +36,32 @@ from light_client.session.actor import (
     Started,
     Storage,
     TimerFired,
+    Write,
 )
 from testbed.miner.agenda import Agenda
-from testbed.miner.clearing import Solutions
 from testbed.miner.consensus import Broadcast, Consensus, Decided, Output, Step
-from testbed.miner.ledger import Ledger
+from testbed.miner.intake import TIMER as GOSSIP_TIMER
+from testbed.miner.intake import Intake
+from testbed.miner.ledger import Joined, Ledger
 from testbed.miner.memo import SignatureMemo
-from testbed.miner.mempool import Mempool, tx_id_of
+from testbed.miner.mempool import tx_id_of
 from testbed.miner.params import MinerParams
 from testbed.miner.receipts import Receipts
 from testbed.miner.schedule import next_block_ms
 from testbed.miner.seat import Seat, check_proposal, check_vote
 from testbed.miner.serving import Server
+from testbed.miner.sync import TIMER as JOIN_TIMER
+from testbed.miner.sync import Sync
 from testbed.miner.wal import VoteLog
 from testbed.miner.witness import Witness
 
 _CONSENSUS = "consensus/"
-_SYNC_BLOCKS = 64
-_GOSSIP_LIMIT = 64
+_QUIET = "quiet"
+_FROM_MINERS = (Proposal, Vote, RoundStatus, NewBlock, Blocks, SnapshotMessage, ChunkMessage, Unavailable)
 
 
 class Miner:
-    """One seat of the committee."""
+    """One registered miner: it votes while it sits in the committee, and follows while it does not."""
 
     def __init__(
         self,
@@ -71,47 +77,63 @@ class Miner:
         """Build the miner on what is durable.
 
         Args:
-            public_key: of our seat in the committee.
+            public_key: ours, in the committee or not.
             signer: signs a message with our key.
-            miners: names of the committee's members in the order of their seats, ours included.
+            miners: names of all miners, those that are not elected and ours included.
 
         Raises:
-            LocalError: the key has no seat, or the names do not fit the committee.
-            RuleViolation: a stored block breaks a rule.
+            LocalError: our name is not among them.
+            RuleViolation: a stored block or record breaks a rule.
         """
-        number = genesis.committee.index_of(public_key)
-        if number is None or len(miners) != len(genesis.committee.members) or miners[number] != name:
-            raise LocalError("this key and name have no seat in the committee", got=name, expected=miners)
+        if name not in miners:
+            raise LocalError("the list of all miners lacks our name", got=name, expected=miners)
         self.name = name
+        self._genesis = genesis
+        self._public_key = public_key
+        self._signer = signer
+        self._storage = storage
         self._params = params or MinerParams()
         self._verify = SignatureMemo()
-        self.ledger = Ledger(genesis, storage, self._verify)
-        self._pool = Mempool(self.ledger.state, self._verify, self._params.pool)
-        self._solutions = Solutions(self.ledger, self._verify)
-        self._agenda = Agenda(self.ledger, self._pool, self._solutions)
-        self._server = Server(self.ledger)
         self._miners = frozenset(miners) - {name}
         self._others = tuple(peer for peer in miners if peer != name)
-        self._seat = Seat(
+        self._effects: list[Effect] = []
+        self._work_at_ms: int | None = None
+        self._beats = 0
+        self._build()
+
+    def _build(self) -> None:
+        """Begin with what is on disk: at the start, and once a snapshot is there."""
+        storage, params = self._storage, self._params
+        self._rebuild = False
+        self._quiet = storage.get(_QUIET, b"") is not None
+        self.ledger = Ledger(self._genesis, storage, self._verify, params)
+        self._server = Server(self.ledger)
+        self._sync = Sync(self.ledger, self._others, params, self._verify)
+        self._seat = self._take_seat()
+        self._witness = Witness(self.ledger, self._seat, storage)
+        receipts = Receipts(storage)
+        self._intake = Intake(self.ledger, self._witness, receipts, self._verify, params, self._miners)
+        self._agenda = Agenda(self.ledger, self._intake.pool, self._intake.solutions)
+        self._consensus = Consensus(self._seat, self._agenda, VoteLog(self.ledger.height + 1).load(storage))
+        self._early: dict[tuple[PeerName, int, int], Proposal | Vote] = {}
+
+    def _take_seat(self) -> Seat:
+        """Our place at the height under way."""
+        committee = self.ledger.state.committee
+        return Seat(
             chain_id=self.ledger.state.chain_id,
-            committee=genesis.committee,
-            number=number,
-            signer=signer,
+            committee=committee,
+            public_key=self._public_key,
+            number=None if self._quiet else committee.index_of(self._public_key),
+            signer=self._signer,
             verify_signature=self._verify,
             timeouts=self._params.timeouts,
         )
-        self._witness = Witness(self.ledger, self._seat, storage)
-        self._receipts = Receipts(storage)
-        self._consensus = Consensus(self._seat, self._agenda, VoteLog(self.ledger.height + 1).load(storage))
-        self._early: dict[tuple[int, int], Proposal | Vote] = {}
-        self._effects: list[Effect] = []
-        self._work_at_ms: int | None = None
-        self._gossiping, self._resend_ms = False, self._params.resend_ms
-        self._beats = 0
-        self._asked: tuple[int, int] = (0, 0)
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """React to one event."""
+        if self._rebuild:
+            self._build()
         match event:
             case Received(peer=peer, message=raw):
                 self._received(peer, raw, now_ms)
@@ -121,9 +143,13 @@ class Miner:
                 self._effects.append(Report(name="started", value=self.ledger.height))
                 self._emit(self._consensus.resume(now_ms), now_ms)
                 self._to_miners(self._consensus.status())
-                self._hand_in_kept(now_ms)
+                self._emit(self._intake.hand_in_kept(now_ms), now_ms)
                 self._set_timer("heartbeat", now_ms + self._params.heartbeat_ms)
         self._work(now_ms)
+        if self._sync.joined is None:
+            self._effects.extend(self.ledger.checkpoint())
+        elif not self._rebuild:
+            self._join(self._sync.joined, now_ms)
         effects, self._effects = self._effects, []
         return effects
 
@@ -132,16 +158,16 @@ class Miner:
     def _received(self, peer: PeerName, raw: bytes, now_ms: int) -> None:
         try:
             message = decode_message(raw)
+        except RuleViolation as broken:
+            self._effects.append(Report(name="refused", value=(peer, str(broken))))
+            if self._sync.expects(peer):
+                self._effects.extend(self._sync.fault(peer, broken, now_ms))
+            return
+        try:
             if isinstance(message, SubmitTx):
-                self._submitted(message.raw, peer, now_ms)
-            elif peer in self._miners and isinstance(message, Proposal | Vote):
-                self._agree(message, peer, now_ms)
-            elif peer in self._miners and isinstance(message, RoundStatus):
-                self._caught_up(message, peer, now_ms)
-            elif peer in self._miners and isinstance(message, NewBlock):
-                self._announced(message, peer, now_ms)
-            elif peer in self._miners and isinstance(message, Blocks):
-                self._synced(message, peer, now_ms)
+                self._emit(self._intake.submitted(message.raw, peer, now_ms), now_ms)
+            elif peer in self._miners and isinstance(message, _FROM_MINERS):
+                self._heard(message, peer, now_ms)
             else:
                 answer = self._server.answer(message, peer, now_ms)
                 if answer is not None:
@@ -149,74 +175,34 @@ class Miner:
         except RuleViolation as broken:
             self._effects.append(Report(name="refused", value=(peer, str(broken))))
 
+    def _heard(self, message: Message, peer: PeerName, now_ms: int) -> None:
+        """Something that only miners tell each other."""
+        match message:
+            case Proposal() | Vote():
+                self._agree(message, peer, now_ms)
+            case RoundStatus():
+                self._caught_up(message, peer, now_ms)
+            case NewBlock():
+                self._announced(message, peer, now_ms)
+            case Blocks():
+                self._synced(message, peer, now_ms)
+            case SnapshotMessage() | ChunkMessage() | Unavailable():
+                self._fetched(message, peer, now_ms)
+
     def _fired(self, name: str, now_ms: int) -> None:
         if name.startswith(_CONSENSUS):
             self._emit(self._consensus.on_timeout(name.removeprefix(_CONSENSUS), now_ms), now_ms)
         elif name == "work":
             self._work_at_ms = None
-        elif name == "gossip":
-            self._gossip(now_ms)
+        elif name == GOSSIP_TIMER:
+            self._emit(self._intake.gossip(now_ms), now_ms)
+        elif name == JOIN_TIMER:
+            self._effects.extend(self._sync.woken(now_ms))
         elif name == "heartbeat":
             if self._others:
                 self._send(self._others[self._beats % len(self._others)], self._consensus.status())
                 self._beats += 1
             self._set_timer("heartbeat", now_ms + self._params.heartbeat_ms)
-
-    # -- transactions and solutions ------------------------------------------------------------------------------------
-
-    def _submitted(self, raw: bytes, peer: PeerName, now_ms: int) -> None:
-        """Take in a transaction; tell the submitter, and the other miners if it came from outside."""
-        tx_id = tx_id_of(raw)
-        outside = peer not in self._miners
-        fresh = not self._pool.knows(tx_id) and not self._solutions.knows(raw)
-        try:
-            if fresh:
-                self._admit(raw, tx_id, now_ms)
-        except RuleViolation as broken:
-            if not outside:
-                raise
-            self._send(peer, TxResult.refused(tx_id, broken))
-            return
-        if outside:
-            if self._pool.waits(tx_id):
-                self._effects.extend(self._receipts.keep(tx_id, raw))
-            self._send(peer, TxResult(tx_id=tx_id, accepted=True))
-        if fresh:
-            if outside:
-                self._to_miners(SubmitTx(raw=raw))
-            self._gossip_later(now_ms)
-
-    def _admit(self, raw: bytes, tx_id: bytes, now_ms: int) -> None:
-        limits = self.ledger.genesis.chain
-        signed = decode_transaction(raw, max_bytes=limits.max_block_bytes)
-        if isinstance(signed.transaction, SubmitSolution):
-            if self._solutions.submit(signed):
-                interval = signed.transaction.solution.plan.first_interval
-                self._effects.append(Report(name="solution", value=interval))
-            return
-        if len(raw) > limits.max_tx_bytes:
-            raise RuleViolation(
-                "LED-02", "length of a transaction", got=len(raw), expected=limits.max_tx_bytes
-            )
-        self._pool.admit(signed, tx_id, now_ms)
-
-    def _gossip_later(self, now_ms: int) -> None:
-        if not self._gossiping:
-            self._gossiping, self._resend_ms = True, self._params.resend_ms
-            self._set_timer("gossip", now_ms + self._params.batch_ms + self._params.resend_ms)
-
-    def _gossip(self, now_ms: int) -> None:
-        """Send again what should be in a block by now: it may never have reached the leaders."""
-        late_ms = now_ms - self._params.batch_ms - self._params.resend_ms + 1
-        waiting = self._pool.waiting_since(late_ms, _GOSSIP_LIMIT)
-        if self._solutions.best:
-            waiting.append(self._solutions.best)
-        for raw in waiting:
-            self._to_miners(SubmitTx(raw=raw))
-        self._gossiping = bool(waiting) or self._pool.oldest_ms is not None
-        if self._gossiping:
-            self._set_timer("gossip", now_ms + self._resend_ms)
-            self._resend_ms = min(2 * self._resend_ms, self._params.patience * self._params.resend_ms)
 
     # -- agreement -------------------------------------------------------------------------------------------------
 
@@ -225,32 +211,41 @@ class Miner:
         if ahead == 0:
             self._take_part(message, now_ms)
         elif ahead == 1:
-            self._keep_early(message)
+            self._keep_early(message, peer)
         elif ahead > 1:
-            self._ask_blocks(peer, now_ms)
+            self._effects.extend(self._sync.behind(peer, message.height - 1, now_ms))
         elif isinstance(message, Vote):
-            check_vote(message, self._seat)
-            self._accuse(self._witness.in_vote(message), now_ms)
+            check_vote(message, replace(self._seat, committee=self.ledger.committee_at(message.height)))
+            self._emit(self._intake.accuse(self._witness.in_vote(message), now_ms), now_ms)
 
     def _take_part(self, message: Proposal | Vote, now_ms: int) -> None:
         if isinstance(message, Vote):
             self._emit(self._consensus.on_vote(message, now_ms), now_ms)
-            self._accuse(self._witness.in_vote(message), now_ms)
+            self._emit(self._intake.accuse(self._witness.in_vote(message), now_ms), now_ms)
             return
         self._emit(self._consensus.on_proposal(message, now_ms), now_ms)
         block = self._consensus.block(message.header.hash())
         if block is not None and not self.ledger.is_valid(block):
-            self._accuse(self._witness.in_proposal(message), now_ms)
+            self._emit(self._intake.accuse(self._witness.in_proposal(message), now_ms), now_ms)
 
-    def _keep_early(self, message: Proposal | Vote) -> None:
-        """Keep the latest of each kind and seat for the next height, which others have reached before us."""
+    def _keep_early(self, message: Proposal | Vote, peer: PeerName) -> None:
+        """Keep the latest of each kind and seat for the next height, which others have reached before us.
+
+        At the end of an epoch the next committee is not known yet: the latest of each kind and seat from each peer is
+        kept then, and checked once it is.
+        """
+        last_of_epoch = self._genesis.epochs.ends_at(self._consensus.height)
+        source = peer if last_of_epoch else ""
         if isinstance(message, Proposal):
-            check_proposal(message, self._seat)
+            if not last_of_epoch:
+                check_proposal(message, self._seat)
             leader = self._seat.committee.leader(message.height, message.round_)
-            self._early[leader, 0] = message
+            self._early[source, leader, 0] = message
+        elif last_of_epoch:
+            self._early[source, message.seat, message.kind] = message
         else:
             check_vote(message, self._seat)
-            self._early[message.seat, message.kind] = message
+            self._early[source, message.seat, message.kind] = message
 
     def _emit(self, outputs: Iterable[Output], now_ms: int) -> None:
         """Turn what consensus says into effects."""
@@ -261,11 +256,12 @@ class Miner:
                 block = CertifiedBlock(
                     header=output.block.header, certificate=output.certificate, body=output.block.body
                 )
+                self._speak_again()
                 self._adopt(block, now_ms)
             else:
                 self._effects.append(output)
                 if isinstance(output, Report):
-                    self._accuse(self._witness.between(output.value), now_ms)
+                    self._emit(self._intake.accuse(self._witness.between(output.value), now_ms), now_ms)
 
     def _adopt(self, block: CertifiedBlock, now_ms: int) -> None:
         """Make a decided block the tip, and turn to the next height."""
@@ -276,41 +272,16 @@ class Miner:
         self._effects.append(Report(name="events", value=outcome.events))
         self._effects.extend(self._server.announce(block, now_ms))
         body = body_from_bytes(block.body, self.ledger.genesis.chain)
-        self._give_up(self._pool.renew([tx_id_of(raw) for raw in body.transactions], now_ms))
-        self._effects.extend(self._witness.renew())
-        self._hand_in_kept(now_ms)
-        for _, broken in self._solutions.renew():
-            self._effects.append(Report(name="early solution", value=None if broken is None else str(broken)))
+        self._emit(self._intake.renew([tx_id_of(raw) for raw in body.transactions], now_ms), now_ms)
+        self._seat = self._take_seat()
+        self._witness.sit(self._seat)
         self._consensus = Consensus(self._seat, self._agenda, VoteLog(self.ledger.height + 1))
         early, self._early = self._early, {}
-        for message in early.values():
-            self._agree(message, self.name, now_ms)
-
-    def _give_up(self, dropped: Iterable[tuple[SignedTransaction, str]]) -> None:
-        """Say what has become invalid while it waited; nothing is owed any more for that."""
-        self._effects.extend(Report(name="dropped", value=(signed.tx_id(), rule)) for signed, rule in dropped)
-        self._effects.extend(self._receipts.settle(self._pool))
-
-    def _accuse(self, found: Iterable[Evidence], now_ms: int) -> None:
-        """Keep evidence, and hand it in."""
-        for evidence in found:
-            kept = self._witness.report(evidence)
-            if kept is not None:
-                self._effects += [kept, Report(name="evidence", value=evidence)]
-                self._hand_in_kept(now_ms)
-
-    def _hand_in_kept(self, now_ms: int) -> None:
-        """Put what is on disk and in no block yet into the pool, and send it to the other miners."""
-        for tx_id, raw in (*self._witness.pending(), *self._receipts.owed()):
-            if self._pool.knows(tx_id):
-                continue
+        for (peer, _, _), message in early.items():
             try:
-                self._admit(raw, tx_id, now_ms)
-            except RuleViolation as early:
-                self._effects.append(Report(name="kept-waits", value=(tx_id, early.rule)))
-            else:
-                self._to_miners(SubmitTx(raw=raw))
-                self._gossip_later(now_ms)
+                self._agree(message, peer, now_ms)
+            except RuleViolation as broken:
+                self._effects.append(Report(name="refused", value=(peer, str(broken))))
 
     # -- catching up -----------------------------------------------------------------------------------------------
 
@@ -319,7 +290,7 @@ class Miner:
             for message in self._consensus.answer(status):
                 self._send(peer, message)
         elif status.height > self._consensus.height:
-            self._ask_blocks(peer, now_ms)
+            self._effects.extend(self._sync.behind(peer, status.height - 1, now_ms))
         else:
             newest = self._server.newest()
             if newest is not None:
@@ -335,15 +306,7 @@ class Miner:
                 CertifiedBlock(header=header, certificate=message.certificate, body=seen.body), now_ms
             )
         elif header.height >= self._consensus.height:
-            self._ask_blocks(peer, now_ms)
-
-    def _ask_blocks(self, peer: PeerName, now_ms: int) -> None:
-        height, again_ms = self._asked
-        wanted = self._consensus.height
-        if wanted == height and now_ms < again_ms:
-            return
-        self._asked = (wanted, now_ms + self._params.sync_retry_ms)
-        self._send(peer, GetBlocks(from_height=wanted, limit=_SYNC_BLOCKS))
+            self._effects.extend(self._sync.behind(peer, header.height, now_ms))
 
     def _synced(self, message: Blocks, peer: PeerName, now_ms: int) -> None:
         """Take in blocks that a quorum signed, each judged like a proposal."""
@@ -357,14 +320,14 @@ class Miner:
                     self._look_back(announced, peer)
                 self._adopt(block, now_ms)
         if self.ledger.height > before:
-            self._ask_blocks(peer, now_ms)
+            self._effects.extend(self._sync.behind(peer, self.ledger.height + 1, now_ms))
 
     def _compare(self, message: NewBlock, peer: PeerName, now_ms: int) -> None:
         """Hold what others have decided against our own chain: two certificates for one height are a fork."""
         fork = self._witness.in_announcement(message)
         if fork is not None:
             self._effects.append(Report(name="fork", value=(fork[0], message)))
-            self._accuse(fork[1], now_ms)
+            self._emit(self._intake.accuse(fork[1], now_ms), now_ms)
             if fork[0].header.previous_hash != message.header.previous_hash:
                 self._look_back(message, peer)
 
@@ -373,6 +336,41 @@ class Miner:
         if message.header.height > 1:
             self._send(peer, GetBlocks(from_height=message.header.height - 1, limit=1))
 
+    def _fetched(
+        self, message: SnapshotMessage | ChunkMessage | Unavailable, peer: PeerName, now_ms: int
+    ) -> None:
+        """Take a part of a snapshot; one that does not hold is its sender's fault."""
+        try:
+            match message:
+                case SnapshotMessage():
+                    effects = self._sync.on_snapshot(peer, message, now_ms)
+                case ChunkMessage():
+                    effects = self._sync.on_chunk(peer, message, now_ms)
+                case _:
+                    effects = self._sync.unavailable(peer, message, now_ms)
+        except RuleViolation as broken:
+            effects = self._sync.fault(peer, broken, now_ms)
+        self._effects.extend(effects)
+
+    def _join(self, joined: Joined, now_ms: int) -> None:
+        """Put a snapshot on disk; everything is built anew from there at the next call.
+
+        A miner without any memory may have lost it: what it signed at the height under way it does not know, so it
+        stays quiet until that height is decided.
+        """
+        self._effects.extend(self._consensus.forget_log())
+        if not self.ledger.height:
+            self._effects.append(Write(table=_QUIET, key=b"", value=b"\x01"))
+        self._effects.extend(self.ledger.join(joined))
+        self._rebuild = True
+        self._set_timer("rebuild", now_ms)
+
+    def _speak_again(self) -> None:
+        """A height was decided before our eyes: nothing signed in another life can matter any more."""
+        if self._quiet:
+            self._quiet = False
+            self._effects.append(Write(table=_QUIET, key=b"", value=None))
+
     # -- work ------------------------------------------------------------------------------------------------------
 
     def _work(self, now_ms: int) -> None:
@@ -380,13 +378,15 @@ class Miner:
         height = -1
         while self._consensus.step == Step.WAITING and height != self._consensus.height:
             height = self._consensus.height
-            self._give_up(self._pool.close_gate(now_ms))
-            due_ms = next_block_ms(self.ledger, self._pool, self._solutions, self._params)
+            self._emit(self._intake.close_gate(now_ms), now_ms)
+            due_ms = next_block_ms(self.ledger, self._intake.pool, self._intake.solutions, self._params)
             if due_ms <= now_ms:
                 self._emit(self._consensus.begin(now_ms), now_ms)
             elif due_ms != self._work_at_ms:
                 self._work_at_ms = due_ms
                 self._set_timer("work", due_ms)
+
+    # -- sending ---------------------------------------------------------------------------------------------------
 
     def _send(self, peer: PeerName, message: Message) -> None:
         self._effects.append(Send(peer=peer, message=encode_message(message)))

@@ -42,7 +42,7 @@ class MinerParams:
     """Everything that an operator may set."""
 
     batch_ms: int = 1_000
-    """How long the first transaction of a block waits for others."""
+    """How long the first transaction of a block waits for others, unless they fill the block before."""
     last_call_ms: int = 2_000
     """How long before a gate closes whatever waits is put into a block, however short it has waited."""
     resend_ms: int = 2_000
@@ -52,5 +52,17 @@ class MinerParams:
     sync_retry_ms: int = 2_000
     """After how long blocks are asked for again."""
     heartbeat_ms: int = 30_000
+    checkpoint_blocks: int = 64
+    """After how many blocks the state is written to disk; a restart replays the blocks since."""
+    snapshot_blocks: int = 512
+    """How many blocks lie at least between the checkpoints that others can fetch."""
+    chunk_records: int = 2_048
+    """About how many records of the state one chunk of a snapshot holds."""
+    snapshot_gap: int = 1_024
+    """Whoever is further behind than this fetches a snapshot first, and the blocks after it then."""
+    join_ms: int = 5_000
+    """How long an answer may take while a snapshot is fetched, before another miner is asked."""
+    keep_blocks: int = 100_000
+    """How many of the newest blocks are kept whole; headers at which the committee changed are kept for ever."""
     timeouts: Timeouts = field(default_factory=Timeouts)
     pool: PoolLimits = field(default_factory=PoolLimits)

@@ -1,4 +1,9 @@
-"""When a miner wants the next block: an idle chain is quiet, and what comes in a burst is put into one block."""
+"""When a miner wants the next block.
+
+An idle chain is quiet: it makes the one block per interval that closes the gate and clears. A trickle of transactions
+waits ``batch_ms`` for company. A burst fills blocks, and a full one is due at once, so that under load the next height
+begins as soon as the last one is decided.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +19,8 @@ def next_block_ms(ledger: Ledger, pool: Mempool, solutions: Solutions, params: M
     oldest_ms = pool.oldest_ms
     if oldest_ms is None:
         return due_ms
-    due_ms = min(due_ms, oldest_ms + params.batch_ms)
-    if ledger.gate_closed:
+    due_ms = min(due_ms, oldest_ms if pool.fills_a_block else oldest_ms + params.batch_ms)
+    if ledger.gate_closed and not ledger.stage_open:
         return due_ms
     last_call_ms = ledger.clearing_due_ms() - params.last_call_ms
     return min(due_ms, max(oldest_ms, last_call_ms))

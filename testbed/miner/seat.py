@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from light_client.messages.consensus import Proposal, Vote
-from light_client.rules.errors import RuleViolation
+from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.committee import (
     Committee,
     QuorumCertificate,
@@ -27,13 +27,21 @@ class Seat:
 
     chain_id: bytes
     committee: Committee
-    number: int
+    public_key: bytes
+    number: int | None
+    """Position in the committee; None for a miner that is not elected: it listens, and signs nothing."""
     signer: Callable[[bytes], bytes]
     verify_signature: Verify
     timeouts: Timeouts
 
     def sign_vote(self, kind: VoteKind, height: int, round_: int, header_hash: bytes) -> Vote:
-        """Our vote."""
+        """Our vote.
+
+        Raises:
+            LocalError: we have no seat.
+        """
+        if self.number is None:
+            raise LocalError("only a seat votes", got=self.number, expected="a seat")
         message = vote_message(kind, self.chain_id, height, round_, header_hash)
         return Vote(
             kind=kind,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from light_client.messages.anchors import CheckpointMessage, GetCheckpoint, GetHistory, HistoryMessage
 from light_client.messages.chain import (
     MAX_UPDATES,
@@ -24,6 +26,13 @@ from light_client.messages.proofs import (
     ProvenRecord,
     ProvenTrade,
     TradesMessage,
+)
+from light_client.messages.snapshots import (
+    MAX_TURNS,
+    ChunkMessage,
+    GetChunk,
+    GetSnapshot,
+    SnapshotMessage,
 )
 from light_client.rules.checkpoint import Checkpoint, checkpoint_from_bytes, checkpoint_is_signed
 from light_client.rules.holdings import TradeProof
@@ -56,6 +65,8 @@ class Server:
         match request:
             case Subscribe():
                 answer = self._subscribe(request, peer, now_ms)
+            case GetSnapshot() | GetChunk():
+                answer = self._part_of_snapshot(request)
             case GetBlocks():
                 answer = self._blocks(request)
             case GetUpdate():
@@ -90,8 +101,8 @@ class Server:
 
     def newest(self) -> NewBlock | None:
         """The announcement of the tip; None before the first block."""
-        block = self._ledger.store.block(self._ledger.height)
-        return None if block is None else NewBlock(header=block.header, certificate=block.certificate)
+        tip = self._ledger.newest
+        return None if tip is None else NewBlock(header=tip.header, certificate=tip.certificate)
 
     def _refuse(self, request: Message) -> Unavailable:
         return Unavailable(request=number_of(type(request)), height=self._ledger.height)
@@ -105,6 +116,11 @@ class Server:
     def _blocks(self, request: GetBlocks) -> Message:
         found: list[CertifiedBlock] = []
         size = 0
+        if (
+            request.from_height <= self._ledger.height
+            and self._ledger.store.block(request.from_height) is None
+        ):
+            return self._refuse(request)
         for height in range(request.from_height, request.from_height + request.limit):
             block = self._ledger.store.block(height) if height <= self._ledger.height else None
             if block is None or size > _ANSWER_BYTES:
@@ -116,26 +132,32 @@ class Server:
     def _update(self, request: GetUpdate) -> Message:
         """The way from a trusted header to the newest: over the last header of every committee between them."""
         ledger, trusted = self._ledger, request.trusted_height
-        if ledger.height == 0 or trusted > ledger.height:
+        tip, turns = ledger.newest, ledger.store.turns
+        if tip is None or trusted > ledger.height:
             return self._refuse(request)
-        stops = [height for height in ledger.turns if height > trusted]
+        stops = [height for height in turns if height > trusted]
         if not stops or stops[-1] != ledger.height:
             stops.append(ledger.height)
         updates: list[Update] = []
         for height in stops[:MAX_UPDATES]:
-            block = ledger.store.block(height)
-            if block is None:
+            if 0 < trusted < height - 1 and not self._knows_history(trusted, height):
                 return self._refuse(request)
+            turn = turns.get(height)
             updates.append(
                 Update(
-                    header=block.header,
-                    certificate=block.certificate,
+                    header=tip.header if turn is None else turn.header,
+                    certificate=tip.certificate if turn is None else turn.certificate,
                     history_proof=self._inclusion(trusted, height),
-                    next_committee=ledger.turns.get(height),
+                    next_committee=None if turn is None else turn.committee,
                 )
             )
             trusted = height
         return UpdateMessage(updates=tuple(updates))
+
+    def _knows_history(self, height: int, head_height: int) -> bool:
+        """Whether it can be proven here that one header precedes another: not for what a snapshot skipped."""
+        known_from = self._ledger.history.known_from
+        return height > known_from and head_height > known_from
 
     def _inclusion(self, height: int, head_height: int) -> tuple[bytes, ...]:
         """That one header is in the history of another; nothing where it is its parent, or the genesis."""
@@ -145,10 +167,11 @@ class Server:
 
     def _history(self, request: GetHistory) -> Message:
         ledger, height, head_height = self._ledger, request.height, request.head_height
-        block = ledger.store.block(height) if head_height <= ledger.height else None
+        older, size = height < head_height, head_height - 1
+        provable = head_height <= ledger.height and (not older or self._knows_history(height, head_height))
+        block = ledger.store.block(height) if provable else None
         if block is None:
             return self._refuse(request)
-        older, size = height < head_height, head_height - 1
         return HistoryMessage(
             header=block.header,
             certificate=block.certificate,
@@ -202,3 +225,26 @@ class Server:
         )
         proven = ProvenRecord(record=record, proof=prove(tree, account_key(address)))
         return AccountMessage(height=height, address=address, account=proven, offers=offers)
+
+    def _part_of_snapshot(self, request: GetSnapshot | GetChunk) -> Message:
+        return self._snapshot(request) if isinstance(request, GetSnapshot) else self._chunk(request)
+
+    def _snapshot(self, request: GetSnapshot) -> Message:
+        ledger, known = self._ledger, request.known_height
+        found = ledger.checkpoints.manifest()
+        if found is None or found[0].header.height <= known:
+            return self._refuse(request)
+        base, manifest = found
+        between = (turn for height, turn in ledger.store.turns.items() if known < height < base.header.height)
+        return SnapshotMessage(
+            turns=tuple(islice(between, MAX_TURNS)),
+            header=base.header,
+            certificate=base.certificate,
+            manifest=manifest,
+        )
+
+    def _chunk(self, request: GetChunk) -> Message:
+        records = self._ledger.checkpoints.chunk(request.height, request.number)
+        if records is None:
+            return self._refuse(request)
+        return ChunkMessage(height=request.height, number=request.number, records=records)

@@ -55,9 +55,16 @@ class Witness:
         self._forks: tuple[bytes, ...] = ()
         self._unsound: dict[bytes, Callable[[bytes, Statement], UnsoundClearing]] = {}
 
+    def sit(self, seat: Seat) -> None:
+        """Our place at the height that begins."""
+        self._seat = seat
+
     def pending(self) -> list[tuple[bytes, bytes]]:
         """Evidence that is not punished yet: identity and bytes of each transaction."""
         return [(tx_id, raw) for tx_id, (_, raw) in self._pending.items()]
+
+    def _key(self, seat: int, height: int) -> bytes:
+        return self._ledger.committee_at(height).members[seat].public_key
 
     # -- what is found ---------------------------------------------------------------------------------------------
 
@@ -67,13 +74,13 @@ class Witness:
             case Equivocation(first=first, second=second):
                 return self._contradiction(first.seat, first.height, _said(first), _said(second))
             case (Proposal() as first, Proposal() as second):
-                leader = self._seat.committee.leader(first.height, first.round_)
+                leader = self._ledger.committee_at(first.height).leader(first.height, first.round_)
                 return self._contradiction(leader, first.height, _said(first), _said(second))
             case _:
                 return []
 
     def _contradiction(self, seat: int, height: int, one: Statement, other: Statement) -> list[Evidence]:
-        return [contradiction(self._seat.committee.members[seat].public_key, height, one, other)]
+        return [contradiction(self._key(seat, height), height, one, other)]
 
     def in_proposal(self, proposal: Proposal) -> list[Evidence]:
         """Evidence in an invalid proposal for the height under way, if it is its clearing that does not hold."""
@@ -83,8 +90,8 @@ class Witness:
         case = self._case(header, proposal.body)
         if case is None:
             return []
-        leader = self._seat.committee.leader(proposal.height, proposal.round_)
-        found = case(self._seat.committee.members[leader].public_key, _said(proposal))
+        leader = self._ledger.committee_at(proposal.height).leader(proposal.height, proposal.round_)
+        found = case(self._key(leader, proposal.height), _said(proposal))
         draft = self._ledger.state.draft()
         close_gate(draft, header.time_ms)
         try:
@@ -124,7 +131,7 @@ class Witness:
 
     def in_vote(self, vote: Vote) -> list[Evidence]:
         """Evidence in a vote: for an unsound header, or against what the voter certified at the last height."""
-        key = self._seat.committee.members[vote.seat].public_key
+        key = self._key(vote.seat, vote.height)
         case = self._unsound.get(vote.header_hash)
         if case is not None:
             return [case(key, _said(vote))]
@@ -146,11 +153,11 @@ class Witness:
         block = self._ledger.store.block(message.header.height)
         if block is None or header_hash in (block.certificate.header_hash, *self._forks):
             return None
-        seat = self._seat
+        seat, committee = self._seat, self._ledger.committee_at(message.header.height)
         certificate_fits(message.header, header_hash, certificate)
-        check_quorum(seat.committee, seat.chain_id, certificate, seat.verify_signature)
+        check_quorum(committee, seat.chain_id, certificate, seat.verify_signature)
         self._forks = (*self._forks, header_hash)[-MAX_FORKS:]
-        return block, list(contradictions_in(block.certificate, certificate, seat.committee))
+        return block, list(contradictions_in(block.certificate, certificate, committee))
 
     # -- what is kept ----------------------------------------------------------------------------------------------
 
@@ -160,8 +167,7 @@ class Witness:
         if evidence.public_key in accused or self._is_convicted(evidence):
             return None
         seat = self._seat
-        key = seat.committee.members[seat.number].public_key
-        signed = assemble(SubmitEvidence(evidence=evidence), seat.chain_id, key, seat.signer)
+        signed = assemble(SubmitEvidence(evidence=evidence), seat.chain_id, seat.public_key, seat.signer)
         self._pending[signed.tx_id()] = (evidence, signed.raw)
         return Write(table=_TABLE, key=signed.tx_id(), value=signed.raw)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from testbed.scenarios.files import (
     read,
 )
 from testbed.scenarios.homes102 import Homes102, homes102
+from testbed.scenarios.mechanism import MechanismName
 from testbed.scenarios.model import Scenario
 from testbed.scenarios.part import part_of
 from testbed.scenarios.synthetic import Village, village
@@ -60,7 +62,8 @@ def build(
     Raises:
         ScenarioError: the data is not to be had, or is wrong.
     """
-    whole = _whole_day(file, file.seed if seed is None else seed, day or file.date, cache)
+    seed = file.seed if seed is None else seed
+    whole = _whole_day(file, seed, day or file.date, cache)
     played = file.window
     if (played.from_interval, played.to_interval) == (0, whole.intervals - 1):
         return whole
@@ -69,7 +72,9 @@ def build(
 
 
 def _whole_day(file: ScenarioFile, seed: int, day: date, cache: Path | None) -> Scenario:
-    prices, posting, limits = file.prices.prices(), file.posting(), file.limits
+    reacting = file.mechanism.kind is MechanismName.TWO_STAGE
+    prices = replace(file.prices.prices(), reacting=reacting)
+    posting, limits = file.posting(), file.limits
     match file.particulars:
         case Homes102Section() as of:
             shape = Homes102(

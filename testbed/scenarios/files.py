@@ -18,6 +18,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from testbed.scenarios.errors import PlanError, ScenarioFileError, at_least, nearest
 from testbed.scenarios.faults import CampaignRule, Fault
+from testbed.scenarios.mechanism import MechanismSection
 from testbed.scenarios.planning import Posting, PriceBand, Prices
 
 T = TypeVar("T")
@@ -95,9 +96,13 @@ class Tier:
     miners: int = 4
     """Members of the committee; 3f + 1 of them bear f faulty ones."""
     solvers: int = 1
+    candidates: int = 0
+    """Miners that may be elected, those of the first committee among them; 0 for a committee that stays."""
+    epoch_blocks: int = 1_024
+    """Blocks of an epoch, after which the committee is elected anew."""
 
     def __post_init__(self) -> None:
-        at_least(self, miners=1, solvers=0)
+        at_least(self, miners=1, solvers=0, candidates=0, epoch_blocks=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +153,9 @@ _PARTICULARS: dict[Source, type[Homes102Section | SyntheticSection | TransaxSect
     Source.TRANSAX: TransaxSection,
 }
 _TOP = ("name", "title", "seed", "source", "date")
-_SECTIONS: dict[str, type[Limits | Window | PriceRule | Tier | CampaignRule]] = {
+_SECTIONS: dict[str, type[Limits | Window | PriceRule | Tier | MechanismSection | CampaignRule]] = {
     "limits": Limits,
+    "mechanism": MechanismSection,
     "window": Window,
     "prices": PriceRule,
     "tier": Tier,
@@ -169,6 +175,7 @@ class ScenarioFile:
     source: Source
     date: date
     limits: Limits
+    mechanism: MechanismSection
     window: Window
     prices: PriceRule
     tier: Tier
@@ -319,6 +326,7 @@ def parse(text: str, path: Path) -> ScenarioFile:
         source=source,
         date=reader.value("", "date", document.get("date", date(2026, 6, 14)), date),
         limits=reader.section(Limits, "limits", document.get("limits", {})),
+        mechanism=reader.section(MechanismSection, "mechanism", document.get("mechanism", {})),
         window=reader.section(Window, "window", document.get("window", {})),
         prices=reader.section(PriceRule, "prices", document.get("prices", {})),
         tier=reader.section(Tier, "tier", document.get("tier", {})),

@@ -144,7 +144,7 @@ def broken_safety(day: SimulatedDay) -> Iterator[str]:
     for seen in day.observed.notable:
         if seen.name in ("halted", "block-refused", "fork") and seen.node not in day.troupe.hostile:
             yield f"{seen.node} {seen.name}: {seen.value}"
-    check = recheck(day.genesis, day.observed.record.blocks)
+    check = recheck(day.genesis, day.observed.record.blocks, day.observed.record.committees)
     if check.refused is not None:
         yield f"a fresh verifier refuses: {check.refused}"
 

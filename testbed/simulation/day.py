@@ -70,9 +70,16 @@ def cast_of(file: ScenarioFile, scenario: Scenario, seed: int) -> Cast:
         t_clear=file.window.t_clear,
         horizon=file.window.horizon,
         uniform_price_uc_per_kwh=file.prices.uniform_uc_per_kwh,
+        mechanism=file.mechanism.params(),
     )
     return Cast(
-        scenario=scenario, seed=seed, market=market, miners=file.tier.miners, solvers=file.tier.solvers
+        scenario=scenario,
+        seed=seed,
+        market=market,
+        miners=file.tier.miners,
+        solvers=file.tier.solvers,
+        candidates=file.tier.candidates,
+        epoch_blocks=file.tier.epoch_blocks,
     )
 
 

@@ -8,26 +8,33 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 ESCAPE = b"\x1b" * 4
 
 
-def slow_crc(data: bytes, *, polynomial: int, initial: int, final: int) -> int:
-    """CRC-16, least significant bit first, bit by bit."""
-    crc = initial
+def _shifted(byte: int, polynomial: int) -> int:
+    for _ in range(8):
+        byte = byte >> 1 ^ polynomial if byte & 1 else byte >> 1
+    return byte
+
+
+_TABLES = {polynomial: [_shifted(byte, polynomial) for byte in range(256)] for polynomial in (0x8408, 0xA001)}
+
+
+def crc16(data: bytes, *, polynomial: int, initial: int, final: int) -> int:
+    """CRC-16, least significant bit first."""
+    table, crc = _TABLES[polynomial], initial
     for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ polynomial if crc & 1 else crc >> 1
+        crc = table[(crc ^ byte) & 255] ^ crc >> 8
     return crc ^ final
 
 
 def x25(data: bytes) -> int:
-    return slow_crc(data, polynomial=0x8408, initial=0xFFFF, final=0xFFFF)
+    return crc16(data, polynomial=0x8408, initial=0xFFFF, final=0xFFFF)
 
 
 def kermit(data: bytes) -> int:
-    return slow_crc(data, polynomial=0x8408, initial=0, final=0)
+    return crc16(data, polynomial=0x8408, initial=0, final=0)
 
 
 def arc(data: bytes) -> int:
-    return slow_crc(data, polynomial=0xA001, initial=0, final=0)
+    return crc16(data, polynomial=0xA001, initial=0, final=0)
 
 
 # --- SML -----------------------------------------------------------------------------------------------------------

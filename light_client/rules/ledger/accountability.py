@@ -12,8 +12,10 @@ from enum import IntEnum
 from typing import Any
 
 from light_client.rules.crypto import tagged_hash
-from light_client.rules.encoding import encode
+from light_client.rules.encoding import decode, encode
+from light_client.rules.errors import RuleViolation
 from light_client.rules.market.problem import Problem, problem_to_wire
+from light_client.rules.units import HASH_BYTES, PUBLIC_KEY_BYTES
 
 GATES_KEPT = 16
 """Closed gates that are remembered: evidence of an unsound clearing has that many intervals to get into a block."""
@@ -120,3 +122,40 @@ def problem_bytes(problem: Problem) -> bytes:
 def problem_hash(raw: bytes) -> bytes:
     """What the state records of a market problem."""
     return tagged_hash("gridlight/problem/1", raw)
+
+
+def accountability_from_bytes(raw: bytes) -> Accountability:
+    """Read the record back, as a server sends it.
+
+    Raises:
+        RuleViolation: ENC-xx for other bytes, LED-38 for another shape.
+    """
+    wire: Any = decode(raw, max_bytes=1 << 20, max_depth=4)
+    shaped = type(wire) is tuple and len(wire) == 2 and all(type(part) is tuple for part in wire)
+    if not shaped or not all(_is_gate(row) for row in wire[0]) or not all(_is_conviction(r) for r in wire[1]):
+        raise RuleViolation("LED-38", "a record of gates and convictions", got=wire, expected="two lists")
+    return Accountability(
+        gates=tuple(Gate(interval=row[0], problem_hash=row[1], parents=row[2]) for row in wire[0]),
+        convictions=tuple(
+            Conviction(
+                public_key=row[0],
+                fault=Fault(row[1]),
+                fault_height=row[2],
+                height=row[3],
+                until_interval=row[4],
+            )
+            for row in wire[1]
+        ),
+    )
+
+
+def _is_gate(row: Any) -> bool:
+    if type(row) is not tuple or len(row) != 3 or type(row[0]) is not int or type(row[2]) is not tuple:
+        return False
+    return all(type(hashed) is bytes and len(hashed) == HASH_BYTES for hashed in (row[1], *row[2]))
+
+
+def _is_conviction(row: Any) -> bool:
+    if type(row) is not tuple or len(row) != 5 or any(type(n) is not int or n < 0 for n in row[1:]):
+        return False
+    return type(row[0]) is bytes and len(row[0]) == PUBLIC_KEY_BYTES and row[1] in tuple(Fault)

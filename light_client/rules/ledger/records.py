@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
-from light_client.rules.market.certificate import Certificate
+from light_client.rules.market.certificate import Certificate, certificate_from_wire
 from light_client.rules.market.intervals import check_ranges
+from light_client.rules.market.mechanisms.reaction import Reaction
 from light_client.rules.market.offer import OpenOffer
-from light_client.rules.market.plan import Plan
+from light_client.rules.market.plan import Plan, plan_from_wire
 from light_client.rules.statetree import state_key
 from light_client.rules.units import ADDRESS_BYTES, Address, FeederId, OfferId, Side
 
@@ -116,9 +117,8 @@ class Candidate:
     """Its energy certificate, from which the gap of a kept plan is derived."""
 
     def to_wire(self) -> tuple[Any, ...]:
-        """Canonical form."""
-        base = self.plan.first_interval
-        certificate = () if self.certificate is None else self.certificate.to_wire(base)
+        """Canonical form; the certificate may speak of intervals that are final, so its intervals count from 0."""
+        certificate = () if self.certificate is None else self.certificate.to_wire(0)
         return (self.plan.to_wire(), certificate)
 
 
@@ -130,6 +130,7 @@ class RecordKind(StrEnum):
     DELIVERY = "delivery"
     META = "meta"
     CANDIDATE = "candidate"
+    REACTION = "reaction"
     COMMITTEE = "committee"
     REGISTRY = "registry"
     ACCOUNTABILITY = "accountability"
@@ -207,6 +208,32 @@ def account_from_bytes(raw: bytes) -> Account:
     return Account(**dict(zip((*names, *later), wire, strict=True)))
 
 
+def reaction_from_bytes(raw: bytes, max_bytes: int) -> Reaction:
+    """Read back what is held between two stages of an auction, as a snapshot sends it.
+
+    Raises:
+        RuleViolation: ENC-xx for other bytes, LED-38 for another shape.
+    """
+    wire: Any = decode(raw, max_bytes=max_bytes)
+    if type(wire) is not tuple or len(wire) != 4 or type(wire[3]) is not tuple:
+        raise RuleViolation("LED-38", "a second stage has four fields", got=wire, expected="4 fields")
+    interval, average, gate_offer, rows = wire
+    if any(type(row) is not tuple or len(row) != 2 for row in rows):
+        raise RuleViolation("LED-38", "improved limits", got=rows, expected="(offer, limit)")
+    numbers = (interval, average, gate_offer, *(number for row in rows for number in row))
+    ascending = [row[0] for row in rows]
+    if any(type(number) is not int or number < 0 for number in numbers) or ascending != sorted(
+        set(ascending)
+    ):
+        raise RuleViolation("LED-38", "numbers of a second stage", got=wire, expected="whole, ascending")
+    return Reaction(
+        interval=interval,
+        average_uc_per_kwh=average,
+        gate_offer=gate_offer,
+        limits={OfferId(offer_id): limit for offer_id, limit in rows},
+    )
+
+
 def offer_from_bytes(raw: bytes) -> OpenOffer:
     """Read an open offer back, as a server sends it with a proof.
 
@@ -236,3 +263,53 @@ def offer_from_bytes(raw: bytes) -> OpenOffer:
         remaining_j=remaining_j,
         escrow_uc=escrow_uc,
     )
+
+
+def meta_from_bytes(raw: bytes) -> Meta:
+    """Read the counters back.
+
+    Raises:
+        RuleViolation: ENC-xx for other bytes, LED-38 for another shape.
+    """
+    wire: Any = decode(raw, max_bytes=MAX_RECORD_BYTES, max_depth=2, max_items=32)
+    if type(wire) is not tuple or len(wire) != 8:
+        raise RuleViolation("LED-38", "counters have eight fields", got=wire, expected="8 fields")
+    next_interval, gate, next_offer, next_grant, next_report, granted, deposited, traded_j = wire
+    if type(gate) is not tuple or len(gate) > 1:
+        raise RuleViolation("LED-38", "gate of the counters", got=gate, expected="() or (number,)")
+    numbers = (next_interval, *gate, next_offer, next_grant, next_report, traded_j)
+    if any(type(number) is not int or number < 0 for number in numbers):
+        raise RuleViolation("LED-38", "numbers of the counters", got=numbers, expected="whole numbers")
+    return Meta(
+        next_interval=next_interval,
+        gate_offer=gate[0] if gate else None,
+        next_offer=next_offer,
+        next_grant=next_grant,
+        next_report=next_report,
+        granted=_amounts(granted),
+        deposited=_amounts(deposited),
+        traded_j=traded_j,
+    )
+
+
+def _amounts(wire: Any) -> Amounts:
+    if type(wire) is not tuple or len(wire) != 5 or any(type(n) is not int or n < 0 for n in wire):
+        raise RuleViolation("LED-38", "amounts are five whole numbers", got=wire, expected="5 numbers")
+    return Amounts(**dict(zip(Amounts.__slots__, wire, strict=True)))
+
+
+def candidate_from_bytes(raw: bytes, max_bytes: int) -> Candidate:
+    """Read the candidate plan back.
+
+    Args:
+        max_bytes: longest record: the plan of a block and its certificate, so that of a block.
+
+    Raises:
+        RuleViolation: ENC-xx for other bytes, LED-38, MKT-10, MKT-20 to MKT-22 for another shape.
+    """
+    wire: Any = decode(raw, max_bytes=max_bytes)
+    if type(wire) is not tuple or len(wire) != 2:
+        raise RuleViolation("LED-38", "a candidate is a plan and a certificate", got=wire, expected="a pair")
+    plan, certificate = wire
+    read = None if certificate == () else certificate_from_wire(certificate, 0)
+    return Candidate(plan=plan_from_wire(plan), certificate=read)

@@ -36,14 +36,17 @@ from light_client.messages.proofs import (
     TradesMessage,
 )
 from light_client.messages.registry import WithdrawEntry, WithdrawReply, WithdrawRequest
+from light_client.messages.snapshots import ChunkMessage, GetChunk, GetSnapshot, SnapshotMessage, Turn
 from light_client.messages.submission import SubmitTx, TxResult
 from light_client.rules.holdings import TradeProof
 from light_client.rules.ledger.block import Clearing, Header
 from light_client.rules.ledger.committee import Committee, Member, QuorumCertificate, VoteKind
 from light_client.rules.ledger.events import Cleared
+from light_client.rules.ledger.records import Record, RecordKind
+from light_client.rules.ledger.snapshot import Manifest
 from light_client.rules.light import Update
 from light_client.rules.market.clearing import Trade
-from light_client.rules.statetree import StateProof
+from light_client.rules.statetree import StateProof, Summary
 from light_client.rules.units import LOT_J, MAX_INTERVAL, Address
 
 
@@ -83,6 +86,8 @@ ENTRY = WithdrawEntry(
     consumption_j=0,
     money_uc=5_000_000,
 )
+
+SUCCESSORS = Committee(members=(Member(public_key=b"\x02" + fill(32)), Member(public_key=b"\x03" + fill(33))))
 
 SAMPLES: tuple[Message, ...] = (
     Proposal(round_=1, pol_round=0, header=HEADER, body=b"\x82\x40\x80", signature=fill(17, 64)),
@@ -145,6 +150,21 @@ SAMPLES: tuple[Message, ...] = (
     ForkMessage(fork=b"\x82\x80\x80"),
     GetCheckpoint(above_height=7),
     CheckpointMessage(checkpoint=b"\x84\x80\x80\x80\x80"),
+    GetSnapshot(known_height=7),
+    SnapshotMessage(
+        turns=(Turn(header=HEADER, certificate=CERTIFICATE, committee=SUCCESSORS),),
+        header=HEADER,
+        certificate=CERTIFICATE,
+        manifest=Manifest(
+            summaries=(Summary(fill(30), True), Summary(bytes(32), False)), frontier=(fill(31),)
+        ),
+    ),
+    GetChunk(height=7, number=1),
+    ChunkMessage(
+        height=7,
+        number=1,
+        records=(Record(RecordKind.ACCOUNT, fill(16, 20), b"\x8a"), Record(RecordKind.META, b"", b"\x88")),
+    ),
 )
 
 T = TypeVar("T")
@@ -240,6 +260,10 @@ withdrawals = st.lists(entries(), min_size=1, max_size=3, unique_by=lambda entry
     lambda found: tuple(sorted(found, key=lambda entry: entry.address))
 )
 
+summaries = st.sampled_from((1, 2, 4)).flatmap(
+    lambda count: st.tuples(*[st.builds(Summary, hashes, st.booleans())] * count)
+)
+
 MESSAGES: dict[type[Message], SearchStrategy[Message]] = {
     Proposal: proposals(),
     Vote: st.builds(
@@ -318,4 +342,23 @@ MESSAGES: dict[type[Message], SearchStrategy[Message]] = {
     ForkMessage: st.builds(ForkMessage, fork=bodies),
     GetCheckpoint: st.builds(GetCheckpoint, above_height=whole),
     CheckpointMessage: st.builds(CheckpointMessage, checkpoint=bodies),
+    GetSnapshot: st.builds(GetSnapshot, known_height=whole),
+    SnapshotMessage: st.builds(
+        SnapshotMessage,
+        turns=up_to(st.builds(Turn, header=headers, certificate=certificates(), committee=committees), 2),
+        header=headers,
+        certificate=certificates(),
+        manifest=st.builds(Manifest, summaries=summaries, frontier=up_to(hashes, 3)),
+    ),
+    GetChunk: st.builds(GetChunk, height=st.integers(1, 1 << 60), number=st.integers(0, 4_095)),
+    ChunkMessage: st.builds(
+        ChunkMessage,
+        height=st.integers(1, 1 << 60),
+        number=st.integers(0, 4_095),
+        records=up_to(
+            st.builds(Record, kind=st.just(RecordKind.ACCOUNT), identity=addresses, value=bodies)
+            | st.builds(Record, kind=st.just(RecordKind.META), identity=st.just(b""), value=bodies),
+            3,
+        ),
+    ),
 }

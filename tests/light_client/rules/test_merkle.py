@@ -166,6 +166,30 @@ def test_a_history_that_cannot_be_is_refused(size: int, frontier: tuple[bytes, .
         History(size=size, frontier=frontier)
 
 
+@given(st.integers(0, 70), st.integers(0, 40), st.data())
+def test_a_tree_goes_on_from_a_frontier(known: int, more: int, data: st.DataObject) -> None:
+    """Of later leaves it proves what the whole tree proves; of earlier ones nothing."""
+    leaves = [bytes((number,)) for number in range(known + more)]
+    before = History()
+    for leaf in leaves[:known]:
+        before = before.append(leaf)
+    whole, part = Tree(leaves), Tree(leaves[known:], after=before)
+    assert (part.size, part.known_from) == (known + more, known)
+    size = data.draw(st.integers(known, known + more))
+    assert part.root(size) == whole.root(size)
+    for index in range(known, size):
+        assert part.inclusion_proof(index, size) == whole.inclusion_proof(index, size)
+    for old_size in range(max(1, known), size + 1):
+        assert part.consistency_proof(old_size, size) == whole.consistency_proof(old_size, size)
+    if known:
+        with pytest.raises(LocalError):
+            part.inclusion_proof(known - 1, size)
+    if known > 1:
+        for question in (lambda: part.consistency_proof(known - 1, size), lambda: part.root(known - 1)):
+            with pytest.raises(LocalError):
+                question()
+
+
 def test_a_tree_refuses_questions_without_an_answer() -> None:
     tree = Tree(LEAVES[:5])
     assert tree.root(0) == EMPTY_ROOT

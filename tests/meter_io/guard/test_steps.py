@@ -40,7 +40,7 @@ SMALL = CounterSpec(codes=(IMPORT_TOTAL,), modulus_j=65_536 * WH)
         (65_500, 30, 10, SMALL, Step.ROLLED),
         (65_500, 66, 10, SMALL, Step.NEAR_ZERO),
         (65_500, 30, 10, PLAIN, Step.NEAR_ZERO),
-        (65_500, 30, 7_000, SMALL, Step.LARGE_BACK),  # it may have gone round more than once
+        (65_500, 30, 7_000, SMALL, Step.NEAR_ZERO),  # it may have gone round more than once
         (40_000, 40_001, 7_000, SMALL, Step.IMPOSSIBLE),
         (66_000, 30, 10, SMALL, Step.NEAR_ZERO),  # was beyond its own end: the profile is wrong
         (500_000, 5_000_000, 10, PLAIN, Step.SCALED),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from light_client.messages.codec import Message
 from light_client.messages.consensus import Proposal, Vote
-from light_client.rules.crypto import verify
+from light_client.rules.crypto import public_key_of, verify
 from light_client.rules.ledger.block import NO_CLEARING, Header
 from light_client.rules.ledger.committee import VoteKind
 from light_client.rules.ledger.genesis import Genesis
@@ -78,6 +78,7 @@ class Bench:
         return Seat(
             chain_id=self.genesis.chain_id(),
             committee=self.genesis.committee,
+            public_key=public_key_of(secret(1, number)),
             number=number,
             signer=signer_of(secret(1, number)),
             verify_signature=verify,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from light_client.messages.codec import decode_message, encode_message
+from dataclasses import replace
+
+from light_client.messages.codec import decode_message, encode_message, number_of, type_number_of
 from light_client.messages.consensus import Vote
-from light_client.rules.ledger.committee import NIL, Committee
+from light_client.messages.snapshots import ChunkMessage, SnapshotMessage
+from light_client.rules.ledger.committee import NIL, Committee, Member, VoteKind
 from light_client.session.actor import Effect, Event, Send, Write
 from testbed.miner.consensus import Consensus
 from testbed.miner.miner import Miner
@@ -58,3 +61,75 @@ class SilentMiner(Miner):
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         return [effect for effect in super().handle(event, now_ms) if not isinstance(effect, Send)]
+
+
+class TamperingMiner(Miner):
+    """Serves snapshots in which one account is richer than it is."""
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        return [self._tamper(effect) for effect in super().handle(event, now_ms)]
+
+    def _tamper(self, effect: Effect) -> Effect:
+        if not isinstance(effect, Send):
+            return effect
+        message = decode_message(effect.message)
+        if not isinstance(message, ChunkMessage) or not message.records:
+            return effect
+        first = message.records[0]
+        forged = first._replace(value=first.value[:-1] + bytes((first.value[-1] ^ 1,)))
+        wrong = replace(message, records=(forged, *message.records[1:]))
+        return Send(peer=effect.peer, message=encode_message(wrong))
+
+
+class GarblingMiner(Miner):
+    """Answers requests for snapshots with bytes that are no message."""
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        effects = super().handle(event, now_ms)
+        return [self._garble(effect) if isinstance(effect, Send) else effect for effect in effects]
+
+    def _garble(self, effect: Send) -> Send:
+        if type_number_of(effect.message) != number_of(SnapshotMessage):
+            return effect
+        return Send(peer=effect.peer, message=effect.message[:-1])
+
+
+class UsurpingMiner(Miner):
+    """Serves snapshots whose last change of committee its own quorum never signed: it names whom it likes."""
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        effects = super().handle(event, now_ms)
+        return [self._usurp(effect) if isinstance(effect, Send) else effect for effect in effects]
+
+    def _usurp(self, effect: Send) -> Send:
+        message = decode_message(effect.message)
+        if not isinstance(message, SnapshotMessage) or not message.turns:
+            return effect
+        last = message.turns[-1]
+        friends = Committee(members=(Member(public_key=self._seat.public_key),))
+        header = replace(last.header, next_committee_hash=friends.hash())
+        vote = replace(self._seat, number=0).sign_vote(
+            VoteKind.PRECOMMIT, header.height, header.round_, header.hash()
+        )
+        signed = replace(
+            last.certificate,
+            header_hash=header.hash(),
+            round_=header.round_,
+            bitmap=1,
+            signatures=(vote.signature,),
+        )
+        turn = replace(last, header=header, certificate=signed, committee=friends)
+        wrong = replace(message, turns=(*message.turns[:-1], turn))
+        return Send(peer=effect.peer, message=encode_message(wrong))
+
+
+class MuteServerMiner(Miner):
+    """Takes part in everything, but never sends a part of a snapshot."""
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        mute = (number_of(SnapshotMessage), number_of(ChunkMessage))
+        return [
+            effect
+            for effect in super().handle(event, now_ms)
+            if not (isinstance(effect, Send) and type_number_of(effect.message) in mute)
+        ]

@@ -10,7 +10,9 @@ from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.submission import SubmitTx, TxResult
 from light_client.rules.crypto import address_of, public_key_of, sign
 from light_client.rules.ledger.committee import Committee, Member
+from light_client.rules.ledger.epochs import EpochParams
 from light_client.rules.ledger.genesis import ChainParams, Genesis
+from light_client.rules.ledger.registry import MinerRegistry
 from light_client.rules.ledger.transactions import (
     Asset,
     GrantAssets,
@@ -56,7 +58,14 @@ def name_of(seat: int) -> str:
     return f"miner-{seat}"
 
 
-def small_genesis(miners: int = 4, weights: Sequence[int] | None = None) -> Genesis:
+def small_genesis(
+    miners: int = 4,
+    weights: Sequence[int] | None = None,
+    *,
+    epochs: EpochParams | None = None,
+    candidates: int = 0,
+) -> Genesis:
+    """Return a chain of some miners; with candidates, that many miners are registered and elections are held."""
     seats = weights or [1] * miners
     members = tuple(
         Member(public_key=public_key_of(secret(1, seat)), weight=weight) for seat, weight in enumerate(seats)
@@ -70,7 +79,21 @@ def small_genesis(miners: int = 4, weights: Sequence[int] | None = None) -> Gene
         dso_key=public_key_of(DSO_SECRET),
         committee=Committee(members=members),
         chain=ChainParams(solve_deadline_ms=10_000),
+        epochs=epochs or EpochParams(),
+        registry=MinerRegistry(
+            threshold=1,
+            keys=(public_key_of(secret(4, 0)),),
+            candidates=tuple(sorted(public_key_of(secret(1, seat)) for seat in range(candidates))),
+        )
+        if candidates
+        else None,
     )
+
+
+def miners_of(genesis: Genesis) -> int:
+    """How many miners there are, those without a seat included."""
+    elected = len(genesis.committee.members)
+    return elected if genesis.registry is None else max(elected, len(genesis.registry.candidates))
 
 
 def signer_of(key: bytes) -> Callable[[bytes], bytes]:
@@ -86,7 +109,7 @@ def build_miner(
         genesis=genesis,
         public_key=public_key_of(key),
         signer=signer_of(key),
-        miners=tuple(name_of(number) for number in range(len(genesis.committee.members))),
+        miners=tuple(name_of(number) for number in range(miners_of(genesis))),
         storage=storage,
         params=params,
     )
@@ -189,10 +212,11 @@ def committee_of(
     faults: Faults = NO_FAULTS,
     params: MinerParams | None = None,
     classes: dict[int, type[Miner]] | None = None,
+    count: int | None = None,
 ) -> Simulator:
-    """A simulator with every miner of the genesis."""
+    """A simulator with every miner of the genesis, or so many of them."""
     simulator = Simulator(seed=seed, start_ms=START_MS, link=link, faults=faults)
-    for seat in range(len(genesis.committee.members)):
+    for seat in range(miners_of(genesis) if count is None else count):
         cls = (classes or {}).get(seat, Miner)
         simulator.add(
             name_of(seat),

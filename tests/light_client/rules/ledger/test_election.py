@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger import execution
-from light_client.rules.ledger.block import Header
 from light_client.rules.ledger.committee import Committee, Member
 from light_client.rules.ledger.delivery import DeliveryRecord
 from light_client.rules.ledger.election import Election, elect, tie_break
@@ -27,6 +26,7 @@ from tests.epoch_kit import (
     LATER,
     PARAMS,
     REGISTRY_KEYS,
+    broken_succession,
     changed,
     epoch_chain,
     finish_epoch,
@@ -177,17 +177,6 @@ def test_a_header_that_names_another_committee_is_refused() -> None:
 
 
 # -- safety does not depend on scores ------------------------------------------------------------------------------
-
-
-def broken_succession(headers: list[Header], params: EpochParams) -> Iterator[str]:
-    """What a chain of headers must never show, whatever was reported: the committee changes within an epoch, or
-    without the header before having named the next one.
-    """
-    for before, after in pairwise(headers):
-        if after.committee_hash != before.next_committee_hash:
-            yield f"height {after.height}: a committee that the header before did not name"
-        if after.committee_hash != before.committee_hash and not params.ends_at(before.height):
-            yield f"height {after.height}: another committee within an epoch"
 
 
 def quorums_meet(committee: Committee) -> bool:

@@ -1,0 +1,1 @@
+"""The commands that deal with meters: `read`, `scan`, `doctor`, `profiles`."""

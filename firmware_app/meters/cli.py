@@ -1,0 +1,118 @@
+"""Arguments of the commands that deal with meters. What they do is loaded when they run."""
+
+import argparse
+from typing import Final
+
+from firmware_app.command_line import CommandParser, Commands, add_command
+
+_PORT_HELP: Final = "/dev/serial/by-id/NAME, tcp://HOST or rtu+tcp://HOST:PORT"
+
+
+def add_parsers(commands: Commands) -> None:
+    """Add `read`, `scan`, `doctor` and `profiles`."""
+    _add_read(commands)
+    _add_scan(commands)
+    _add_doctor(commands)
+    _add_profiles(commands)
+
+
+def _add_line(parser: CommandParser, *, port_required: bool) -> None:
+    parser.add_argument("--port", metavar="X", required=port_required, help=_PORT_HELP)
+    parser.add_argument("--address", type=int, metavar="N", help="the slave's; the profile's if not given")
+    parser.add_argument("--baud", type=int, metavar="N", help="the profile's if not given")
+    parser.add_argument("--parity", choices=("N", "E", "O"), help="the profile's if not given")
+
+
+def _add_read(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "read",
+        "Read a meter and show what it says.",
+        _read,
+        examples=(
+            "gridlight read --profile eastron-sdm630 --port /dev/ttyUSB0",
+            "gridlight read --profile ./mine.toml --port tcp://10.0.0.7 --once --json",
+        ),
+    )
+    parser.add_argument("--profile", metavar="P", required=True, help="a name, or a file of your own")
+    _add_line(parser, port_required=True)
+    parser.add_argument("--once", action="store_true", help="one reading, then end")
+    parser.add_argument("--count", type=int, metavar="N", help="so many readings, then end")
+    parser.add_argument("--interval", type=float, metavar="S", default=1.0, help="seconds; default: 1")
+
+
+def _add_scan(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "scan",
+        "Find meters: ports, speeds, addresses and models.",
+        _scan,
+        examples=(
+            "gridlight scan",
+            "gridlight scan --port /dev/ttyUSB0 --addresses 1-247",
+            "gridlight scan --port tcp://10.0.0.7 --profile abb-b23   # is it this model?",
+        ),
+    )
+    parser.add_argument("--port", metavar="X", help=f"all serial ports if not given; {_PORT_HELP}")
+    parser.add_argument("--addresses", metavar="LIST", help="such as 1,5,10-20; default: 1-16")
+    parser.add_argument("--baud", type=int, metavar="N", help="only this speed")
+    parser.add_argument("--parity", choices=("N", "E", "O"), help="only this parity")
+    parser.add_argument("--profile", metavar="P", help="only this model; say why if it is another")
+    parser.add_argument("--reply-ms", type=int, metavar="MS", default=250, help="default: 250")
+
+
+def _add_doctor(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "doctor",
+        "Find what is wrong with a meter's wiring, and name the next step.",
+        _doctor,
+        examples=(
+            "gridlight doctor",
+            "gridlight doctor --port /dev/ttyUSB0 --profile eastron-sdm630 --address 3",
+        ),
+    )
+    parser.add_argument("--profile", metavar="P", help="of the meter that should be there")
+    _add_line(parser, port_required=False)
+
+
+def _add_profiles(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "profiles",
+        "List the meter models that are known, or show one.",
+        _profiles,
+        examples=(
+            "gridlight profiles",
+            "gridlight profiles eastron      # those with this in their name",
+            "gridlight profiles ./mine.toml  # check a file of your own",
+        ),
+    )
+    parser.add_argument(
+        "name", nargs="?", default="", metavar="NAME", help="a profile, a part of its name, a file"
+    )
+    parser.add_argument("--source", action="store_true", help="print the file itself, to copy and change")
+
+
+def _read(args: argparse.Namespace) -> int:
+    from firmware_app.meters.read import run
+
+    return run(args)
+
+
+def _scan(args: argparse.Namespace) -> int:
+    from firmware_app.meters.scan import run
+
+    return run(args)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from firmware_app.meters.doctor import run
+
+    return run(args)
+
+
+def _profiles(args: argparse.Namespace) -> int:
+    from firmware_app.meters.profiles import run
+
+    return run(args)

@@ -1,0 +1,292 @@
+"""`gridlight doctor`, the part for wiring: each check says what it found, and each failure what to do next."""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from firmware_app.console import Console, Exit, Paint
+from firmware_app.meters.target import address_of, line_of, wiring_of
+from meter_io.errors import GarbledReply, MeterError, NoReply, PortError
+from meter_io.identify import Slave
+from meter_io.modbus.exchange import speaker
+from meter_io.modbus.poll import Exchanges
+from meter_io.ports.address import Line, PortAddress
+from meter_io.ports.names import serial_ports, stable_name
+from meter_io.ports.port import Port, port_at
+from meter_io.profiles.model import TelegramForm
+from meter_io.survey import BAUDS, PARITIES
+from meter_io.wiring import Wiring
+
+_SCHEMA: Final = "gridlight.doctor/1"
+_QUESTIONS: Final = 20
+_ALLOWED_PERCENT: Final = 1
+_OVERHEAR_S: Final = 0.4
+_PROBE_MS: Final = 250
+
+State = Literal["ok", "warn", "FAIL", "-"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One finding.
+
+    Attributes:
+        name: of the check; stable, documented.
+        state: `-` is not run.
+        found: one or more sentences.
+        next: what to do, where it is not fine.
+    """
+
+    name: str
+    state: State
+    found: str
+    next: str = ""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, print as it goes, and sum up; 1 if something failed."""
+    console: Console = args.console
+    checks: list[Check] = []
+    for check in _checks(args):
+        checks.append(check)
+        if not console.json:
+            console.result(_SCHEMA, {}, _lines(console, check))
+    failures = sum(check.state == "FAIL" for check in checks)
+    warnings = sum(check.state == "warn" for check in checks)
+    document = {
+        "failures": failures,
+        "warnings": warnings,
+        "checks": [
+            {
+                "name": check.name,
+                "state": check.state.lower(),
+                "found": check.found,
+                "next": check.next or None,
+            }
+            for check in checks
+        ],
+    }
+    console.result(_SCHEMA, document, [f"{failures} failures, {warnings} warnings, {len(checks)} checks"])
+    return Exit.FAILED if failures else Exit.OK
+
+
+_PAINTS: Final = {"ok": Paint.GREEN, "warn": Paint.YELLOW, "FAIL": Paint.RED}
+
+
+def _lines(console: Console, check: Check) -> list[str]:
+    word = f"{check.state:<5}"
+    if check.state in _PAINTS:
+        word = console.paint(word, _PAINTS[check.state])
+    lines = [f"{word} {check.name:<9} {check.found}"]
+    return [*lines, f"                next: {check.next}"] if check.next else lines
+
+
+def _checks(args: argparse.Namespace) -> Iterator[Check]:
+    if not args.port:
+        yield _ports()
+        yield Check(
+            name="meter", state="-", found="not run: give --port", next="gridlight scan finds the meters"
+        )
+        return
+    address = address_of(args.port)
+    if address.kind == "serial":
+        yield _name(address)
+    wiring = wiring_of(args) if args.profile else None
+    line = wiring.line if wiring else line_of(args, Line())
+    port = port_at(address, line)
+    try:
+        port.open()
+    except PortError as error:
+        yield Check(name="port", state="FAIL", found=error.sentence, next=error.hint)
+        return
+    try:
+        yield Check(name="port", state="ok", found=f"{address.text} can be opened, and nobody else holds it")
+        if address.kind == "serial":
+            yield _overheard(port, wiring)
+        if wiring is None:
+            yield Check(
+                name="meter",
+                state="-",
+                found="not run: give --profile",
+                next=f"gridlight scan --port {address.text}",
+            )
+        elif not isinstance(wiring.profile.form, TelegramForm):
+            yield from _meter(wiring, port)
+    except PortError as error:
+        yield Check(name="port", state="FAIL", found=error.sentence, next=error.hint)
+    finally:
+        port.close()
+
+
+def _ports() -> Check:
+    ports = serial_ports()
+    if not ports:
+        return Check(
+            name="port",
+            state="warn",
+            found="there is no serial port on this board",
+            next="plug an adapter in",
+        )
+    return Check(name="port", state="ok", found=", ".join(map(str, ports)))
+
+
+def _name(address: PortAddress) -> Check:
+    given = Path(address.device)
+    stable = stable_name(given) if given.exists() and not given.is_symlink() else None
+    if stable is not None and stable != given:
+        return Check(
+            name="name",
+            state="warn",
+            found=f"{given} may mean another adapter after a restart",
+            next=f"use --port {stable}",
+        )
+    return Check(name="name", state="ok", found=f"{given} stays the same after a restart")
+
+
+def _overheard(port: Port, wiring: Wiring | None) -> Check:
+    """Listen before asking: on a bus with one master nobody speaks."""
+    noise = bytearray()
+    while len(noise) < 512:
+        data = port.receive(_OVERHEAR_S)
+        if not data:
+            break
+        noise += data
+    if wiring is not None and isinstance(wiring.profile.form, TelegramForm):
+        return _telegrams(noise, wiring)
+    if not noise:
+        return Check(name="silence", state="ok", found="nobody speaks without being asked")
+    other = speaker(bytes(noise))
+    if other is not None:
+        return Check(
+            name="silence",
+            state="FAIL",
+            found=f"slave {other} answers somebody else: there is a second master on this bus",
+            next="take the other master off the bus: RS-485 has one",
+        )
+    if len(set(noise)) == 1:
+        return Check(
+            name="silence",
+            state="FAIL",
+            found=f"the line repeats {noise[0]:02x}: it is not at rest",
+            next="swap A and B, and check the bias resistors and the terminators",
+        )
+    return Check(
+        name="silence",
+        state="warn",
+        found=f"{len(noise)} bytes came without a question: {bytes(noise[:8]).hex(' ')}",
+        next="a meter that pushes telegrams? gridlight scan listens for them",
+    )
+
+
+def _telegrams(noise: bytes | bytearray, wiring: Wiring) -> Check:
+    if noise:
+        return Check(
+            name="telegrams", state="ok", found=f"{len(noise)} bytes came; gridlight read decodes them"
+        )
+    return Check(
+        name="telegrams",
+        state="warn",
+        found=f"nothing came in {_OVERHEAR_S:g} s at {wiring.line}",
+        next="P1 wants pin 2 (data request) at 5 V; an optical head wants to sit straight; wait up to 10 s with read",
+    )
+
+
+def _meter(wiring: Wiring, port: Port) -> Iterator[Check]:
+    slave = _slave(wiring, port, wiring.profile.timing.reply_ms)
+    errors: list[MeterError] = []
+    asked = 0
+    for asked in range(1, _QUESTIONS + 1):
+        try:
+            slave.call()
+        except PortError:
+            raise
+        except MeterError as error:
+            errors.append(error)
+            if asked == 3 and len(errors) == 3:
+                break  # it is not a matter of quality
+    damaged = sum(isinstance(error, GarbledReply) for error in errors)
+    silent = sum(isinstance(error, NoReply) for error in errors)
+    if len(errors) < asked:
+        yield _quality(asked, damaged, silent)
+        yield _model(slave, wiring)
+        return
+    yield _unreachable(wiring, errors[-1], port, damaged)
+
+
+def _slave(wiring: Wiring, port: Port, reply_ms: int) -> Slave:
+    exchanges = Exchanges(tcp=wiring.address.frames_tcp)
+    return Slave(once=wiring.once(port), exchanges=exchanges, unit=wiring.unit, reply_ms=reply_ms)
+
+
+def _quality(asked: int, damaged: int, silent: int) -> Check:
+    words = f"{asked} questions: {damaged} answers damaged, {silent} missing (limit {_ALLOWED_PERCENT} %)"
+    if (damaged + silent) * 100 <= asked * _ALLOWED_PERCENT:
+        return Check(name="meter", state="ok", found=words)
+    advice = (
+        "check the 120-ohm terminators at both ends, the shield, and the distance to power cables"
+        if damaged >= silent
+        else "check the plugs; give the meter more time with reply_ms in a profile of your own"
+    )
+    return Check(name="meter", state="FAIL", found=words, next=advice)
+
+
+def _model(slave: Slave, wiring: Wiring) -> Check:
+    fit = slave.fit(wiring.profile)
+    if not fit.why_not:
+        how = "by its code" if fit.by_code else "its values are plausible"
+        return Check(name="model", state="ok", found=f"{wiring.profile.title}: {how}")
+    return Check(
+        name="model",
+        state="FAIL",
+        found=f"it is no {wiring.profile.title}: {fit.why_not}",
+        next=f"gridlight scan --port {wiring.address.text}",
+    )
+
+
+def _unreachable(wiring: Wiring, error: MeterError, port: Port, damaged: int) -> Check:
+    """Nothing was understood: find out whether another setting is, before the wires are blamed."""
+    if wiring.address.kind != "serial":
+        return Check(name="meter", state="FAIL", found=error.sentence, next=error.hint)
+    port.close()
+    setting = _other_setting(wiring)
+    if setting is not None:
+        return Check(
+            name="meter",
+            state="FAIL",
+            found=f"slave {wiring.unit} does not answer at {wiring.line}, but at {setting}",
+            next=f"--baud {setting.baud} --parity {setting.parity}",
+        )
+    if damaged:
+        return Check(
+            name="meter",
+            state="FAIL",
+            found=f"{error.sentence}; no other speed or parity is understood",
+            next="swap A and B; check the common ground and the terminators",
+        )
+    return Check(
+        name="meter",
+        state="FAIL",
+        found=f"{error.sentence}, at any usual speed and parity",
+        next=f"check power and A/B; another address? gridlight scan --port {wiring.address.text} --addresses 1-247",
+    )
+
+
+def _other_setting(wiring: Wiring) -> Line | None:
+    for baud in BAUDS:
+        for parity in PARITIES:
+            line = Line(baud=baud, parity=parity)
+            if line == wiring.line:
+                continue
+            port = port_at(wiring.address, line)
+            try:
+                port.open()
+                tried = Wiring(profile=wiring.profile, address=wiring.address, line=line, unit=wiring.unit)
+                _slave(tried, port, _PROBE_MS).call()
+            except MeterError:
+                continue
+            finally:
+                port.close()
+            return line
+    return None

@@ -1,0 +1,177 @@
+"""`gridlight read`: one meter, live on a terminal, or as JSON."""
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from firmware_app.console import CommandError, Console, Exit
+from firmware_app.meters import table
+from firmware_app.meters.target import meter_errors, wiring_of
+from meter_io.bus.dialogue import Said
+from meter_io.bus.driver import drive, monotonic_ms
+from meter_io.bus.scheduler import Broken, Failed, Round
+from meter_io.errors import MeterError
+from meter_io.guard.guard import CounterGuard
+from meter_io.guard.params import EXPORT_WH, IMPORT_WH, GuardParams
+from meter_io.identify import Slave, require
+from meter_io.modbus.poll import Exchanges
+from meter_io.obis import EXPORT_TOTAL, IMPORT_TOTAL, Obis
+from meter_io.profiles.model import TelegramForm
+from meter_io.reading import MeterId, Moment, Reading, Sample, TimeBasis, Value
+from meter_io.wiring import Wiring
+
+_SCHEMA: Final = "gridlight.read/1"
+_METER: Final = MeterId("meter")
+_TELEGRAM_TRIES: Final = 2
+"""Who begins to listen in the middle of a telegram gets a broken one first."""
+_PORT_TRIES: Final = 3
+"""A port that was never open is given up after so many tries; one that was lost is waited for."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read until the wanted number of readings, or Ctrl-C."""
+    console: Console = args.console
+    if not 0.1 <= args.interval <= 86_400:
+        raise CommandError(f"--interval is 0.1 to 86400 seconds, got {args.interval:g}", code=Exit.USAGE)
+    if args.count is not None and args.count < 1:
+        raise CommandError(f"--count is at least 1, got {args.count}", code=Exit.USAGE)
+    wiring = wiring_of(args)
+    if not isinstance(wiring.profile.form, TelegramForm):
+        _check_identity(wiring)
+    live = sys.stdout.isatty() or console.json
+    count = 1 if args.once else args.count if args.count is not None else None if live else 1
+    reader = _Reader(console, wiring, count)
+    with meter_errors():
+        bus = wiring.bus(_METER, interval_ms=round(args.interval * 1000), now_ms=monotonic_ms())
+        drive(bus, wiring.port(), report=reader.report, stopped=reader.is_done)
+    return reader.end()
+
+
+def _check_identity(wiring: Wiring) -> None:
+    """Refuse a profile that is not the meter's, before anything is shown."""
+    port = wiring.port()
+    with meter_errors():
+        port.open()
+        try:
+            slave = Slave(
+                once=wiring.once(port),
+                exchanges=Exchanges(tcp=wiring.address.frames_tcp),
+                unit=wiring.unit,
+                reply_ms=wiring.profile.timing.reply_ms,
+            )
+            require(slave, wiring.profile)
+        finally:
+            port.close()
+
+
+class _Reader:
+    """Takes what the bus reports and shows it."""
+
+    def __init__(self, console: Console, wiring: Wiring, count: int | None) -> None:
+        self._console = console
+        self._wiring = wiring
+        self._left = count
+        self._streams = count != 1
+        self._draws = self._streams and not console.json and sys.stdout.isatty()
+        self._guard: CounterGuard | None = None
+        self._before: Mapping[Obis, Value] = {}
+        self._drawn = 0
+        self._good = self._failed = self._broken = 0
+        self._last_error: MeterError | None = None
+        pushes = isinstance(wiring.profile.form, TelegramForm)
+        self._patience = _TELEGRAM_TRIES if pushes else 1
+
+    def is_done(self) -> bool:
+        """Whether enough was read, or the beginning failed."""
+        hopeless = not self._good and (self._failed >= self._patience or self._broken >= _PORT_TRIES)
+        return hopeless or (self._left is not None and self._left <= 0)
+
+    def end(self) -> int:
+        """Return the exit code; a reading that never came is an error in words."""
+        error = self._last_error
+        if not self._good and error is not None:
+            raise CommandError(error.sentence, hint=error.hint)
+        return Exit.FAILED if self._failed >= self._patience or self._broken else Exit.OK
+
+    def report(self, what: Round | Failed | Broken) -> None:
+        """Take one report of the bus."""
+        if isinstance(what, Round):
+            self._good += 1
+            self._count_down()
+            self._show(what)
+            return
+        self._last_error = what.error
+        if isinstance(what, Failed):
+            self._failed += 1
+            if self._failed >= self._patience:
+                self._count_down()
+        else:
+            self._broken += 1
+        if self._good:
+            self._complain(what.error, retry_s=max(0, what.retry_ms - monotonic_ms()) / 1000)
+
+    def _count_down(self) -> None:
+        if self._left is not None:
+            self._left -= 1
+
+    def _where(self) -> dict[str, Any]:
+        wiring = self._wiring
+        unit = None if isinstance(wiring.profile.form, TelegramForm) else wiring.unit
+        return {"port": wiring.address.text, "address": unit, "profile": wiring.profile.name}
+
+    def _complain(self, error: MeterError, *, retry_s: float) -> None:
+        if self._console.json and self._streams:
+            failure = {"message": error.sentence, "next": error.hint or None}
+            self._console.stream(_SCHEMA, {**self._where(), "ok": False, "error": failure})
+        else:
+            self._drawn = 0
+            self._console.warn(f"{error.sentence}; next try in {retry_s:.0f} s")
+
+    def _show(self, what: Round) -> None:
+        took_ms = what.ended_ms - what.began_ms
+        reading = self._judge(what.said, what.ended_ms)
+        if self._console.json:
+            shown = table.document(what.said, reading, where=self._where(), took_ms=took_ms)
+            if self._streams:
+                self._console.stream(_SCHEMA, shown)
+            else:
+                self._console.result(_SCHEMA, shown, [])
+        else:
+            head = f"{self._wiring.profile.title}   {self._wiring.where}   {time.strftime('%H:%M:%S')}"
+            body = table.lines(self._console, what.said, reading, self._before, took_ms=took_ms)
+            self._draw([head, *body])
+        self._before = what.said.values
+
+    def _draw(self, lines: list[str]) -> None:
+        """Print, over the reading before on a terminal."""
+        if self._draws:
+            if self._drawn:
+                lines = [f"\x1b[{self._drawn}A\x1b[J{lines[0]}", *lines[1:]]
+            else:
+                self._console.note("Ctrl-C stops")
+            self._drawn = len(lines)
+        self._console.result(_SCHEMA, {}, lines)
+
+    def _judge(self, said: Said, monotonic: int) -> Reading:
+        sample = Sample(
+            meter=_METER,
+            moment=Moment(
+                utc_ms=time.time_ns() // 1_000_000, monotonic_ms=monotonic, basis=TimeBasis.RECEIVED
+            ),
+            model=said.model,
+            values=said.values,
+        )
+        if self._guard is None:
+            counters = (
+                IMPORT_WH if IMPORT_TOTAL in said.values else None,
+                EXPORT_WH if EXPORT_TOTAL in said.values else None,
+            )
+            if counters == (None, None):
+                raise MeterError(
+                    "the meter gives neither import nor export energy",
+                    hint="switch its extended data set on, or choose another profile",
+                )
+            self._guard = CounterGuard(_METER, GuardParams(counters=counters))
+        return self._guard.judge(sample).reading

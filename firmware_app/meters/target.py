@@ -1,0 +1,71 @@
+"""From command-line arguments to a meter at a port; every mistake is one sentence that names the next step."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from firmware_app.console import CommandError, Exit
+from meter_io.errors import MeterError
+from meter_io.ports.address import Line, PortAddress
+from meter_io.profiles import load
+from meter_io.profiles.model import ModbusMap, Profile, SunSpecMap
+from meter_io.wiring import Wiring
+
+
+@contextmanager
+def meter_errors() -> Iterator[None]:
+    """Turn what goes wrong with a meter into the end of the command."""
+    try:
+        yield
+    except MeterError as error:
+        raise CommandError(error.sentence, hint=error.hint) from error
+
+
+def profile_of(name: str) -> Profile:
+    """Return a profile by name or path."""
+    with meter_errors():
+        return load.find(name)
+
+
+def address_of(text: str) -> PortAddress:
+    """Return the port that people mean."""
+    with meter_errors():
+        return PortAddress.parse(text)
+
+
+def line_of(args: argparse.Namespace, line: Line) -> Line:
+    """Return a line with what the arguments say instead."""
+    try:
+        return Line(
+            baud=line.baud if args.baud is None else args.baud,
+            parity=line.parity if args.parity is None else args.parity,
+            stop_bits=line.stop_bits,
+            data_bits=line.data_bits,
+        )
+    except ValueError as error:
+        raise CommandError(str(error), code=Exit.USAGE) from None
+
+
+def wiring_of(args: argparse.Namespace) -> Wiring:
+    """Return what `--profile`, `--port`, `--address`, `--baud` and `--parity` say."""
+    profile = profile_of(args.profile)
+    unit = args.address
+    if unit is None:
+        unit = profile.form.address if isinstance(profile.form, ModbusMap | SunSpecMap) else 0
+    if not 0 <= unit <= 255:
+        raise CommandError(f"a Modbus address is 1 to 247, got {unit}", code=Exit.USAGE)
+    return Wiring(profile=profile, address=address_of(args.port), line=line_of(args, profile.line), unit=unit)
+
+
+def addresses_of(text: str) -> tuple[int, ...]:
+    """Read `1,5,10-20`."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        ends = (first, last if dash else first)
+        if not all(end.isascii() and end.isdecimal() and int(end) <= 255 for end in ends):
+            raise CommandError(f"addresses look like 1,5,10-20, got {text!r}", code=Exit.USAGE)
+        found += range(int(ends[0]), int(ends[1]) + 1)
+    if not found:
+        raise CommandError(f"addresses look like 1,5,10-20, got {text!r}", code=Exit.USAGE)
+    return tuple(dict.fromkeys(found))

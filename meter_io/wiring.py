@@ -1,0 +1,104 @@
+"""A profile at a port: everything that is needed to read one meter, put together."""
+
+from dataclasses import dataclass
+
+from meter_io.bus.once import Once
+from meter_io.bus.scheduler import Bus, Pushing
+from meter_io.bus.slave import Poll
+from meter_io.bus.timing import BusTiming
+from meter_io.errors import ProfileError
+from meter_io.modbus.poll import Exchanges, ModbusMeter
+from meter_io.ports.address import Line, PortAddress
+from meter_io.ports.port import Port, port_at
+from meter_io.profiles.model import Profile, TelegramForm
+from meter_io.reading import MeterId
+from meter_io.sunspec.poll import SunSpecMeter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """One meter at one port.
+
+    Attributes:
+        profile: of its model.
+        address: of the port.
+        line: how the serial line is set; not looked at behind TCP.
+        unit: the slave's address; not looked at where a meter pushes telegrams.
+    """
+
+    profile: Profile
+    address: PortAddress
+    line: Line
+    unit: int
+
+    @property
+    def where(self) -> str:
+        """The place, for people."""
+        line = f" {self.line}" if self.address.kind == "serial" else ""
+        unit = "" if isinstance(self.profile.form, TelegramForm) else f" id {self.unit}"
+        return f"{self.address.text}{line}{unit}"
+
+    @property
+    def character_us(self) -> int:
+        """One character on the line; 0 behind TCP."""
+        return self.line.character_us if self.address.kind == "serial" else 0
+
+    @property
+    def timing(self) -> BusTiming:
+        """Delays of the bus, from profile and line: never less than 3.5 characters between frames."""
+        timing = self.profile.timing
+        serial = self.address.kind == "serial"
+        silence_ms = -(-max(1_750, 7 * self.character_us // 2) // 1000)
+        return BusTiming(
+            character_us=self.character_us,
+            post_open_ms=timing.post_open_ms,
+            gap_ms=max(timing.gap_ms, silence_ms) if serial else 0,
+            turnaround_ms=timing.turnaround_ms,
+            late_ms=timing.late_ms,
+            drop_on_garbage=not serial,
+        )
+
+    def port(self) -> Port:
+        """The port, closed."""
+        return port_at(self.address, self.line)
+
+    def once(self, port: Port) -> Once:
+        """How single rounds are carried out on an open port."""
+        return Once(port=port, character_us=self.character_us)
+
+    def meter(self, exchanges: Exchanges) -> ModbusMeter | SunSpecMeter:
+        """What makes the rounds of a polled meter.
+
+        Raises:
+            ProfileError: the meter is not polled.
+        """
+        if self.profile.protocol == "sunspec":
+            return SunSpecMeter(self.profile, unit=self.unit, exchanges=exchanges)
+        return ModbusMeter(self.profile, unit=self.unit, exchanges=exchanges)
+
+    def bus(self, meter: MeterId, *, interval_ms: int, now_ms: int) -> Bus:
+        """A bus that reads this meter alone.
+
+        Raises:
+            ProfileError: the protocol cannot be read from a port.
+        """
+        form = self.profile.form
+        if isinstance(form, TelegramForm):
+            from meter_io.listener import TelegramListener  # noqa: PLC0415 - parsers only where needed
+
+            if self.profile.protocol == "iec62056-21":
+                raise ProfileError(
+                    f"{self.profile.title} cannot be read from a port: it has to be asked in its own way",
+                    hint="gridlight decode --protocol iec62056-21 FILE reads captured bytes",
+                )
+            listener = TelegramListener(self.profile)
+            pushing = Pushing(meter=meter, listener=listener, silence_ms=form.silence_ms)
+            return Bus([], timing=self.timing, now_ms=now_ms, pushing=pushing)
+        polled = self.meter(Exchanges(tcp=self.address.frames_tcp))
+        poll = Poll(
+            meter=meter,
+            begin=polled.begin,
+            interval_ms=interval_ms,
+            reply_ms=self.profile.timing.reply_ms,
+        )
+        return Bus([poll], timing=self.timing, now_ms=now_ms)
