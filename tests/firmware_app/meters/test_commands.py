@@ -94,6 +94,25 @@ def test_a_stream_is_one_object_a_line_and_the_second_is_judged(
     assert [document["quality"] for document in documents] == ["first", "good", "good"]
 
 
+@pytest.mark.usefixtures("libmodbus")
+def test_a_meter_that_falls_silent_is_said_in_the_stream(capsys: pytest.CaptureFixture[str]) -> None:
+    link = PtyLink()
+    replies = iter(range(1_000))
+    link.change = lambda data: data if next(replies) < 3 else b""
+    with slave(LIBMODBUS, "serial", link.theirs, {1: SDM630}):
+        code, out, _ = answer(
+            capsys,
+            *("read", "--profile", "eastron-sdm630", "--port", link.ours),
+            *("--count", "2", "--interval", "0.1", "--json"),
+        )
+    link.close()
+    first, second = [json.loads(line) for line in out.splitlines()]
+    assert code == Exit.FAILED
+    assert (first["ok"], second["ok"]) == (True, False)
+    assert "did not answer" in second["error"]["message"]
+    assert second["error"]["next"]
+
+
 def test_the_live_table_draws_over_itself_and_ends_with_ctrl_c(network: str) -> None:
     master, terminal = pty.openpty()
     process = subprocess.Popen(
