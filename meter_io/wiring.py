@@ -7,7 +7,6 @@ from meter_io.bus.scheduler import Bus, Pushing
 from meter_io.bus.slave import Poll
 from meter_io.bus.timing import BusTiming
 from meter_io.errors import ProfileError
-from meter_io.framing import Framer
 from meter_io.modbus.poll import Exchanges, ModbusMeter
 from meter_io.ports.address import Line, PortAddress
 from meter_io.ports.port import Port, port_at
@@ -85,9 +84,14 @@ class Wiring:
         """
         form = self.profile.form
         if isinstance(form, TelegramForm):
-            from meter_io.bus.listening import TelegramListener  # noqa: PLC0415 - parsers only where needed
+            from meter_io.listener import TelegramListener  # noqa: PLC0415 - parsers only where needed
 
-            listener = TelegramListener(framer_of(self.profile), form.identification)
+            if self.profile.protocol == "iec62056-21":
+                raise ProfileError(
+                    f"{self.profile.title} cannot be read from a port: it has to be asked in its own way",
+                    hint="gridlight decode --protocol iec62056-21 FILE reads captured bytes",
+                )
+            listener = TelegramListener(self.profile)
             pushing = Pushing(meter=meter, listener=listener, silence_ms=form.silence_ms)
             return Bus([], timing=self.timing, now_ms=now_ms, pushing=pushing)
         polled = self.meter(Exchanges(tcp=self.address.frames_tcp))
@@ -98,23 +102,3 @@ class Wiring:
             reply_ms=self.profile.timing.reply_ms,
         )
         return Bus([poll], timing=self.timing, now_ms=now_ms)
-
-
-def framer_of(profile: Profile) -> Framer:
-    """The parser for a meter that pushes telegrams.
-
-    Raises:
-        ProfileError: the protocol is not one of these.
-    """
-    if profile.protocol == "sml":
-        from meter_io.sml import SmlParser  # noqa: PLC0415 - the same
-
-        return SmlParser()
-    if profile.protocol == "p1":
-        from meter_io.p1 import P1Parser  # noqa: PLC0415 - the same
-
-        return P1Parser(None)
-    raise ProfileError(
-        f"{profile.title} cannot be read from a port: it has to be asked in its own way",
-        hint="gridlight decode --protocol iec62056-21 FILE reads captured bytes",
-    )

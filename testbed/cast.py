@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 
 from light_client.rules.crypto import CURVE_ORDER, public_key_of, sign
 from light_client.rules.ledger.committee import Committee, Member
+from light_client.rules.ledger.delivery import REPORT_STEP_J
+from light_client.rules.ledger.epochs import EpochParams
 from light_client.rules.ledger.genesis import ChainParams, Genesis
+from light_client.rules.ledger.registry import MinerRegistry
 from light_client.rules.ledger.transactions import ReadTransaction, decode_transaction
 from light_client.rules.market.params import MarketParams
 from light_client.session.actor import PeerName, Storage
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     from testbed.solver.service import SolverService
 
 DSO = "dso"
-_WARM_UP_INTERVALS = 8
 CONNECTION_W = 200_000
 """Power that the emulated connections allow, W: the largest published prosumer feeds in 79 kW."""
 CREDIT_UC = 10_000_000_000
@@ -47,10 +49,15 @@ class Cast:
     market: MarketParams
     miners: int = 4
     solvers: int = 1
+    candidates: int = 0
+    """Miners that may be elected; 0 for a committee that stays."""
+    epoch_blocks: int = 1_024
     chain: ChainParams = field(default_factory=ChainParams)
     miner_params: MinerParams = field(default_factory=lambda: MinerParams(batch_ms=600_000))
     """By default a block collects offers for ten minutes, or until the last call before a gate."""
     meter_params: MeterParams = field(default_factory=MeterParams)
+    warm_up_intervals: int = 8
+    """How long before the first interval of the scenario everybody is started."""
     operator_params: OperatorParams = field(default_factory=OperatorParams)
     solver_params: SolverParams = field(default_factory=SolverParams)
     read: ReadTransaction = decode_transaction
@@ -70,7 +77,7 @@ class Cast:
     @cached_property
     def start_ms(self) -> int:
         """When the scenario begins: early enough for the grants that the first offers need, UTC ms."""
-        return (self.scenario.first_interval - _WARM_UP_INTERVALS) * self.scenario.interval_s * 1_000
+        return (self.scenario.first_interval - self.warm_up_intervals) * self.scenario.interval_s * 1_000
 
     @cached_property
     def end_ms(self) -> int:
@@ -88,18 +95,36 @@ class Cast:
             feeders=self.scenario.feeders,
             dso_key=public_key_of(self.secret("dso")),
             committee=Committee(
-                members=tuple(
-                    Member(public_key=public_key_of(self.secret("miner", number)))
-                    for number in range(self.miners)
-                )
+                members=tuple(Member(public_key=public_key) for public_key in self.miner_keys[: self.miners])
             ),
             chain=self.chain,
+            epochs=EpochParams(blocks=self.epoch_blocks, seats=self.miners, min_seats=self.miners),
+            registry=self._registry() if self.candidates else None,
+        )
+
+    def _registry(self) -> MinerRegistry:
+        return MinerRegistry(
+            threshold=2,
+            keys=tuple(sorted(public_key_of(self.secret("registry", number)) for number in range(3))),
+            candidates=tuple(sorted(self.miner_keys[: self.candidates])),
         )
 
     @cached_property
+    def miner_keys(self) -> tuple[bytes, ...]:
+        """Public keys of all miners, in the order of their names."""
+        return tuple(public_key_of(self.secret("miner", number)) for number in range(len(self.miner_names)))
+
+    def delivered(self, miner: bytes, first: int, last: int) -> tuple[int, int]:
+        """What the plant of a miner promised and delivered over intervals, J: the first are the more reliable ones."""
+        number = self.miner_keys.index(miner)
+        promised_kwh = (10 + number) * (last - first + 1)
+        short_percent = self.chance(f"delivery/{first}", number).randrange(5 + 10 * number)
+        return promised_kwh * REPORT_STEP_J, promised_kwh * (100 - short_percent) // 100 * REPORT_STEP_J
+
+    @cached_property
     def miner_names(self) -> tuple[PeerName, ...]:
-        """Names of the miners, in the order of their seats."""
-        return tuple(f"miner-{number}" for number in range(self.miners))
+        """Names of all miners, those of the first committee first, in the order of their seats."""
+        return tuple(f"miner-{number}" for number in range(max(self.miners, self.candidates)))
 
     @cached_property
     def solver_names(self) -> tuple[PeerName, ...]:
@@ -134,6 +159,7 @@ class Cast:
             miners=self.miner_names,
             storage=storage,
             params=self.operator_params,
+            delivered=self.delivered if self.candidates else None,
         )
 
     def miner(self, name: PeerName, storage: Storage) -> Miner:

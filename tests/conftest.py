@@ -31,3 +31,14 @@ def shared_vectors() -> Path:
 def shared_data() -> Path:
     """Real data of published experiments: `transax/`, `wuzhong/`, `manchester/`."""
     return _shared_folder("data")
+
+
+@pytest.fixture
+def libmodbus() -> None:
+    """A test that reads from libmodbus' slave, or is skipped and says why."""
+    from testbed.fleet import foreign_slaves
+
+    try:
+        foreign_slaves.libmodbus()
+    except foreign_slaves.NoSlaveError as error:
+        pytest.skip(str(error))

@@ -24,6 +24,7 @@ from light_client.rules.ledger.committee import (
 from light_client.rules.ledger.epochs import EpochParams
 from light_client.rules.ledger.execution import Outcome
 from light_client.rules.ledger.genesis import ChainParams, Genesis
+from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.records import Account, account_key, encode_account, encode_offer, offer_key
 from light_client.rules.ledger.registry import MinerRegistry
 from light_client.rules.ledger.state import LedgerState, check_state_conserves
@@ -41,13 +42,14 @@ from light_client.rules.market.certificate import Certificate, Steps
 from light_client.rules.market.clearing import Solution
 from light_client.rules.market.grid import Feeder
 from light_client.rules.market.intervals import Ranges
+from light_client.rules.market.mechanisms.kinds import MaximumEnergy, MechanismParams
 from light_client.rules.market.offer import ClassKey, Offer
 from light_client.rules.market.params import MarketParams
 from light_client.rules.market.plan import Entries, Plan
 from light_client.rules.market.problem import Problem
 from light_client.rules.merkle import Tree
 from light_client.rules.statetree import state_key
-from light_client.rules.units import Address, FeederId, Side
+from light_client.rules.units import Address, FeederId, OfferId, Side
 
 INTERVAL_S = 900
 INTERVAL_MS = INTERVAL_S * 1_000
@@ -74,6 +76,7 @@ def genesis(
     horizon: int = 8,
     c_ext_w: int = 100_000,
     name: str = "test-kit",
+    mechanism: MechanismParams | None = None,
     epochs: EpochParams | None = None,
     registry: MinerRegistry | None = None,
 ) -> Genesis:
@@ -83,7 +86,11 @@ def genesis(
         genesis_time_ms=(FIRST - t_clear) * INTERVAL_MS,
         first_interval=FIRST,
         market=MarketParams(
-            interval_s=INTERVAL_S, t_clear=t_clear, horizon=horizon, uniform_price_uc_per_kwh=price
+            interval_s=INTERVAL_S,
+            t_clear=t_clear,
+            horizon=horizon,
+            uniform_price_uc_per_kwh=price,
+            mechanism=mechanism or MaximumEnergy(),
         ),
         feeders=tuple(Feeder(feeder=FeederId(number), c_ext_w=c_ext_w) for number in (1, 2, 3)),
         dso_key=public_key_of(DSO_SECRET),
@@ -175,6 +182,14 @@ class Chain:
         due = self.account(person).next_sequence if sequence is None else sequence
         return self.sign(PostOffer(sequence=due, offer=offer), person.secret)
 
+    def improve(
+        self, person: Person, offer_id: int, limit: int, *, sequence: int | None = None
+    ) -> SignedTransaction:
+        """Return a signed improved limit with the sequence number that is due."""
+        due = self.account(person).next_sequence if sequence is None else sequence
+        change = ImproveOffer(sequence=due, offer_id=OfferId(offer_id), limit_uc_per_kwh=limit)
+        return self.sign(change, person.secret)
+
     def deposit(self, person: Person) -> SignedTransaction:
         """Return the transaction that hands everything back."""
         return self.sign(DepositAssets(sequence=self.account(person).next_sequence), person.secret)
@@ -258,6 +273,8 @@ def records_of(state: LedgerState) -> dict[bytes, bytes]:
         "committee": state.committee.to_wire(),
         "accountability": state.accountability.to_wire(),
     }
+    if state.reaction is not None:
+        singles["reaction"] = state.reaction.to_wire()
     if state.registry is not None:
         singles["registry"] = state.registry.to_wire()
     records |= {state_key(kind, b""): encode(wire) for kind, wire in singles.items()}

@@ -24,6 +24,8 @@ from meter_io.wiring import Wiring
 
 _SCHEMA: Final = "gridlight.read/1"
 _METER: Final = MeterId("meter")
+_TELEGRAM_TRIES: Final = 2
+"""Who begins to listen in the middle of a telegram gets a broken one first."""
 _PORT_TRIES: Final = 3
 """A port that was never open is given up after so many tries; one that was lost is waited for."""
 
@@ -78,10 +80,12 @@ class _Reader:
         self._drawn = 0
         self._good = self._failed = self._broken = 0
         self._last_error: MeterError | None = None
+        pushes = isinstance(wiring.profile.form, TelegramForm)
+        self._patience = _TELEGRAM_TRIES if pushes else 1
 
     def is_done(self) -> bool:
         """Whether enough was read, or the beginning failed."""
-        hopeless = not self._good and (self._failed > 0 or self._broken >= _PORT_TRIES)
+        hopeless = not self._good and (self._failed >= self._patience or self._broken >= _PORT_TRIES)
         return hopeless or (self._left is not None and self._left <= 0)
 
     def end(self) -> int:
@@ -89,7 +93,7 @@ class _Reader:
         error = self._last_error
         if not self._good and error is not None:
             raise CommandError(error.sentence, hint=error.hint)
-        return Exit.FAILED if self._failed or self._broken else Exit.OK
+        return Exit.FAILED if self._failed >= self._patience or self._broken else Exit.OK
 
     def report(self, what: Round | Failed | Broken) -> None:
         """Take one report of the bus."""
@@ -101,7 +105,8 @@ class _Reader:
         self._last_error = what.error
         if isinstance(what, Failed):
             self._failed += 1
-            self._count_down()
+            if self._failed >= self._patience:
+                self._count_down()
         else:
             self._broken += 1
         if self._good:

@@ -9,19 +9,26 @@ from __future__ import annotations
 from random import Random
 
 from light_client.client.alarm import fork_reason, proven_fork, raise_alarm
+from light_client.client.anchoring import TIMER as ANCHOR_TIMER
+from light_client.client.anchoring import ask_anchor, take_anchor
 from light_client.client.belief import Belief
 from light_client.client.comparison import Comparison
 from light_client.client.intake import Intake, Taken
 from light_client.client.keeper import Keeper
 from light_client.client.news import Output
-from light_client.client.params import ANCHOR_TIMER, ANSWER_BYTES, AWAY_MS, ClientParams
+from light_client.client.params import (
+    ANSWER_BYTES,
+    AWAY_MS,
+    BLOCKS_OR_PROOFS,
+    NEEDED,
+    ClientParams,
+)
 from light_client.client.proofs import OwnProofs, level_of
 from light_client.client.situation import FOLLOWS, STUCK, Situation
 from light_client.client.status import Standing, Status
 from light_client.messages.anchors import (
     CheckpointMessage,
     ForkMessage,
-    GetCheckpoint,
     GetHistory,
     HistoryMessage,
 )
@@ -34,9 +41,8 @@ from light_client.messages.chain import (
     Unavailable,
     UpdateMessage,
 )
-from light_client.messages.codec import Message, decode_message, encode_message, number_of
+from light_client.messages.codec import Message, decode_message, encode_message
 from light_client.messages.proofs import AccountMessage, TradesMessage
-from light_client.rules.checkpoint import checkpoint_from_bytes
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.fork import Fork
 from light_client.rules.ledger.genesis import Genesis
@@ -81,8 +87,7 @@ class LightClient:
         self._follower = self.params.follow.follower_of(self.servers)
         self._comparison = Comparison(self.belief, self.servers, chance, self.params.witness)
         self._intake = Intake(self.belief)
-        self._empty_handed = 0
-        """Servers in a row that had none of the old blocks."""
+        self._empty_handed = 0  # servers in a row that had none of the old blocks
         self._unaudited = ""
         """Why blocks are not audited; empty while they are."""
         self._keeper = Keeper(self.belief, self.params.persist_ms)
@@ -159,13 +164,12 @@ class LightClient:
             return []
         if not self.servers.admits(peer, len(raw), now_ms):
             return self._refuse(peer, now_ms, Report(name="too-much", value=(peer, len(raw))))
+        limit = self._genesis.chain.max_block_bytes + ANSWER_BYTES
         try:
-            limit = self._genesis.chain.max_block_bytes + ANSWER_BYTES
             return self._read(peer, decode_message(raw, max_bytes=limit), now_ms)
         except RuleViolation as broken:
             self.belief.checked.refuse(Rejected(rule=broken.rule, reason=str(broken)))
-            report = Report(name="message-refused", value=(peer, broken.rule))
-            return self._refuse(peer, now_ms, report)
+            return self._refuse(peer, now_ms, Report(name="message-refused", value=(peer, broken.rule)))
 
     def _read(self, peer: PeerName, message: Message, now_ms: int) -> list[Output]:
         if isinstance(message, CheckpointMessage):
@@ -191,7 +195,7 @@ class LightClient:
         match message:
             case TradesMessage() | AccountMessage():
                 verified, honest = self.proofs.take(message)
-                outputs = [*verified] if honest else [*verified, *self._refuse(peer, now_ms)]
+                outputs += verified if honest else self._refuse(peer, now_ms)
             case ForkMessage():
                 outputs = self._told_of_fork(message, now_ms)
             case Unavailable():
@@ -201,8 +205,8 @@ class LightClient:
     # -- time and anchors ----------------------------------------------------------------------------------------------
 
     def _in_time(self, now_ms: int) -> bool:
-        drift_ms = self._genesis.chain.max_drift_ms
-        return self._situation.look_at_time(self.belief.trusted, now_ms, self.params.light, drift_ms)
+        params, drift_ms = self.params.light, self._genesis.chain.max_drift_ms
+        return self._situation.look_at_time(self.belief.trusted, now_ms, params, drift_ms)
 
     def _wait_for_anchor(self, now_ms: int) -> list[Output]:
         """Look again whether the clock is set by now; ask for a checkpoint where only that helps."""
@@ -214,28 +218,17 @@ class LightClient:
         return self._ask_anchor(now_ms) if self.standing in STUCK else []
 
     def _ask_anchor(self, now_ms: int) -> list[Output]:
-        """Ask a server for the registry's newest checkpoint, and the next one the next time."""
-        server = self.server
-        self.servers.failed(server, Fault.SILENT, now_ms)
-        request = encode_message(GetCheckpoint(above_height=self.belief.trusted.height))
-        again_ms = now_ms + max(self.params.retry_ms, self.servers.ready_ms(server) - now_ms)
-        return [Send(peer=server, message=request), SetTimer(name=ANCHOR_TIMER, at_ms=again_ms)]
+        return [*ask_anchor(self.belief, self.servers, self.params.retry_ms, now_ms)]
 
     def _take_anchor(self, message: CheckpointMessage, now_ms: int) -> list[Output]:
         """A checkpoint ends an alarm or an expiry; while nothing is wrong nobody needs one."""
         if self.standing not in STUCK:
             return []
-        before, made = self.belief.trusted.height, checkpoint_from_bytes(message.checkpoint)
-        verdict = self.belief.take_checkpoint(made, now_ms)
-        if not isinstance(verdict, Accepted) or self.belief.trusted.height == before:
-            return [Report(name="checkpoint-refused", value=str(verdict))]
+        anchored, report = take_anchor(self.belief, message, now_ms)
+        if not anchored:
+            return [report]
         self._situation.turn(Standing.SYNCING)
-        return [
-            *self._keeper.now(),
-            trust.lift(),
-            Report(name="anchored", value=made.header.height),
-            *self._sync(now_ms),
-        ]
+        return [*self._keeper.now(), trust.lift(), report, *self._sync(now_ms)]
 
     def _sync(self, now_ms: int) -> list[Output]:
         """Go for the newest header, then for the blocks up to it."""
@@ -254,6 +247,11 @@ class LightClient:
         self._follower.wants = Announce.BLOCKS if reached else Announce.HEADERS
         self._unaudited = "" if reached else f"the {behind} blocks up to the newest header are out of reach"
         return reached
+
+    def _without_blocks(self) -> None:
+        """One more server has thrown the blocks away that are asked for: in the end, go on without them."""
+        self._empty_handed += 1
+        self._within_reach()
 
     # -- headers and blocks --------------------------------------------------------------------------------------------
 
@@ -300,7 +298,7 @@ class LightClient:
         return outputs + self._caught_up()
 
     def _doubt(self, peer: PeerName, verdict: Verdict, now_ms: int) -> list[Output]:
-        """A header was not accepted: get what is missing, or find out whether the chain has forked, or leave."""
+        """A header was not accepted: get what is missing, see whether the chain has forked, or leave."""
         if isinstance(verdict, Undecided):
             if verdict.rule == "LC-09":
                 request = encode_message(GetUpdate(trusted_height=self.belief.trusted.height))
@@ -322,7 +320,7 @@ class LightClient:
         if self._comparison.confronts(peer, message.header.height):
             return self._judged(peer, self._comparison.header(peer, message, now_ms), now_ms)
         taken = self._intake.prove(peer, message, now_ms)
-        return [] if taken is None else self._taken_in(peer, taken, now_ms)
+        return self._taken_in(peer, taken, now_ms) if taken else []
 
     def _taken_in(self, peer: PeerName, taken: Taken, now_ms: int) -> list[Output]:
         """Go on after blocks were taken in, as far as they were right."""
@@ -333,8 +331,7 @@ class LightClient:
             return [*outputs, *self._keeper.now(), *self._doubt(peer, taken.verdict, now_ms)]
         outputs += self._keeper.if_due()
         if taken.newest == 0 and self.belief.trusted.height > self.belief.replica.height:
-            self._empty_handed += 1
-            self._within_reach()
+            self._without_blocks()
         elif taken.verified:
             self._empty_handed = 0
         newest = taken.newest if self._audits else self.belief.trusted.height
@@ -360,14 +357,17 @@ class LightClient:
         return [*reports]
 
     def _without(self, peer: PeerName, message: Unavailable, now_ms: int) -> list[Output]:
-        """A server has not got what was asked for: one that is behind the trusted header is of no use."""
+        """A server has not got what was asked for: it is behind, or has pruned."""
         if peer == self._comparison.planner.asked and peer != self.server:
             return [*self._comparison.planner.failed(Fault.BEHIND, now_ms)]
-        stale = message.height < self.belief.trusted.height
-        if peer == self.server and not stale and not self._audits:  # an empty chain: nothing to skip to
+        if peer != self.server:
+            return []
+        if message.height == self.belief.trusted.height == 0:  # an empty chain: there is nothing to skip to
             self._follower.wants = Announce.BLOCKS
             return [*self._follower.start(self.height, now_ms)]
-        if peer == self.server and (stale or message.request == number_of(GetHistory)):
+        if message.request in BLOCKS_OR_PROOFS and message.height >= self.belief.trusted.height:
+            self._without_blocks()
+        if message.request in NEEDED or message.height < self.belief.trusted.height:
             return self._refuse(peer, now_ms, fault=Fault.BEHIND)
         return []
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from light_client.messages.anchors import CheckpointMessage, ForkMessage, HistoryMessage
-from light_client.messages.chain import Blocks, NewBlock, Unavailable, UpdateMessage
+from light_client.client.anchoring import TIMER as ANCHOR_TIMER
+from light_client.messages.anchors import CheckpointMessage, ForkMessage, GetHistory, HistoryMessage
+from light_client.messages.chain import Blocks, GetBlocks, GetUpdate, NewBlock, Unavailable, UpdateMessage
 from light_client.messages.codec import number_of
 from light_client.messages.proofs import AccountMessage, TradesMessage
 from light_client.rules.light import LightParams
@@ -15,7 +16,6 @@ from light_client.sync.servers import ServersParams
 from light_client.sync.witness import TIMER as WITNESS_TIMER
 from light_client.sync.witness import WitnessParams
 
-ANCHOR_TIMER = "anchor"
 TIMERS = frozenset({FOLLOW_TIMER, WITNESS_TIMER, ANCHOR_TIMER})
 """Timers that the owner hands to the client."""
 TAKEN = frozenset(
@@ -39,6 +39,12 @@ ANSWER_BYTES = 8 << 20
 
 AWAY_MS = 3_600_000
 """Who was away for longer asks for the newest header first, and for the blocks up to it then, ms."""
+
+
+BLOCKS_OR_PROOFS = frozenset({number_of(GetBlocks), number_of(GetHistory)})
+"""Requests that a server refuses that has thrown old blocks away."""
+NEEDED = BLOCKS_OR_PROOFS | {number_of(GetUpdate)}
+"""Requests without whose answer a server cannot be followed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,4 +128,4 @@ def level_of(belief: Belief, unproven: int) -> ProofLevel:
         return ProofLevel.NONE
     if belief.replica.height >= belief.trusted.height:
         return ProofLevel.SOLUTIONS
-    return ProofLevel.HEADERS if unproven else ProofLevel.OWN_TRADES
+    return ProofLevel.OWN_TRADES if belief.checked.trades and not unproven else ProofLevel.HEADERS

@@ -49,7 +49,7 @@ class ProofLevel(Enum):
     HEADERS = "headers"
     """A quorum of the known committee signed it; what it says is the quorum's word."""
     OWN_TRADES = "own trades"
-    """Besides, every own trade was proven to stand in it, within the own offer."""
+    """Besides, own trades were proven to be final, within the own offers, and none is waited for."""
     SOLUTIONS = "whole solutions"
     """Besides, the clearing of everybody was judged anew: feasible, optimal, shared and priced by the rules."""
 

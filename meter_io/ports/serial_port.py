@@ -59,15 +59,6 @@ class SerialPort:
             except OSError:  # unplugged: there is nothing left to close
                 return
 
-    def set_baud(self, baud: int) -> None:
-        """Change the speed without closing, as IEC 62056-21 wants after the hand-shake."""
-        if self._serial is None:
-            raise PortError("the port is not open")
-        try:
-            self._serial.baudrate = baud
-        except (OSError, ValueError) as error:
-            raise _gone(error) from error
-
     def send(self, data: bytes) -> None:
         """Throw away what waits to be read, then send everything."""
         for _ in range(_DISCARD_READS):

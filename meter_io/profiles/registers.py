@@ -17,6 +17,8 @@ from meter_io.reading import Unit, Value
 
 WordOrder: TypeAlias = Literal["big", "little"]
 _ONE: Final = Decimal(1)
+_HUGE: Final = 1e15
+"""No counter in Wh and no power in W comes near it; the largest float, 3.4e38, is a mark of some meters."""
 _F32: Final = struct.Struct(">f")
 
 
@@ -53,6 +55,11 @@ UNITS: Final[Mapping[str, tuple[Unit, int]]] = {
     **{unit.value: (unit, 0) for unit in Unit if unit.value},
 }
 """Units that a profile may name, as plain unit and power of ten."""
+
+
+def is_measurement(raw: float) -> bool:
+    """Whether a float can be one: not NaN, not infinite, and not one of the huge floats that mean "not available"."""
+    return math.isfinite(raw) and abs(raw) < _HUGE
 
 
 def shortest(number: float) -> Decimal:
@@ -106,7 +113,7 @@ class Register:
     def number(self, raw: float) -> Decimal | None:
         """Return the value in its unit, or None where the meter says that it has none."""
         if isinstance(raw, float):
-            if not math.isfinite(raw):
+            if not is_measurement(raw):
                 return None
             number = shortest(raw) if self.kind == "f32" else Decimal(repr(raw))
         else:

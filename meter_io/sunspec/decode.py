@@ -3,7 +3,6 @@
 Source: SunSpec Alliance, Device Information Model Specification V1.1, section 4 (data types, unimplemented values).
 """
 
-import math
 import struct
 from collections.abc import Mapping
 from decimal import Decimal
@@ -11,7 +10,7 @@ from typing import Final
 
 from meter_io.errors import GarbledReply
 from meter_io.obis import Obis
-from meter_io.profiles.registers import shortest
+from meter_io.profiles.registers import is_measurement, shortest
 from meter_io.reading import Value
 from meter_io.sunspec.models import SIZES, Model, Point, PointKind
 
@@ -59,7 +58,7 @@ def _number(point: Point, registers: bytes) -> Decimal | None:
     start = 2 * point.offset
     raw: float = struct.unpack(_FORMS[point.kind], registers[start : start + 2 * SIZES[point.kind]])[0]
     if point.kind == "float32":
-        return shortest(raw) if math.isfinite(raw) else None
+        return shortest(raw) if is_measurement(raw) else None
     if point.kind == "acc32":
         if raw in _ACC32_UNIMPLEMENTED:
             return None

@@ -103,7 +103,8 @@ class ForkingServer:
                 block = self._twin(block)
             self._blocks.append(block)
             self._history.append(block.header.hash())
-            self._committee = self._ledger.turns.get(height, self._committee)
+            turn = self._ledger.store.turns.get(height)
+            self._committee = self._committee if turn is None else turn.committee
 
     def _twin(self, block: CertifiedBlock) -> CertifiedBlock:
         header = replace(
@@ -136,7 +137,8 @@ class ForkingServer:
         newest = len(self._blocks)
         if trusted > newest or not newest:
             return Unavailable(request=number_of(GetUpdate), height=newest)
-        stops = [height for height in self._ledger.turns if trusted < height <= newest]
+        turns = self._ledger.store.turns
+        stops = [height for height in turns if trusted < height <= newest]
         updates = []
         for height in [*stops, newest][: len(stops) + (newest not in stops)]:
             block = self._blocks[height - 1]
@@ -146,7 +148,7 @@ class ForkingServer:
                     header=block.header,
                     certificate=block.certificate,
                     history_proof=self._history.inclusion_proof(trusted - 1, height - 1) if needed else (),
-                    next_committee=self._ledger.turns.get(height),
+                    next_committee=turns[height].committee if height in turns else None,
                 )
             )
             trusted = height

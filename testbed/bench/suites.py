@@ -9,10 +9,12 @@ from testbed.bench.section import Suite
 
 SUITES: Final = {
     "clearing": "testbed.bench.clearing",
+    "auctions": "testbed.bench.auctions",
     "ledger": "testbed.bench.ledger",
     "headers": "testbed.bench.headers",
-    "armhf": "testbed.bench.armhf",
     "parsing": "testbed.bench.parsing",
+    "modbus": "testbed.bench.modbus",
+    "armhf": "testbed.bench.armhf",
 }
 """Name -> module, in the order in which they run."""
 

@@ -81,8 +81,8 @@ def run(args: argparse.Namespace) -> int:
     clock = Clock(start_ms, args.speed)
     household = Household.synthetic(args.seed, start_ms=start_ms - start_ms % 86_400_000, pv_w=args.pv)
     display = Display(household=household, script=script, script_start_ms=start_ms)
-    end = _end(args)
     speaker = _speaker(args, display, clock)
+    end = _end(args)
     meter = RunningMeter(speaker, end, script, clock, seed=args.seed)
     profile = _PROFILES.get(args.protocol, args.profile)
     facts = {"port": end.name, "protocol": args.protocol, "profile": profile, "speed": args.speed}
@@ -134,8 +134,12 @@ def _speaker(args: argparse.Namespace, display: Display, clock: Clock) -> Speake
             return SmlMeter(display, every_ms=args.every * 1_000)
         case "iec62056-21":
             return Iec62056Meter(display)
-    from testbed.fleet.virtual_meters.pymodbus_server import PymodbusServer
-
+    try:
+        from testbed.fleet.virtual_meters.pymodbus_server import PymodbusServer
+    except ImportError as error:
+        raise CommandError(
+            f"a Modbus meter is played by pymodbus' server: {error}", hint="pip install 'pymodbus>=3.16'"
+        ) from None
     path = Path(meter_io.profiles.__file__).parent / "data" / f"{args.profile}.toml"
     try:
         layout = Layout.of_profile(path)

@@ -45,6 +45,7 @@ from light_client.session.actor import (
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
 from light_client.sync.follow import FollowParams, newest_of
 from testbed.dso.registry import Registry, WithdrawalRefusedError
+from testbed.dso.reporting import Delivered, Reporter
 from testbed.follower import LedgerFollower
 
 WITHDRAWALS = "withdrawals"
@@ -62,6 +63,8 @@ class OperatorParams:
     """How long a batch may take to appear in a block before it is sent again, ms."""
     max_batch: int = MAX_GRANTS
     """Most addresses in one batch."""
+    report_intervals: int = 4
+    """Intervals of one delivery report."""
     follow: FollowParams = field(default_factory=FollowParams)
 
 
@@ -85,7 +88,13 @@ class Operator:
         miners: tuple[PeerName, ...],
         storage: Storage,
         params: OperatorParams | None = None,
+        delivered: Delivered | None = None,
     ) -> None:
+        """Build the DSO on what is durable.
+
+        Args:
+            delivered: what registered miners promised and delivered; None where nobody is reported.
+        """
         if public_key_of(secret) != genesis.dso_key:
             raise LocalError("the DSO's secret does not belong to the key in the genesis")
         unknown = registry.feeders - genesis.grid.ext_j.keys()
@@ -96,6 +105,9 @@ class Operator:
         self._secret = secret
         self._miners = miners
         self._params = params or OperatorParams()
+        self._reporter = (
+            None if delivered is None else Reporter(secret, delivered, self._params.report_intervals)
+        )
         self.ledger = LedgerFollower(genesis, verify)
         self._follower = self._params.follow.follower(miners)
         self._answered: dict[tuple[bytes, int], WithdrawReply] = {}
@@ -234,7 +246,15 @@ class Operator:
                     self.registry.deposit(event.address, event.amounts)
         self._forget_granted()
         effects.extend(self._follower.came(received, newest_of(blocks), self.ledger.tip.height, now_ms))
-        return [*effects, *self._batch_later(now_ms)]
+        return [*effects, *self._batch_later(now_ms), *(self._report() if received else ())]
+
+    def _report(self) -> list[Effect]:
+        """Send the delivery report that is due, with every new block until it is on the ledger."""
+        raw = None if self._reporter is None else self._reporter.due(self.ledger.state, self.ledger.tip)
+        if raw is None:
+            return []
+        message = encode_message(SubmitTx(raw=raw))
+        return [Send(peer=miner, message=message) for miner in self._miners]
 
     def _forget_granted(self) -> None:
         """Drop what is on the ledger from the queue; if another batch took the number, the rest is signed anew."""

@@ -16,8 +16,10 @@ from light_client.messages.registry import WithdrawEntry, WithdrawReply, Withdra
 from light_client.messages.submission import SubmitTx, TxResult
 from light_client.rules.crypto import public_key_of, sign
 from light_client.rules.errors import RuleViolation
+from light_client.rules.ledger.clear import deadline_ms
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import ReadTransaction, decode_transaction
+from light_client.rules.market.mechanisms.reaction import Reaction
 from light_client.rules.units import Address
 from light_client.rules.verdict import Rejected
 from light_client.session.actor import (
@@ -103,6 +105,7 @@ class EmulatedMeter:
         self._orders = OrderBook(orders, genesis.chain.max_tx_bytes)
         self._requests: dict[int, bytes] | None = None
         self._unconfirmed: dict[bytes, Order] = {}
+        self._reaction: Reaction | None = None
 
     def _moment(self, plan: PlannedOffer) -> int:
         """When to post: uniformly random within the interval, since habits are fingerprints."""
@@ -146,6 +149,8 @@ class EmulatedMeter:
             return self._withdraw(now_ms)
         if name == "post":
             return self._post_due(now_ms)
+        if name == "react":
+            return self._react(now_ms)
         return self._settle(now_ms)
 
     def _received(self, peer: PeerName, raw: bytes, now_ms: int) -> list[Effect]:
@@ -247,7 +252,7 @@ class EmulatedMeter:
         if order is None or order.stage is not Stage.POSTED:
             return []
         order.post_at_ms = now_ms + self._params.confirm_ms
-        return self._post_timer(now_ms)
+        return [Report(name="tx-taken", value=tx_id), *self._post_timer(now_ms)]
 
     def _post_timer(self, now_ms: int) -> list[Effect]:
         waiting = [order.post_at_ms for order in self._orders.at(*_TO_POST)]
@@ -257,16 +262,30 @@ class EmulatedMeter:
         """Find what concerns this home in a verified block."""
         effects: list[Effect] = []
         own = self._orders.take_in(block.followed)
+        self._reaction = block.followed.reaction
+        effects += self._react(now_ms)
         for order, _ in own:
             if order.sent_at_ms is not None and len(order.trades) == 1:
                 effects.append(Report(name="offer-to-final-ms", value=now_ms - order.sent_at_ms))
         if own:
-            trades = [OwnTrade(order.offer, trade) for order, trade in own]
+            trades = [OwnTrade(order.offer_in(trade.interval), trade) for order, trade in own]
             effects.append(self.client.proofs.want_trades(block.header.clearing.interval, trades))
         if self._orders.close_ended(block.followed.ended, block.header.height):
             delay_ms = self._chance.randrange(1, self._genesis.market.interval_s * 1_000)
             effects.append(SetTimer(name="settle", at_ms=now_ms + delay_ms))
         return effects
+
+    def _react(self, now_ms: int) -> list[Effect]:
+        """Answer the average that was broadcast between two stages, again and again until a block has the answer."""
+        reaction = self._reaction
+        if reaction is None or not self.client.may_trade:
+            return []
+        if now_ms >= deadline_ms(self._genesis, reaction.interval):
+            return []
+        signed = self._orders.reactions(reaction, self._chain_id)
+        messages = [encode_message(SubmitTx(raw=answer.raw)) for answer in signed]
+        again = [SetTimer(name="react", at_ms=now_ms + self._params.resend_ms)] if messages else []
+        return [*(Send(peer=self.client.server, message=message) for message in messages), *again]
 
     def _settle(self, now_ms: int) -> list[Effect]:
         """Ask for the balances of ended orders; ask again for what was not answered."""

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from light_client.rules.ledger.audit import Followed
-from light_client.rules.ledger.transactions import Kind, granted_addresses, kind_of, signer_of
+from light_client.rules.ledger.transactions import (
+    Kind,
+    SignedTransaction,
+    granted_addresses,
+    kind_of,
+    signer_of,
+)
 from light_client.rules.market.clearing import Trade
+from light_client.rules.market.mechanisms.reaction import Reaction
 from light_client.rules.units import Address, OfferId
 from testbed.fleet.orders import Order, Stage
 
@@ -57,6 +64,7 @@ class OrderBook:
                 order.advance(Stage.OPEN)
                 order.offer_id = offer.offer_id
                 self._by_number[offer.offer_id] = self._open[offer.offer_id] = order
+        self._take_limits(followed.reaction)
         if followed.cleared is None:
             return []
         own = []
@@ -66,6 +74,21 @@ class OrderBook:
                 order.trades.append(trade)
                 own.append((order, trade))
         return own
+
+    def _take_limits(self, reaction: Reaction | None) -> None:
+        """Improved limits that blocks have taken."""
+        if reaction is not None:
+            for offer_id in reaction.limits.keys() & self._open.keys():
+                self._open[offer_id].limits[reaction.interval] = reaction.limits[offer_id]
+
+    def reactions(self, reaction: Reaction, chain_id: bytes) -> list[SignedTransaction]:
+        """Improved limits with which to answer a broadcast average: the same until blocks have them."""
+        signed = []
+        for offer_id, order in self._open.items():
+            limit = order.answer_to(reaction.interval, reaction.average_uc_per_kwh)
+            if limit is not None and offer_id < reaction.gate_offer:
+                signed.append(order.signed_improvement(limit, chain_id))
+        return [transaction for transaction in signed if transaction is not None]
 
     def close_ended(self, ended: Iterable[OfferId], height: int) -> bool:
         """Close the orders whose offers a block of a height ended; tells whether there was one."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from light_client.rules.holdings import account_after
+from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.records import Account
 from light_client.rules.ledger.transactions import (
     Asset,
@@ -73,6 +74,8 @@ class Order:
     ended_height: int = 0
     """Block after which the market no longer held its offer; 0 before, and if it never did."""
     trades: list[Trade] = field(default_factory=list)
+    limits: dict[int, int] = field(default_factory=dict)
+    """Interval -> the improved limit that a block took for its second stage, micro-currency per kWh."""
 
     def advance(self, stage: Stage) -> None:
         """Go to a stage that the table allows; anything else is a bug of ours."""
@@ -106,8 +109,43 @@ class Order:
             last_interval=plan.last_interval,
             production_j=plan.energy_j if selling else 0,
             consumption_j=0 if selling else plan.energy_j,
-            money_uc=0 if selling else most_owed_uc(plan.energy_j, plan.price_uc_per_kwh, ranges),
+            money_uc=0 if selling else most_owed_uc(plan.energy_j, self._highest_price(), ranges),
         )
+
+    def _highest_price(self) -> int:
+        """The most that the home ever pays, micro-currency per kWh."""
+        return max(self.plan.price_uc_per_kwh, self.plan.last_limit_uc_per_kwh or 0)
+
+    def offer_in(self, interval: int) -> Offer:
+        """The offer with the limit that held when an interval became final."""
+        limit = self.limits.get(interval, self.plan.price_uc_per_kwh)
+        return replace(self.offer, price_uc_per_kwh=limit)
+
+    def answer_to(self, interval: int, average: int) -> int | None:
+        """The limit with which to answer a broadcast average; None to stay as it is.
+
+        A seller comes down to the average, a buyer up to it, neither beyond the home's last limit.
+        """
+        plan = self.plan
+        takes_part = plan.first_interval <= interval <= plan.last_interval
+        if plan.last_limit_uc_per_kwh is None or not takes_part or interval in self.limits:
+            return None
+        if plan.side is Side.SELL:
+            limit = max(average, plan.last_limit_uc_per_kwh)
+            return limit if limit < plan.price_uc_per_kwh else None
+        limit = min(average, plan.last_limit_uc_per_kwh)
+        return limit if limit > plan.price_uc_per_kwh else None
+
+    def signed_improvement(self, limit: int, chain_id: bytes) -> SignedTransaction | None:
+        """The transaction that improves the limit; None while the offer has no number."""
+        if self.offer_id is None:
+            return None
+        change = ImproveOffer(sequence=self._next_sequence(), offer_id=self.offer_id, limit_uc_per_kwh=limit)
+        return self._signed(change, chain_id)
+
+    def _next_sequence(self) -> int:
+        """How many transactions of its address are in blocks."""
+        return 0 if self.offer_id is None else 1 + len(self.limits)
 
     def signed_offer(self, chain_id: bytes) -> SignedTransaction:
         """The posting transaction: always the same bytes, so sending it twice posts it once."""
@@ -115,7 +153,7 @@ class Order:
 
     def signed_deposit(self, chain_id: bytes) -> SignedTransaction:
         """The transaction that hands everything back."""
-        return self._signed(DepositAssets(sequence=0 if self.offer_id is None else 1), chain_id)
+        return self._signed(DepositAssets(sequence=self._next_sequence()), chain_id)
 
     def _signed(self, transaction: Transaction, chain_id: bytes) -> SignedTransaction:
         return assemble(transaction, chain_id, self.key.public_key, self.key.sign)
@@ -130,6 +168,6 @@ class Order:
             production_j=asset.production_j,
             consumption_j=asset.consumption_j,
             money_uc=asset.money_uc,
-            next_sequence=0 if self.offer_id is None else 1,
+            next_sequence=self._next_sequence(),
         )
         return account_after(granted, self.trades)

@@ -47,11 +47,15 @@ class Solutions:
             Whether it is the best one now, and the other miners should have it.
 
         Raises:
-            RuleViolation: SOL-01 too many of this key; SOL-02 for an interval that is final; or the rule it breaks.
+            RuleViolation: SOL-03 the market takes none; SOL-01 too many of this key; SOL-02 for an interval that is
+                final; or the rule it breaks.
         """
         transaction = signed.transaction
         if not isinstance(transaction, SubmitSolution):
             return False
+        mechanism = self._ledger.genesis.market.mechanism
+        if not mechanism.by_solver:
+            raise RuleViolation("SOL-03", "this market is an auction", got="a solution", expected="none")
         interval = transaction.solution.plan.first_interval
         waiting = self._ledger.state.meta.next_interval
         if interval < waiting:

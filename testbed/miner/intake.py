@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Final
 
 from light_client.messages.codec import encode_message
 from light_client.messages.submission import MAX_RETRY_MS, SubmitTx, TxResult
@@ -12,20 +13,20 @@ from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.evidence import Evidence
 from light_client.rules.ledger.transactions import SignedTransaction, SubmitSolution, decode_transaction
 from light_client.rules.units import Address
-from light_client.session.actor import PeerName, Report, Send, SetTimer
+from light_client.session.actor import PeerName, Report, Send, SetTimer, Write
 from testbed.miner.clearing import Solutions
 from testbed.miner.consensus import Broadcast, Output
 from testbed.miner.ledger import Ledger
 from testbed.miner.memo import TransactionMemo
 from testbed.miner.mempool import Mempool, tx_id_of
 from testbed.miner.params import MinerParams
+from testbed.miner.receipts import Receipts
 from testbed.miner.relay import TIMER as RELAY_TIMER
 from testbed.miner.relay import Relay, together
 from testbed.miner.standing import Standings
 from testbed.miner.witness import Witness
 
 _GOSSIP = "gossip"
-TIMERS = (_GOSSIP, RELAY_TIMER)
 _GOSSIP_LIMIT = 256
 _MATTERS_OF_TIME = ("POOL-01", "POOL-02", "POOL-03", "POOL-05")
 
@@ -37,12 +38,16 @@ def _answer(peer: PeerName, result: TxResult) -> Send:
 class Intake:
     """Pool, solutions and pending evidence of one miner."""
 
+    TIMERS: Final = (_GOSSIP, RELAY_TIMER)
+
     def __init__(
         self,
         ledger: Ledger,
         witness: Witness,
+        receipts: Receipts,
         verify_signature: Verify,
         params: MinerParams,
+        *,
         miners: frozenset[PeerName],
         memo: TransactionMemo,
     ) -> None:
@@ -53,11 +58,13 @@ class Intake:
         """
         self._ledger = ledger
         self._witness = witness
+        self._receipts = receipts
         self._params = params
         self._miners = miners
         self.pool = Mempool(ledger.state, verify_signature, params.pool, memo)
         self.solutions = Solutions(ledger, verify_signature)
         self._gossiping = False
+        self._resend_ms = params.resend_ms
         self._relay = Relay()
         self._standings = Standings(params.pool)
 
@@ -90,11 +97,12 @@ class Intake:
             broken = RuleViolation("POOL-04", "refused transactions of this connection", got="too many")
             return [_answer(peer, TxResult.refused(tx_id, broken, min(pause_ms, MAX_RETRY_MS)))]
         if self._knows(raw, tx_id):
-            return [_answer(peer, TxResult(tx_id=tx_id, accepted=True))]
+            return [*self._keep(tx_id, raw), _answer(peer, TxResult(tx_id=tx_id, accepted=True))]
         try:
             out = self._admit(raw, tx_id, now_ms, peer)
         except RuleViolation as broken:
             return [_answer(peer, self._refusal(broken, tx_id, peer, now_ms))]
+        out += self._keep(tx_id, raw)
         waits = not self._relay.empty
         self._relay.add(raw, tx_id, peer)
         if not self._params.relay_ms or self._relay.due or raw == self.solutions.best:
@@ -114,6 +122,10 @@ class Intake:
         """Send on what came in from outside, and say so."""
         batches, answers = self._relay.flush()
         return [*(Broadcast(message=batch) for batch in batches), *answers]
+
+    def _keep(self, tx_id: bytes, raw: bytes) -> list[Write]:
+        """Make the answer good that is about to leave."""
+        return self._receipts.keep(tx_id, raw) if self.pool.waits(tx_id) else []
 
     def _knows(self, raw: bytes, tx_id: bytes) -> bool:
         return self.pool.knows(tx_id) or self.solutions.knows(raw)
@@ -135,7 +147,7 @@ class Intake:
     def _gossip_later(self, now_ms: int) -> list[Output]:
         if self._gossiping:
             return []
-        self._gossiping = True
+        self._gossiping, self._resend_ms = True, self._params.resend_ms
         return [SetTimer(name=_GOSSIP, at_ms=now_ms + self._params.batch_ms + self._params.resend_ms)]
 
     def woken(self, timer: str, now_ms: int) -> list[Output]:
@@ -151,12 +163,9 @@ class Intake:
         out: list[Output] = [Broadcast(message=batch) for batch in together(waiting)]
         self._gossiping = bool(waiting) or self.pool.oldest_ms is not None
         if self._gossiping:
-            out.append(SetTimer(name=_GOSSIP, at_ms=now_ms + self._params.resend_ms))
+            out.append(SetTimer(name=_GOSSIP, at_ms=now_ms + self._resend_ms))
+            self._resend_ms = min(2 * self._resend_ms, self._params.patience * self._params.resend_ms)
         return out
-
-    def offered(self) -> tuple[bytes, list[SignedTransaction]]:
-        """What a block could hold: the best solution, and what waits."""
-        return self.solutions.best, self.pool.ready()
 
     def renew(self, body: Body, touched: Collection[Address], now_ms: int) -> list[Output]:
         """A block was adopted: drop what is done or has become invalid, and hand in what waited for it.
@@ -165,12 +174,21 @@ class Intake:
             body: of the block.
             touched: the accounts that it changed.
         """
-        dropped = self.pool.renew([tx_id_of(raw) for raw in body.transactions], now_ms, touched)
-        out: list[Output] = [Report(name="dropped", value=signed.tx_id()) for signed in dropped]
-        out += [*self._witness.renew(), *self.hand_in_evidence(now_ms)]
+        out = self._give_up(self.pool.renew([tx_id_of(raw) for raw in body.transactions], now_ms, touched))
+        out += [*self._witness.renew(), *self.hand_in_kept(now_ms)]
         for _, broken in self.solutions.renew():
             out.append(Report(name="early solution", value=None if broken is None else str(broken)))
         return out
+
+    def close_gate(self, now_ms: int) -> list[Output]:
+        """From the gate time on, take only what can follow the block that closes the gate."""
+        dropped = self.pool.close_gate(now_ms)
+        return self._give_up(dropped) if dropped else []
+
+    def _give_up(self, dropped: Iterable[tuple[SignedTransaction, str]]) -> list[Output]:
+        """Say what has become invalid while it waited; nothing is owed any more for that."""
+        reports = [Report(name="dropped", value=(signed.tx_id(), rule)) for signed, rule in dropped]
+        return [*reports, *self._receipts.settle(self.pool)]
 
     # -- evidence --------------------------------------------------------------------------------------------------
 
@@ -180,19 +198,22 @@ class Intake:
         for evidence in found:
             kept = self._witness.report(evidence)
             if kept is not None:
-                out += [kept, Report(name="evidence", value=evidence), *self.hand_in_evidence(now_ms)]
+                out += [kept, Report(name="evidence", value=evidence), *self.hand_in_kept(now_ms)]
         return out
 
-    def hand_in_evidence(self, now_ms: int) -> list[Output]:
-        """Put evidence that waits for a conviction into the pool, and send it to the other miners."""
+    def hand_in_kept(self, now_ms: int) -> list[Output]:
+        """Put what is on disk and in no block yet into the pool, and send it to the other miners."""
         out: list[Output] = []
-        for tx_id, raw in self._witness.pending():
+        taken: list[bytes] = []
+        for tx_id, raw in (*self._witness.pending(), *self._receipts.owed()):
             if self.pool.knows(tx_id):
                 continue
             try:
                 out += self._admit(raw, tx_id, now_ms)
             except RuleViolation as early:
-                out.append(Report(name="evidence-waits", value=early.rule))
+                out.append(Report(name="kept-waits", value=(tx_id, early.rule)))
                 continue
-            out += [Broadcast(message=SubmitTx(raw=raw)), *self._gossip_later(now_ms)]
+            taken.append(raw)
+        if taken:
+            out += [*(Broadcast(message=batch) for batch in together(taken)), *self._gossip_later(now_ms)]
         return out

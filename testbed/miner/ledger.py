@@ -205,6 +205,11 @@ class Ledger:
         """Whether an interval waits to be cleared."""
         return self.state.meta.gate_offer is not None
 
+    @property
+    def stage_open(self) -> bool:
+        """Whether the second stage of an auction takes improved limits."""
+        return self.state.reaction is not None
+
     def clearing_due_ms(self) -> int:
         """When the next step of clearing falls due without a solution: the gate, or the deadline for the kept plan."""
         interval = self.state.meta.next_interval

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection
+from itertools import islice
 from typing import Final
 
 from light_client.rules.crypto import tagged_hash
@@ -20,7 +21,7 @@ from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.events import Event
 from light_client.rules.ledger.execution import close_gate
 from light_client.rules.ledger.state import Draft, LedgerState
-from light_client.rules.ledger.transactions import GrantAssets, SignedTransaction
+from light_client.rules.ledger.transactions import GrantAssets, PostOffer, SignedTransaction
 from light_client.rules.units import Address
 from light_client.session.actor import PeerName
 from testbed.miner.memo import TransactionMemo
@@ -90,19 +91,20 @@ class Mempool:
         return first
 
     def waiting_since(self, before_ms: int, limit: int) -> list[bytes]:
-        """Up to ``limit`` transactions, as bytes, that arrived before a time, parked ones too."""
-        found: list[bytes] = []
-        for rows in (self._ready.items(), self._parked):
-            for _, waiting in rows:
-                if len(found) == limit:
-                    return found
-                if waiting.arrived_ms < before_ms:
-                    found.append(waiting.signed.raw)
-        return found
+        """Up to ``limit`` transactions, as bytes, that could be proposed and arrived before a time.
+
+        Parked ones are not among them: they cost nothing to make, and would be passed round and round.
+        """
+        late = (waiting.signed.raw for waiting in self._ready.values() if waiting.arrived_ms < before_ms)
+        return list(islice(late, limit))
 
     def knows(self, tx_id: bytes) -> bool:
         """Whether the transaction waits here, or was executed not long ago."""
         return tx_id in self._ready or tx_id in self._parked or tx_id in self._done
+
+    def waits(self, tx_id: bytes) -> bool:
+        """Whether the transaction waits here for a block."""
+        return tx_id in self._ready or tx_id in self._parked
 
     def admit(self, signed: SignedTransaction, tx_id: bytes, now_ms: int, peer: PeerName = "") -> None:
         """Take a transaction in that is not known yet.
@@ -130,16 +132,17 @@ class Mempool:
         if self._parked:
             self._unpark(signed)
 
-    def close_gate(self, now_ms: int) -> None:
-        """From the gate time on, admit only what can follow the block that closes the gate."""
+    def close_gate(self, now_ms: int) -> list[tuple[SignedTransaction, str]]:
+        """From the gate time on, admit only what can follow the block that closes the gate; returns as ``renew``."""
         genesis, meta = self._state.genesis, self._draft.meta
         closes = meta.gate_offer is None and genesis.gate_ms(meta.next_interval) <= now_ms
         if closes or genesis.first_open_interval(now_ms) > genesis.first_open_interval(self._draft.time_ms):
-            self.renew([], now_ms)
+            return self.renew([], now_ms)
+        return []
 
     def renew(
         self, executed: list[bytes], now_ms: int, touched: Collection[Address] | None = None
-    ) -> list[SignedTransaction]:
+    ) -> list[tuple[SignedTransaction, str]]:
         """Go over to the state as it is now: drop what was executed and what is no longer valid.
 
         Args:
@@ -148,7 +151,7 @@ class Mempool:
                 last time; then only what concerns these is judged again. None: everything is.
 
         Returns:
-            What was dropped as invalid.
+            What was dropped as invalid, with the rule that it breaks now.
         """
         for tx_id in executed:
             self._done[tx_id] = None
@@ -160,38 +163,50 @@ class Mempool:
             self._done.popitem(last=False)
         before, self._draft = self._draft, self._state.draft()
         close_gate(self._draft, now_ms)
-        everything = touched is None or _window(before) != _window(self._draft)
+        everything = touched is None or _window(before) != _window(self._draft) or not self._only_posts
         dropped = self._reapply(before, None if everything else frozenset(touched or ()))
         for tx_id in self._parked.outdated(now_ms - self._limits.parked_ms):
-            self._forget(self._parked.take(tx_id))
+            waiting = self._parked.take(tx_id)
+            self._forget(waiting)
+            dropped.append((waiting.signed, "LED-09"))
         self._unpark_all()
         return dropped
 
-    def _reapply(self, before: Draft, touched: frozenset[Address] | None) -> list[SignedTransaction]:
+    @property
+    def _only_posts(self) -> bool:
+        """Whether what waits for its turn are new offers, which change nothing but the account of their sender."""
+        rows = self._ready.values()
+        return all(row.goes_first or isinstance(row.signed.transaction, PostOffer) for row in rows)
+
+    def _reapply(
+        self, before: Draft, touched: frozenset[Address] | None
+    ) -> list[tuple[SignedTransaction, str]]:
         """Put what waits onto the new draft; what nothing has touched keeps the account that the old one gave it."""
-        first = [row for row in self._ready.items() if row[1].goes_first]
-        dropped = [waiting.signed for tx_id, waiting in first if not self._still_holds(tx_id, waiting)]
+        dropped: list[tuple[SignedTransaction, str]] = []
+        for tx_id, waiting in list(self._ready.items()):
+            if waiting.goes_first:
+                dropped += self._judge_again(tx_id, waiting)
         again = None if touched is None else touched | self._draft.accounts.keys()
         for tx_id, waiting in list(self._ready.items()):
             if waiting.goes_first:
                 continue
             address = waiting.signed.address
-            if again is not None and address not in again:
+            if again is None or address in again:
+                dropped += self._judge_again(tx_id, waiting)
+            else:
                 self._draft.accounts[address] = before.accounts[address]
-            elif not self._still_holds(tx_id, waiting):
-                dropped.append(waiting.signed)
         return dropped
 
-    def _still_holds(self, tx_id: bytes, waiting: Waiting) -> bool:
-        """Apply what waits once more; park or forget what no longer executes. Whether it was not dropped."""
+    def _judge_again(self, tx_id: bytes, waiting: Waiting) -> list[tuple[SignedTransaction, str]]:
+        """Apply what waits once more; park what comes early now, and forget what is no longer valid."""
         try:
             self._apply(waiting.signed)
         except RuleViolation as broken:
             self._forget(self._ready.pop(tx_id))
             if broken.rule not in _EARLY_RULES or not self._comes_early(waiting.signed):
-                return False
+                return [(waiting.signed, broken.rule)]
             self._park(tx_id, waiting)
-        return True
+        return []
 
     def _apply(self, signed: SignedTransaction) -> None:
         events: list[Event] = []

@@ -35,8 +35,8 @@ class PoolLimits:
     parked: int = 1_024
     """Transactions that came too early."""
     parked_per_peer: int = 64
-    parked_ms: int = 3_600_000
-    """How long one is parked."""
+    parked_ms: int = 600_000
+    """How long a transaction waits for one that must come before it."""
     refusals: int = 64
     """Refused transactions of one connection at once, before it is not listened to for a while."""
     refusals_per_s: int = 8
@@ -59,6 +59,8 @@ class MinerParams:
     """Most transactions in a block of ours: what voters can judge well within their patience."""
     resend_ms: int = 2_000
     """How long a transaction waits beyond that before it is sent to the other miners again."""
+    patience: int = 16
+    """What nobody takes is sent again less and less often, down to so many times that pause."""
     sync_retry_ms: int = 2_000
     """After how long blocks are asked for again."""
     heartbeat_ms: int = 30_000

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from light_client.rules.errors import RuleViolation
+from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.transactions import DepositAssets, GrantAssets, PostOffer, SignedTransaction
 from light_client.session.actor import PeerName
 from testbed.miner.params import PoolLimits
@@ -21,7 +22,7 @@ def turn_of(signed: SignedTransaction) -> tuple[bytes, int] | None:
     transaction = signed.transaction
     if isinstance(transaction, GrantAssets):
         return GRANTS, transaction.sequence
-    if isinstance(transaction, PostOffer | DepositAssets):
+    if isinstance(transaction, PostOffer | DepositAssets | ImproveOffer):
         return signed.address, transaction.sequence
     return None
 

@@ -21,7 +21,7 @@ def next_block_ms(ledger: Ledger, pool: Mempool, solutions: Solutions, params: M
         return due_ms
     full = pool.fills_a_block or len(pool) >= params.block_txs
     due_ms = min(due_ms, oldest_ms if full else oldest_ms + params.batch_ms)
-    if ledger.gate_closed:
+    if ledger.gate_closed and not ledger.stage_open:
         return due_ms
     last_call_ms = ledger.clearing_due_ms() - params.last_call_ms
     return min(due_ms, max(oldest_ms, last_call_ms))

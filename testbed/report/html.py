@@ -62,6 +62,8 @@ def facts(day: TradingDay) -> tuple[tuple[str, str], ...]:
     """The other totals, as term and value."""
     summary = day.summary
     cleared = f"{grouped(summary.finals_proven)} proven optimal"
+    if summary.finals_computed:
+        cleared = f"{grouped(summary.finals_computed)} by auction"
     if summary.finals_kept:
         cleared += f", {grouped(summary.finals_kept)} kept from an earlier plan"
     if summary.finals_vacuous:

@@ -58,6 +58,8 @@ class Summary:
     """Final intervals cleared by a plan kept from before, with a proven gap."""
     finals_vacuous: int
     """Final intervals in which nothing could be traded."""
+    finals_computed: int = 0
+    """Final intervals cleared by an auction, whose outcome everybody computed."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -66,9 +68,11 @@ class Summary:
                 raise ReportError(field.name, got=value, expected="0 or more")
         if self.gap_j != self.bound_j - self.traded_j:
             raise ReportError("gap_j", got=self.gap_j, expected=self.bound_j - self.traded_j)
-        kinds = self.finals_proven + self.finals_kept + self.finals_vacuous
+        kinds = self.finals_proven + self.finals_kept + self.finals_vacuous + self.finals_computed
         if kinds != self.finals:
-            raise ReportError("proven, kept and vacuous finals together", got=kinds, expected=self.finals)
+            raise ReportError(
+                "proven, kept, vacuous and computed finals together", got=kinds, expected=self.finals
+            )
 
     @property
     def optimum_share(self) -> float | None:

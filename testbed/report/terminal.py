@@ -18,7 +18,8 @@ def _energy(day: TradingDay) -> list[str]:
     first = f"for sale {for_sale}   wanted {wanted}   traded {traded} kWh"
     if summary.optimum_share is None:
         return [first, "nothing could have been traded"]
-    knows_less = " (a rolling market knows less)" if summary.gap_j else ""
+    reason = "an auction aims at prices" if summary.finals_computed else "a rolling market knows less"
+    knows_less = f" ({reason})" if summary.gap_j else ""
     return [
         first,
         f"{percent(summary.optimum_share)} of the offline optimum {kwh(summary.bound_j)}{knows_less}",
@@ -28,6 +29,8 @@ def _energy(day: TradingDay) -> list[str]:
 def _proof(day: TradingDay) -> list[str]:
     summary = day.summary
     line = f"{summary.finals_proven} of {summary.finals} intervals proven optimal"
+    if summary.finals_computed:
+        line = f"{summary.finals_computed} of {summary.finals} intervals cleared by auction, computed by everybody"
     if summary.finals_vacuous:
         line += f", {summary.finals_vacuous} had nothing to trade"
     if summary.finals_kept:

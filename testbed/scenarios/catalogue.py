@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from testbed.scenarios.files import (
     read,
 )
 from testbed.scenarios.homes102 import Homes102, homes102
+from testbed.scenarios.mechanism import MechanismName
 from testbed.scenarios.model import Scenario
+from testbed.scenarios.part import part_of
 from testbed.scenarios.synthetic import Village, village
 from testbed.scenarios.transax import microgrid
 
@@ -50,7 +53,7 @@ def build(
     day: date | None = None,
     cache: Path | None = None,
 ) -> Scenario:
-    """The trading day that ``file`` describes.
+    """The trading day, or the part of it, that ``file`` describes.
 
     Args:
         seed, day: instead of those in the file.
@@ -60,8 +63,18 @@ def build(
         ScenarioError: the data is not to be had, or is wrong.
     """
     seed = file.seed if seed is None else seed
-    day = day or file.date
-    prices, posting, limits = file.prices.prices(), file.posting(), file.limits
+    whole = _whole_day(file, seed, day or file.date, cache)
+    played = file.window
+    if (played.from_interval, played.to_interval) == (0, whole.intervals - 1):
+        return whole
+    length = played.to_interval - played.from_interval + 1
+    return part_of(whole, skip=played.from_interval, intervals=length)
+
+
+def _whole_day(file: ScenarioFile, seed: int, day: date, cache: Path | None) -> Scenario:
+    reacting = file.mechanism.kind is MechanismName.TWO_STAGE
+    prices = replace(file.prices.prices(), reacting=reacting)
+    posting, limits = file.posting(), file.limits
     match file.particulars:
         case Homes102Section() as of:
             shape = Homes102(

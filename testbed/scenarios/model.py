@@ -106,6 +106,8 @@ class PlannedOffer:
     """Least a seller accepts, most a buyer pays, micro-currency per kWh."""
     post_interval: int
     """The interval in which the home posts it; before ``first_interval``."""
+    last_limit_uc_per_kwh: int | None = None
+    """How far the home follows a broadcast average if it is left over: least a seller, most a buyer ever accepts."""
 
     def __post_init__(self) -> None:
         if self.energy_j <= 0 or self.energy_j % LOT_J:

@@ -48,6 +48,14 @@ class Prices:
     buy: PriceBand = PriceBand(low=140_000, high=300_000)
     """Up to the retail price (0.30 per kWh): nobody pays more than the grid asks."""
     uniform_uc_per_kwh: int | None = None
+    reacting: bool = False
+    """Whether homes that are left over follow a broadcast average, as far as the better end of their side's band."""
+
+    def last_limit(self, side: Side) -> int | None:
+        """The last limit that a home of this side ever accepts, micro-currency per kWh; None: it never moves."""
+        if not self.reacting:
+            return None
+        return self.sell.low if side is Side.SELL else self.buy.high
 
     def of(self, home_id: int, side: Side, chance: Chance) -> int:
         """The reservation price of one home on one side, micro-currency per kWh."""
@@ -154,6 +162,7 @@ def plan_offers(
             first_interval=day_first + first,
             last_interval=day_first + last,
             price_uc_per_kwh=prices.of(home.home_id, side, chance),
+            last_limit_uc_per_kwh=prices.last_limit(side),
             post_interval=posting.interval_for(day_first + first, day_first),
         )
         for side, first, last, energy in wishes

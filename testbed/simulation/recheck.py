@@ -5,13 +5,14 @@ A fresh light client follows the whole chain, and its checks are timed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
 from light_client.client.belief import Belief
 from light_client.messages.chain import CertifiedBlock
 from light_client.rules.ledger.audit import Followed
+from light_client.rules.ledger.committee import Committee
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.light import Update
 from light_client.rules.verdict import Accepted, Rejected
@@ -31,17 +32,27 @@ class Recheck:
     """Time of each block that clears: decoding, roots, feasibility, both bounds, shares and money."""
 
 
-def recheck(genesis: Genesis, blocks: Iterable[CertifiedBlock]) -> Recheck:
-    """Follow a chain from its genesis with nothing but the blocks."""
+def recheck(
+    genesis: Genesis, blocks: Iterable[CertifiedBlock], committees: Mapping[bytes, Committee] | None = None
+) -> Recheck:
+    """Follow a chain from its genesis with nothing but the blocks.
+
+    Args:
+        committees: hash -> elected committee, the lists that a server sends along.
+    """
+    listed = committees or {}
     belief = Belief(genesis)
     header_ms: list[float] = []
     clearing_ms: list[float] = []
     refused = None
     for block in blocks:
         began = perf_counter()
-        verdict = belief.take_update(
-            Update(header=block.header, certificate=block.certificate), block.header.time_ms
+        update = Update(
+            header=block.header,
+            certificate=block.certificate,
+            next_committee=listed.get(block.header.next_committee_hash),
         )
+        verdict = belief.take_update(update, block.header.time_ms)
         middle = perf_counter()
         header_ms.append(1_000 * (middle - began))
         if not isinstance(verdict, Accepted):

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from light_client.messages.chain import CertifiedBlock
-from light_client.rules.ledger.events import Cleared, OfferPosted, SolutionFinalised
+from light_client.rules.ledger.committee import Committee
+from light_client.rules.ledger.events import Cleared, EpochEnded, OfferPosted, SolutionFinalised
 from light_client.rules.market.clearing import Trade
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.units import Address, OfferId, Side
@@ -27,6 +28,8 @@ class DayRecord:
     finals: Counter[Cleared] = field(default_factory=Counter)
     gaps_j: dict[int, int] = field(default_factory=dict)
     """Interval -> proven gap of the plan that cleared it, J."""
+    committees: dict[bytes, Committee] = field(default_factory=dict)
+    """Hash -> elected committee."""
     settled_uc: int = 0
     """Money paid by buyers, micro-currency."""
 
@@ -36,6 +39,8 @@ class DayRecord:
         draft = block.outcome.draft
         for event in block.outcome.events:
             match event:
+                case EpochEnded(election=election):
+                    self.committees[election.committee.hash()] = election.committee
                 case OfferPosted(offer_id=offer_id):
                     self.offers[offer_id] = draft.offer(OfferId(offer_id))
                 case SolutionFinalised():

@@ -105,6 +105,7 @@ def _summary(day: SimulatedDay, optimum: OfflineOptimum, traded_j: int, rejected
         finals_proven=record.finals[Cleared.PROVEN],
         finals_kept=record.finals[Cleared.KEPT],
         finals_vacuous=record.finals[Cleared.VACUOUS],
+        finals_computed=record.finals[Cleared.COMPUTED],
     )
 
 

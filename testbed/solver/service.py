@@ -5,7 +5,7 @@ Anyone may run one. Its word counts for nothing: what it submits carries its own
 
 from __future__ import annotations
 
-from light_client.messages.chain import Blocks, NewBlock
+from light_client.messages.chain import Blocks, GetUpdate, NewBlock, UpdateMessage
 from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.submission import SubmitTx, TxResult
 from light_client.rules.errors import RuleViolation
@@ -54,6 +54,9 @@ class SolverService:
         self.replica = MarketReplica(genesis)
         self._follower = self._params.follow.follower(miners)
         self._solved: tuple[int, bytes] | None = None
+        self._committee = genesis.committee
+        self._signers_hash = genesis.committee.hash()
+        """Who signs the next block, as the last header says."""
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """React to one event."""
@@ -78,6 +81,8 @@ class SolverService:
                 return self._follower.announced(message.header.height, self.replica.height, now_ms)
             case Blocks():
                 return self._follow(message, now_ms)
+            case UpdateMessage():
+                return self._learn(message, now_ms)
             case TxResult(accepted=False):
                 return [Report(name="solution-refused", value=message.rule)]
         return []
@@ -88,20 +93,37 @@ class SolverService:
             header = certified.header
             if header.height != self.replica.height + 1:
                 continue
+            if self._committee.hash() != self._signers_hash:
+                return self._ask_committee()
             try:
                 update = Update(header=header, certificate=certified.certificate)
-                header_is_certified(self._genesis.committee, self.replica.chain_id, update)
+                header_is_certified(self._committee, self.replica.chain_id, update)
                 self.replica.follow(header, body_from_bytes(certified.body, self._genesis.chain))
             except RuleViolation as broken:
                 refusal = Report(name="block-refused", value=broken.rule)
                 return [refusal, *self._follower.refused(self.replica.height, now_ms)]
             received += 1
+            self._signers_hash = header.next_committee_hash
         effects = self._follower.came(received, newest_of(blocks), self.replica.height, now_ms)
         return [*effects, *self._solve(now_ms)]
 
+    def _ask_committee(self) -> list[Effect]:
+        """The last header that a quorum signed names a committee that is not known here: ask for the list."""
+        request = GetUpdate(trusted_height=self.replica.height - 1)
+        return [Send(peer=self._follower.server, message=encode_message(request))]
+
+    def _learn(self, message: UpdateMessage, now_ms: int) -> list[Effect]:
+        """Take the list whose hash is the one that was signed; nothing else of the message matters here."""
+        for update in message.updates:
+            listed = update.next_committee
+            if listed is not None and listed.hash() == self._signers_hash != self._committee.hash():
+                self._committee = listed
+                return self._follower.start(self.replica.height, now_ms)
+        return []
+
     def _solve(self, now_ms: int) -> list[Effect]:
         problem = self.replica.closed
-        if problem is None or needs_no_solution(problem):
+        if problem is None or needs_no_solution(problem) or not problem.params.mechanism.by_solver:
             return []
         if self._solved is not None and self._solved[0] == problem.first_interval:
             return []

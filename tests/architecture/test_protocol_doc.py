@@ -43,6 +43,7 @@ from light_client.rules.ledger.election import tie_break
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.evidence import SignedVote, contradiction
 from light_client.rules.ledger.genesis import ChainParams, Genesis, genesis_from_wire
+from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.records import (
     Account,
     Record,
@@ -69,12 +70,17 @@ from light_client.rules.ledger.transactions import (
 )
 from light_client.rules.market.certificate import Certificate
 from light_client.rules.market.clearing import Solution, Trade
-from light_client.rules.market.grid import Feeder
+from light_client.rules.market.grid import ROOT, Feeder
+from light_client.rules.market.mechanisms.kinds import Continuous, TwoStage, UniformPrice
+from light_client.rules.market.mechanisms.mechanism import Transfer
 from light_client.rules.market.offer import ClassKey, Offer, OpenOffer
 from light_client.rules.market.params import MarketParams
 from light_client.rules.market.plan import Plan
+from light_client.rules.market.routing import path_queue, routes_hash
 from light_client.rules.statetree import make_entry, value_hash_of
 from light_client.rules.units import Address, FeederId, OfferId, Side
+from tests.anchor_vectors import anchor_vectors, check_readable
+from tests.worked_auction import REACTION, auctioned
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEXT = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -222,6 +228,7 @@ TRANSACTIONS: dict[str, Transaction] = {
     "offer": PostOffer(sequence=0, offer=OFFER),
     "solution": SubmitSolution(solution=SOLUTION),
     "deposit": DepositAssets(sequence=1),
+    "improve": ImproveOffer(sequence=1, offer_id=OfferId(1), limit_uc_per_kwh=80_000),
     "report": ReportDelivery(
         first_interval=FIRST,
         last_interval=FIRST + 95,
@@ -237,6 +244,7 @@ TRANSACTIONS: dict[str, Transaction] = {
         ),
     ),
 }
+PATH_QUEUE = path_queue({1: ROOT, 2: ROOT}, (Transfer(1, 2, 3_600_000), Transfer(2, 2, 1_800_000)))
 BODY = Body(solution=b"", transactions=(_signed(GRANT, 1),))
 HEADER = Header(
     chain_id=CHAIN_ID,
@@ -309,6 +317,12 @@ VECTORS: dict[str, bytes] = {
     "offer": _signed(TRANSACTIONS["offer"], 3),
     "solution": _signed(TRANSACTIONS["solution"], 2),
     "deposit": _signed(TRANSACTIONS["deposit"], 3),
+    "improve": _signed(TRANSACTIONS["improve"], 3),
+    "auction-uniform-price": encode(auctioned(UniformPrice(), GENESIS.grid)),
+    "auction-continuous": encode(auctioned(Continuous(), GENESIS.grid)),
+    "auction-two-stage": encode(auctioned(TwoStage(), GENESIS.grid, REACTION)),
+    "path-queue": encode((FIRST, PATH_QUEUE)),
+    "routes": routes_hash(FIRST, PATH_QUEUE),
     "report": _signed(TRANSACTIONS["report"], 1),
     "registry-bytes": REGISTRY_BYTES,
     "registry-change": _signed(TRANSACTIONS["registry-change"], 3),
@@ -329,6 +343,7 @@ VECTORS: dict[str, bytes] = {
     "account-entry": make_entry(account_key(SELLER), value_hash_of(encode_account(ACCOUNT))).hash,
     "open-offer": encode_offer(OPEN),
     "trade-leaf": trade_leaf(TRADE),
+    **anchor_vectors(GENESIS, HEADER),
 }
 """What the page shows, made from the values that its words state."""
 
@@ -359,3 +374,4 @@ def test_the_worked_bytes_can_be_read() -> None:
     assert delivery_from_bytes(page["delivery-record"]) == DELIVERY
     assert offer_from_bytes(page["open-offer"]) == OPEN
     assert decode_message(page["vote-message"]) == VOTE
+    check_readable(page, GENESIS, HEADER)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,17 @@ def test_a_bad_key_file_is_wrong_use(
     error = capsys.readouterr().err
     assert sentence in error
     assert "00112233" not in error
+
+
+def test_a_board_that_cannot_decrypt_says_what_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "capture"
+    file.write_bytes(P1)
+    monkeypatch.setenv("GRIDLIGHT_P1_KEY", KEY.hex())
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    assert cli.main(["decode", "--protocol", "p1", str(file)]) == Exit.FAILED
+    assert "next: apt install python3-cryptography" in capsys.readouterr().err
 
 
 def test_a_file_without_telegrams_is_a_failure_with_a_hint(

@@ -17,6 +17,7 @@ from meter_io.pulse import Edge, PulseCounter, PulseInput
 from meter_io.pulse.edges import EdgeLines
 from meter_io.sml import SmlParser
 from meter_io.telegram import Event, Rejected, Telegram
+from tests.fuzz import modbus_targets
 from tests.meter_io import encoders
 from tests.meter_io.streams import told
 
@@ -161,6 +162,7 @@ TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "handshake": handshake,
     "pulses": pulses,
     "hex-text": hex_text,
+    **modbus_targets.TARGETS,
 }
 
 _READOUT: Final = b"/ABC5TEST\r\n" + encoders.iec_data(
@@ -193,5 +195,6 @@ SEEDS: Final[Mapping[str, tuple[bytes, ...]]] = {
     "handshake": (b"\x00\x17/ABC5TEST\r\n\x00\x00\xff" + _READOUT[11:],),
     "pulses": (bytes(range(64)), b"1000000 0\n41000000 1\n"),
     "hex-text": (b"1b1b1b1b01010101" * 4, b"0x1b, 0x1b " * 20),
+    **modbus_targets.SEEDS,
 }
 """Valid beginnings for each target."""

@@ -239,14 +239,14 @@ def _after(made: Translated) -> TrustedState:
 
 def judge(trusted: TrustedState, made: Translated, params: LightParams, now_ns: int) -> str:
     """Judge one step by our predicates, looked up when they are called, so that mutants can be put in their place."""
-    update = made.update
+    update, in_force = made.update, vars(light)
     if made.committee is None:
         return "INVALID"
     try:
         light.trusted_header_is_fresh(trusted, now_ns, params)
         light.header_is_of_this_chain(trusted, update)
         light.header_is_newer(trusted, update)
-        light.time_is_not_ahead(update.header, now_ns, DRIFT_NS)
+        in_force["time_is_not_ahead"](update.header, now_ns, DRIFT_NS)
         light.certificate_is_for_the_header(update)
         light.next_committee_is_the_announced_one(update)
         light.committee_is_the_known_one(replace(trusted, committee=made.committee), update)
@@ -254,7 +254,7 @@ def judge(trusted: TrustedState, made: Translated, params: LightParams, now_ns: 
             light.committee_is_the_known_one(trusted, update)
         elif not trusted.committee.exceeds_faults(_overlap(trusted.committee, made)):
             return "NOT_ENOUGH_TRUST"
-        light.check_quorum(made.committee, trusted.chain_id, update.certificate, made.verify)
+        in_force["check_quorum"](made.committee, trusted.chain_id, update.certificate, made.verify)
     except RuleViolation:
         return "INVALID"
     return "SUCCESS"

@@ -14,9 +14,11 @@ from light_client.rules.ledger.events import (
     Deposited,
     Event,
     FinancialAdded,
+    LimitImproved,
     OfferPosted,
     RegistryChanged,
 )
+from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.records import Account, Amounts
 from light_client.rules.ledger.registry import ChangeRegistry, check_registry_change
 from light_client.rules.ledger.state import Draft, held
@@ -29,6 +31,7 @@ from light_client.rules.ledger.transactions import (
     check_signature,
 )
 from light_client.rules.market.admission import check_admissible
+from light_client.rules.market.mechanisms.reaction import improve
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.market.settlement import most_owed_uc
 from light_client.rules.units import Address, OfferId, Side
@@ -48,7 +51,8 @@ def apply_transaction(
     """Check one transaction completely, then apply it; a refused one leaves the draft as it was.
 
     Raises:
-        RuleViolation: LED-03 to LED-17, LED-51 to LED-54, MKT-07 to MKT-09, CNS-22 to CNS-27, EVI-03 to EVI-09.
+        RuleViolation: LED-03 to LED-17, LED-51 to LED-54, MKT-07 to MKT-09, MKT-36 to MKT-38, CNS-22 to CNS-27,
+            EVI-03 to EVI-09.
     """
     check_signature(signed, draft.base.chain_id, verify_signature)
     match signed.transaction:
@@ -58,6 +62,8 @@ def apply_transaction(
             _post(draft, post, events)
         case DepositAssets() as deposit:
             _deposit(draft, signed.address, deposit, events)
+        case ImproveOffer() as improvement:
+            _improve(draft, signed.address, improvement, events)
         case ReportDelivery() as report:
             _report(draft, signed, report, events)
         case ChangeRegistry() as change:
@@ -231,6 +237,33 @@ def _post(draft: Draft, post: PostOffer, events: list[Event]) -> None:
     )
     draft.meta = draft.meta.with_next_offer(offer_id + 1)
     events.append(OfferPosted(offer_id=offer_id, address=offer.address))
+
+
+def _improve(draft: Draft, address: Address, improvement: ImproveOffer, events: list[Event]) -> None:
+    """Improve a limit for the second stage; a buyer sets aside what it may now owe."""
+    account = draft.known_account(address)
+    if improvement.sequence != account.next_sequence:
+        raise RuleViolation(
+            "LED-09",
+            "sequence number of an address",
+            got=improvement.sequence,
+            expected=account.next_sequence,
+        )
+    offer_id, limit = improvement.offer_id, improvement.limit_uc_per_kwh
+    offer, reaction = improve(draft.reaction, draft.find_offer(offer_id), address, limit)
+    more_uc = 0
+    if offer.side == Side.BUY:
+        more_uc = max(0, most_owed_uc(offer.remaining_j, limit, offer.ranges) - offer.escrow_uc)
+    if more_uc > account.money_uc:
+        raise RuleViolation(
+            "LED-13", "money set aside for an improved limit", got=more_uc, expected=account.money_uc
+        )
+    draft.accounts[address] = replace(
+        account, money_uc=account.money_uc - more_uc, next_sequence=improvement.sequence + 1
+    )
+    draft.offers[offer_id] = replace(offer, escrow_uc=offer.escrow_uc + more_uc)
+    draft.react(reaction)
+    events.append(LimitImproved(offer_id=offer_id, address=address, limit_uc_per_kwh=limit))
 
 
 def _deposit(draft: Draft, address: Address, deposit: DepositAssets, events: list[Event]) -> None:

@@ -6,7 +6,7 @@ are the quorum's business; whether a clearing is feasible and optimal is not tak
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from light_client.rules.crypto import verify
 from light_client.rules.errors import RuleViolation
@@ -17,9 +17,10 @@ from light_client.rules.ledger.block import (
     body_matches,
     solution_root_of,
 )
-from light_client.rules.ledger.clear import ClearedInterval, clear, clearing_is_due
+from light_client.rules.ledger.clear import ClearedInterval, clear, clearing_is_due, reaction_to
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.genesis import Genesis
+from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.records import Candidate
 from light_client.rules.ledger.settle import ended_offers
 from light_client.rules.ledger.transactions import (
@@ -30,9 +31,13 @@ from light_client.rules.ledger.transactions import (
     kind_of,
 )
 from light_client.rules.market.clearing import empty_plan
+from light_client.rules.market.mechanisms.reaction import Reaction, improve
 from light_client.rules.market.offer import Offer, OpenOffer
 from light_client.rules.market.problem import Problem, problem_of
-from light_client.rules.units import OfferId
+from light_client.rules.units import Address, OfferId
+
+_FOLLOWED = (Kind.POST_OFFER, Kind.IMPROVE_OFFER)
+"""Transactions that change what is cleared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,8 @@ class Followed:
     """The interval that became final, or None."""
     posted: tuple[OpenOffer, ...]
     """Offers that the block accepted, with the numbers that the ledger gives them."""
+    reaction: Reaction | None
+    """The second stage of an auction under way after the block, with all limits improved so far."""
     ended: tuple[OfferId, ...]
     """Offers that the clearing left nothing of: served or expired."""
     others: tuple[bytes, ...]
@@ -84,7 +91,7 @@ class MarketReplica:
 
         Raises:
             RuleViolation: LED-32 a body that is not the header's; LED-33 a clearing or solution root that does not
-                follow from the offers; LED-21, LED-22, MKT-11 to MKT-29 a clearing that no honest voter accepts.
+                follow from the offers; LED-21, LED-22, MKT-11 to MKT-38 a clearing that no honest voter accepts.
                 The replica is unchanged then.
         """
         if header.height != self.height + 1:
@@ -95,31 +102,50 @@ class MarketReplica:
                 expected=self.height + 1,
             )
         body_matches(header, body)
-        offers, others = self._read_body(body)
+        offers, improvements, others = self._read_body(body)
         problem = self.closed
         if problem is None and header.time_ms >= self.genesis.gate_ms(self.next_interval):
             problem = self.problem()
+            reaction = reaction_to(problem, self.next_offer)
+            problem = problem if reaction is None else replace(problem, reaction=reaction)
         done = self._judge(header, body, problem)
-        self.closed = problem if done is None else None
+        self.closed = self._improve(problem if done is None else None, improvements)
         ended: tuple[OfferId, ...] = ()
         if done is not None and problem is not None:
             ended = self._finalise(problem, done)
         posted = tuple(self._take(offer) for offer in offers)
         self.height = header.height
-        return Followed(cleared=done, posted=posted, ended=ended, others=others)
+        reaction = None if self.closed is None else self.closed.reaction
+        return Followed(cleared=done, posted=posted, reaction=reaction, ended=ended, others=others)
 
-    def _read_body(self, body: Body) -> tuple[list[Offer], tuple[bytes, ...]]:
-        """The offers of a body, and everything else in it, raw."""
+    def _read_body(
+        self, body: Body
+    ) -> tuple[list[Offer], list[tuple[Address, ImproveOffer]], tuple[bytes, ...]]:
+        """The offers of a body, the improved limits with their signers, and everything else in it, raw."""
         limit = self.genesis.chain.max_tx_bytes
         offers: list[Offer] = []
+        improvements: list[tuple[Address, ImproveOffer]] = []
         others: list[bytes] = []
         for raw in body.transactions:
-            post = self._read(raw, max_bytes=limit).transaction if kind_of(raw) == Kind.POST_OFFER else None
-            if isinstance(post, PostOffer):
-                offers.append(post.offer)
-            else:
-                others.append(raw)
-        return offers, tuple(others)
+            signed = self._read(raw, max_bytes=limit) if kind_of(raw) in _FOLLOWED else None
+            match signed and signed.transaction:
+                case PostOffer() as post:
+                    offers.append(post.offer)
+                case ImproveOffer() as improvement if signed is not None:
+                    improvements.append((signed.address, improvement))
+                case _:
+                    others.append(raw)
+        return offers, improvements, tuple(others)
+
+    def _improve(
+        self, closed: Problem | None, improvements: list[tuple[Address, ImproveOffer]]
+    ) -> Problem | None:
+        """The problem that waits, with the improved limits of a block; judged like any other part of the market."""
+        reaction = None if closed is None else closed.reaction
+        for address, improvement in improvements:
+            limit = improvement.limit_uc_per_kwh
+            _, reaction = improve(reaction, self.offers.get(improvement.offer_id), address, limit)
+        return closed if closed is None or not improvements else replace(closed, reaction=reaction)
 
     def _judge(self, header: Header, body: Body, problem: Problem | None) -> ClearedInterval | None:
         how = header.clearing.how

@@ -12,6 +12,7 @@ from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.genesis import PROTOCOL_VERSION, ChainParams
 from light_client.rules.market.clearing import Trade
+from light_client.rules.market.routing import NO_ROUTES
 from light_client.rules.units import HASH_BYTES
 
 MAX_HEADER_BYTES = 1_024
@@ -40,9 +41,12 @@ class Clearing:
     gap_j: int
     """Proven gap of the whole plan that cleared, J: 0 for a proven one under the default genesis."""
 
-    def to_wire(self) -> tuple[int, ...]:
+    routes: bytes = NO_ROUTES
+    """Hash of the queue of paths that the final trades take through the grid (``market.routing``), 32 bytes."""
+
+    def to_wire(self) -> tuple[Any, ...]:
         """Canonical form."""
-        return (int(self.how), self.interval, self.traded_j, self.gap_j)
+        return (int(self.how), self.interval, self.traded_j, self.gap_j, self.routes)
 
 
 NO_CLEARING = Clearing(how=Cleared.NOTHING, interval=0, traded_j=0, gap_j=0)
@@ -130,18 +134,21 @@ def header_from_wire(wire: Any) -> Header:
             )
     if (
         type(clearing) is not tuple
-        or len(clearing) != 4
-        or any(type(n) is not int or n < 0 for n in clearing)
-        or clearing[0] > 3
+        or len(clearing) != 5
+        or any(type(n) is not int or n < 0 for n in clearing[:4])
+        or clearing[0] > max(Cleared)
+        or type(clearing[4]) is not bytes
+        or len(clearing[4]) != HASH_BYTES
     ):
-        raise RuleViolation("LED-30", "clearing of a header", got=clearing, expected="4 whole numbers")
+        expected = f"4 whole numbers and {HASH_BYTES} bytes"
+        raise RuleViolation("LED-30", "clearing of a header", got=clearing, expected=expected)
     named = dict(zip(_HASHES, hashes, strict=True))
-    how, interval, traded_j, gap_j = clearing
+    how, interval, traded_j, gap_j, routes = clearing
     return Header(
         height=numbers[0],
         round_=numbers[1],
         time_ms=numbers[2],
-        clearing=Clearing(how=Cleared(how), interval=interval, traded_j=traded_j, gap_j=gap_j),
+        clearing=Clearing(how=Cleared(how), interval=interval, traded_j=traded_j, gap_j=gap_j, routes=routes),
         **named,
     )
 

@@ -14,7 +14,7 @@ from light_client.rules.ledger.block import (
     body_matches,
     tx_root_of,
 )
-from light_client.rules.ledger.clear import deadline_ms
+from light_client.rules.ledger.clear import ways_to_clear
 from light_client.rules.ledger.committee import Committee, Verify
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.execution import Outcome, close_gate, execute
@@ -25,7 +25,6 @@ from light_client.rules.ledger.transactions import (
     SignedTransaction,
     decode_transaction,
 )
-from light_client.rules.market.clearing import needs_no_solution
 from light_client.rules.merkle import History
 from light_client.rules.units import HASH_BYTES
 
@@ -107,14 +106,11 @@ def way_to_clear(state: LedgerState, time_ms: int, *, have_solution: bool) -> Cl
     """How a block of this time clears: the one way that LED-21 leaves to an honest proposer."""
     draft = state.draft()
     close_gate(draft, time_ms)
-    if draft.meta.gate_offer is None:
-        return Cleared.NOTHING
-    if needs_no_solution(draft.problem()):
-        return Cleared.VACUOUS
-    if have_solution:
+    problem = None if draft.meta.gate_offer is None else draft.problem()
+    allowed = ways_to_clear(draft.genesis, problem, time_ms)
+    if have_solution and Cleared.PROVEN in allowed:
         return Cleared.PROVEN
-    late = time_ms >= deadline_ms(draft.genesis, draft.meta.next_interval)
-    return Cleared.KEPT if late else Cleared.NOTHING
+    return next(way for way in allowed if way != Cleared.PROVEN)
 
 
 def make_block(

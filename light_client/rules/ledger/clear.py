@@ -23,13 +23,19 @@ from light_client.rules.market.clearing import (
     Trade,
     check_solution,
     empty_plan,
-    final_trades,
     kept_plan,
     needs_no_solution,
 )
 from light_client.rules.market.feasibility import check_feasible
 from light_client.rules.market.levelling import complete
+from light_client.rules.market.mechanisms.checking import check_trades
+from light_client.rules.market.mechanisms.kinds import TwoStage
+from light_client.rules.market.mechanisms.maximum_energy import MaximumEnergyMarket
+from light_client.rules.market.mechanisms.mechanism import Outcome, Transfer
+from light_client.rules.market.mechanisms.reaction import Reaction
+from light_client.rules.market.mechanisms.table import auction_of
 from light_client.rules.market.problem import Problem
+from light_client.rules.market.routing import path_queue, routes_hash
 from light_client.rules.units import Address, Side
 
 
@@ -39,6 +45,8 @@ class ClearedInterval:
 
     clearing: Clearing
     trades: tuple[Trade, ...]
+    transfers: tuple[Transfer, ...]
+    """Who delivers to whom, in the order of the path queue."""
     candidate: Candidate
     """What clears the next interval if no solver answers."""
     solver: Address | None
@@ -48,8 +56,36 @@ class ClearedInterval:
 
 
 def deadline_ms(genesis: Genesis, interval: int) -> int:
-    """From this header time on, UTC ms, the kept plan may clear ``interval``."""
-    return genesis.gate_ms(interval) + genesis.chain.solve_deadline_ms
+    """From this header time on, UTC ms, ``interval`` may clear without a solution: by the kept plan, or an auction."""
+    mechanism = genesis.market.mechanism
+    if mechanism.by_solver:
+        return genesis.gate_ms(interval) + genesis.chain.solve_deadline_ms
+    return genesis.gate_ms(interval) + (mechanism.reaction_ms if isinstance(mechanism, TwoStage) else 0)
+
+
+def reaction_to(problem: Problem, gate_offer: int) -> Reaction | None:
+    """What the gate of an interval opens: the second stage of an auction that has one, with its broadcast average."""
+    mechanism = problem.params.mechanism
+    average = None if mechanism.by_solver else auction_of(mechanism).average(problem)
+    if average is None:
+        return None
+    return Reaction(interval=problem.first_interval, average_uc_per_kwh=average, gate_offer=gate_offer)
+
+
+def ways_to_clear(genesis: Genesis, problem: Problem | None, time_ms: int) -> tuple[Cleared, ...]:
+    """How a block of this time may clear, out of the state alone.
+
+    Args:
+        problem: what the closed gate left to clear, or None while offers are open.
+    """
+    if problem is None:
+        return (Cleared.NOTHING,)
+    if needs_no_solution(problem):
+        return (Cleared.VACUOUS,)
+    early = time_ms < deadline_ms(genesis, problem.first_interval)
+    if genesis.market.mechanism.by_solver:
+        return (Cleared.NOTHING, Cleared.PROVEN) if early else (Cleared.PROVEN, Cleared.KEPT)
+    return (Cleared.NOTHING,) if early and problem.reaction is not None else (Cleared.COMPUTED,)
 
 
 def clearing_is_due(
@@ -59,19 +95,8 @@ def clearing_is_due(
     how: Cleared,
     solution: bytes,
 ) -> None:
-    """LED-21: how a block may clear follows from the state and the header's time, so that all voters agree on it.
-
-    Args:
-        problem: what the closed gate left to clear, or None while offers are open.
-    """
-    if problem is None:
-        allowed: tuple[Cleared, ...] = (Cleared.NOTHING,)
-    elif needs_no_solution(problem):
-        allowed = (Cleared.VACUOUS,)
-    elif time_ms < deadline_ms(genesis, problem.first_interval):
-        allowed = (Cleared.NOTHING, Cleared.PROVEN)
-    else:
-        allowed = (Cleared.PROVEN, Cleared.KEPT)
+    """LED-21: how a block may clear follows from the state and the header's time, so that all voters agree on it."""
+    allowed = ways_to_clear(genesis, problem, time_ms)
     if how not in allowed:
         raise RuleViolation(
             "LED-21",
@@ -121,15 +146,26 @@ def clear(
         case _:
             stated = plan = empty_plan(problem.first_interval)
     interval = problem.first_interval
-    trades = final_trades(problem, plan)
+    computed = how == Cleared.COMPUTED
+    outcome = _computed(problem) if computed else MaximumEnergyMarket().outcome(problem, plan)
+    trades = outcome.trades
     traded_j = sum(trade.energy_j for trade in trades if trade.side == Side.SELL)
+    routes = routes_hash(interval, path_queue(problem.grid.parents, outcome.transfers))
     return ClearedInterval(
-        clearing=Clearing(how=how, interval=interval, traded_j=traded_j, gap_j=gap_j),
+        clearing=Clearing(how=how, interval=interval, traded_j=traded_j, gap_j=gap_j, routes=routes),
         trades=trades,
+        transfers=outcome.transfers,
         candidate=Candidate(plan=stated.without(interval), certificate=certificate),
         solver=solver,
         planned_j=sum(q for key, entries in plan.flows.items() if key.side == Side.SELL for _, q in entries),
     )
+
+
+def _computed(problem: Problem) -> Outcome:
+    """The outcome of an auction, and what must hold of it asked again: a mistake in the one is caught by the other."""
+    outcome = auction_of(problem.params.mechanism).outcome(problem)
+    check_trades(problem, outcome.trades)
+    return outcome
 
 
 def read_solution(

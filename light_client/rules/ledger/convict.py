@@ -83,8 +83,8 @@ def fault_is_unpunished(draft: Draft, evidence: Evidence) -> None:
 def clearing_does_not_hold(draft: Draft, evidence: UnsoundClearing, verify_signature: Verify) -> None:
     """EVI-07, EVI-09: recompute what the header says it clears, from the problem that its signer had before it.
 
-    A header that skips the clearing or clears by the kept plan is judged only by whether it may: the kept plan is not
-    recorded.
+    A header that skips the clearing, clears by the kept plan or after a second stage is judged only by whether it may:
+    neither the kept plan nor improved limits are recorded.
     """
     problem = _problem_of(draft, evidence)
     try:
@@ -126,7 +126,7 @@ def _recompute(
     """
     header, how = evidence.header, evidence.header.clearing.how
     clearing_is_due(draft.genesis, problem, header.time_ms, how, evidence.solution)
-    if how == Cleared.KEPT:
+    if how == Cleared.KEPT or (problem is not None and problem.reaction is not None):
         return
     clearing, root = NO_CLEARING, solution_root_of(b"", (), Cleared.NOTHING)
     if problem is not None and how != Cleared.NOTHING:

@@ -23,6 +23,8 @@ class Cleared(IntEnum):
     """No proven solution in time: by the rest of the last proven plan, with its proven gap."""
     VACUOUS = 3
     """Nothing can trade in any open interval: the empty plan is optimal."""
+    COMPUTED = 4
+    """By an auction, whose outcome everybody computes from the offers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,23 @@ class OfferPosted:
 
     offer_id: int
     address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AverageBroadcast:
+    """The first stage of an interval is matched: leftover parties may improve their limits until the second."""
+
+    interval: int
+    average_uc_per_kwh: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitImproved:
+    """A party improved the limit of its offer for the second stage."""
+
+    offer_id: int
+    address: Address
+    limit_uc_per_kwh: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +140,8 @@ Event = (
     AssetAdded
     | FinancialAdded
     | OfferPosted
+    | AverageBroadcast
+    | LimitImproved
     | SolutionAccepted
     | SolutionFinalised
     | OfferClosed

@@ -1,7 +1,8 @@
 """Executing a block: the same for whoever proposes and whoever judges.
 
-1. gate          from the gate time of the next interval on, later offers wait for the one after it
-2. clearing      proven solution, kept plan after the deadline, or nothing to trade; makes one interval final
+1. gate          from the gate time of the next interval on, later offers wait for the one after it; an auction with two
+                 stages matches the first and broadcasts its average price
+2. clearing      proven solution, kept plan after the deadline, auction, or nothing to trade; makes one interval final
 3. transactions  in the order of the body
 4. election      at the last block of an epoch, out of what is reported by then
 5. conservation  and the root of the new state
@@ -15,10 +16,11 @@ from dataclasses import dataclass, replace
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.block import NO_CLEARING, Clearing, solution_root_of
-from light_client.rules.ledger.clear import clear, clearing_is_due
+from light_client.rules.ledger.clear import clear, clearing_is_due, reaction_to
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.election import elect
 from light_client.rules.ledger.events import (
+    AverageBroadcast,
     Cleared,
     EpochEnded,
     Event,
@@ -71,6 +73,9 @@ def execute(
     events: list[Event] = []
     close_gate(draft, time_ms)
     problem = draft.problem() if draft.meta.gate_offer is not None else None
+    if draft.reaction is not None and draft.reaction is not draft.base.reaction:
+        average = draft.reaction.average_uc_per_kwh
+        events.append(AverageBroadcast(interval=draft.reaction.interval, average_uc_per_kwh=average))
     clearing_is_due(draft.genesis, problem, time_ms, how, solution)
     clearing = NO_CLEARING
     trades: tuple[Trade, ...] = ()
@@ -105,6 +110,8 @@ def close_gate(draft: Draft, time_ms: int) -> None:
     meta = draft.meta
     if meta.gate_offer is None and time_ms >= draft.genesis.gate_ms(meta.next_interval):
         draft.meta = replace(meta, gate_offer=meta.next_offer)
+        if not draft.genesis.market.mechanism.by_solver:
+            draft.react(reaction_to(draft.problem(), meta.next_offer))
     if draft.meta.gate_offer is not None:
         known = draft.accountability
         draft.accountability = known.with_gate(meta.next_interval, draft.base.head, draft.problem)
@@ -154,6 +161,7 @@ def _clear(
     traded_j = draft.meta.traded_j + done.clearing.traded_j
     draft.meta = replace(draft.meta, next_interval=interval + 1, gate_offer=None, traded_j=traded_j)
     draft.candidate = done.candidate
+    draft.react(None)
     if done.solver is not None:
         events.append(SolutionAccepted(interval=interval, solver=done.solver, energy_j=done.planned_j))
     events.append(

@@ -12,6 +12,7 @@ from light_client.rules.ledger.committee import Committee, committee_from_wire
 from light_client.rules.ledger.epochs import EpochParams, epoch_params_from_wire
 from light_client.rules.ledger.registry import MinerRegistry, registry_from_wire
 from light_client.rules.market.grid import Feeder, Grid
+from light_client.rules.market.mechanisms.kinds import mechanism_from_wire
 from light_client.rules.market.params import MarketParams, Objective
 from light_client.rules.units import MAX_INTERVAL, PUBLIC_KEY_BYTES, FeederId
 
@@ -136,6 +137,7 @@ class Genesis:
                 () if uniform is None else (uniform,),
                 tuple(int(objective) for objective in market.objectives),
                 market.max_gap_j,
+                market.mechanism.to_wire(),
             ),
             tuple((f.feeder, f.c_ext_w, () if f.c_int_w is None else (f.c_int_w,)) for f in self.feeders),
             self.dso_key,
@@ -173,8 +175,8 @@ def genesis_from_wire(wire: Any) -> Genesis:
             expected="11 fields",
         )
     _, name, time_ms, first_interval, market, feeders, dso_key, committee, chain, epochs, registry = wire
-    if type(market) is not tuple or len(market) != 7 or type(chain) is not tuple or len(chain) != 7:
-        raise RuleViolation("LED-01", "parameters of a genesis", got=market, expected="7 and 7 fields")
+    if type(market) is not tuple or len(market) != 8 or type(chain) is not tuple or len(chain) != 7:
+        raise RuleViolation("LED-01", "parameters of a genesis", got=market, expected="8 and 7 fields")
     if type(feeders) is not tuple or any(type(row) is not tuple or len(row) != 3 for row in feeders):
         raise RuleViolation("LED-01", "feeders of a genesis", got=feeders, expected="rows of three")
     if type(registry) is not tuple or len(registry) > 1:
@@ -200,6 +202,7 @@ def genesis_from_wire(wire: Any) -> Genesis:
             uniform_price_uc_per_kwh=_optional(market[4]),
             objectives=objectives,
             max_gap_j=market[6],
+            mechanism=mechanism_from_wire(market[7]),
         ),
         feeders=tuple(
             Feeder(feeder=FeederId(row[0]), c_ext_w=row[1], c_int_w=_optional(row[2])) for row in feeders

@@ -10,6 +10,7 @@ from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.market.certificate import Certificate, certificate_from_wire
 from light_client.rules.market.intervals import check_ranges
+from light_client.rules.market.mechanisms.reaction import Reaction
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.market.plan import Plan, plan_from_wire
 from light_client.rules.statetree import state_key
@@ -142,6 +143,7 @@ class RecordKind(StrEnum):
     DELIVERY = "delivery"
     META = "meta"
     CANDIDATE = "candidate"
+    REACTION = "reaction"
     COMMITTEE = "committee"
     REGISTRY = "registry"
     ACCOUNTABILITY = "accountability"
@@ -217,6 +219,32 @@ def account_from_bytes(raw: bytes) -> Account:
     )
     later = ("sold_j", "bought_j", "next_sequence", "open_offers")
     return Account(**dict(zip((*names, *later), wire, strict=True)))
+
+
+def reaction_from_bytes(raw: bytes, max_bytes: int) -> Reaction:
+    """Read back what is held between two stages of an auction, as a snapshot sends it.
+
+    Raises:
+        RuleViolation: ENC-xx for other bytes, LED-38 for another shape.
+    """
+    wire: Any = decode(raw, max_bytes=max_bytes)
+    if type(wire) is not tuple or len(wire) != 4 or type(wire[3]) is not tuple:
+        raise RuleViolation("LED-38", "a second stage has four fields", got=wire, expected="4 fields")
+    interval, average, gate_offer, rows = wire
+    if any(type(row) is not tuple or len(row) != 2 for row in rows):
+        raise RuleViolation("LED-38", "improved limits", got=rows, expected="(offer, limit)")
+    numbers = (interval, average, gate_offer, *(number for row in rows for number in row))
+    ascending = [row[0] for row in rows]
+    if any(type(number) is not int or number < 0 for number in numbers) or ascending != sorted(
+        set(ascending)
+    ):
+        raise RuleViolation("LED-38", "numbers of a second stage", got=wire, expected="whole, ascending")
+    return Reaction(
+        interval=interval,
+        average_uc_per_kwh=average,
+        gate_offer=gate_offer,
+        limits={OfferId(offer_id): limit for offer_id, limit in rows},
+    )
 
 
 def offer_from_bytes(raw: bytes) -> OpenOffer:

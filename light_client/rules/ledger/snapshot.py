@@ -28,6 +28,7 @@ from light_client.rules.ledger.records import (
     meta_from_bytes,
     offer_from_bytes,
     offer_identity,
+    reaction_from_bytes,
 )
 from light_client.rules.ledger.registry import registry_from_wire
 from light_client.rules.ledger.state import LedgerState, check_state_conserves
@@ -187,6 +188,10 @@ def _read_candidate(state: LedgerState, record: Record) -> None:
     state.candidate = candidate_from_bytes(record.value, state.genesis.chain.max_block_bytes)
 
 
+def _read_reaction(state: LedgerState, record: Record) -> None:
+    state.reaction = reaction_from_bytes(record.value, state.genesis.chain.max_block_bytes)
+
+
 def _read_accountability(state: LedgerState, record: Record) -> None:
     state.accountability = accountability_from_bytes(record.value)
 
@@ -205,6 +210,7 @@ _READERS: dict[RecordKind, Callable[[LedgerState, Record], None]] = {
     RecordKind.DELIVERY: _read_delivery,
     RecordKind.META: _read_meta,
     RecordKind.CANDIDATE: _read_candidate,
+    RecordKind.REACTION: _read_reaction,
     RecordKind.ACCOUNTABILITY: _read_accountability,
     RecordKind.COMMITTEE: _read_committee,
     RecordKind.REGISTRY: _read_registry,

@@ -7,6 +7,7 @@ its root, and either adopted or forgotten. The state itself changes in ``adopt``
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from light_client.rules.encoding import encode
 from light_client.rules.errors import LocalError, RuleViolation
@@ -26,6 +27,7 @@ from light_client.rules.ledger.records import (
     offer_identity,
 )
 from light_client.rules.market.clearing import empty_plan
+from light_client.rules.market.mechanisms.reaction import Reaction
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.market.problem import Problem, problem_of
 from light_client.rules.statetree import (
@@ -58,6 +60,8 @@ class LedgerState:
             deposited=Amounts(),
         )
         self.candidate = Candidate(plan=empty_plan(genesis.first_interval), certificate=None)
+        self.reaction: Reaction | None = None
+        """Between two stages of an auction, else None."""
         self.committee = genesis.committee
         """Signs the next block."""
         self.registry = genesis.registry
@@ -81,6 +85,8 @@ class LedgerState:
         yield Record(RecordKind.META, b"", encode(self.meta.to_wire()))
         yield Record(RecordKind.CANDIDATE, b"", encode(self.candidate.to_wire()))
         yield Record(RecordKind.COMMITTEE, b"", encode(self.committee.to_wire()))
+        if self.reaction is not None:
+            yield Record(RecordKind.REACTION, b"", encode(self.reaction.to_wire()))
         yield Record(RecordKind.ACCOUNTABILITY, b"", encode(self.accountability.to_wire()))
         if self.registry is not None:
             yield Record(RecordKind.REGISTRY, b"", encode(self.registry.to_wire()))
@@ -123,6 +129,7 @@ class LedgerState:
                 self.deliveries[key] = record
         self.meta = draft.meta
         self.candidate = draft.candidate
+        self.reaction = draft.reaction
         self.committee = draft.committee
         self.registry = draft.registry
         self.accountability = draft.accountability
@@ -142,6 +149,7 @@ class Draft:
         self.deliveries: dict[bytes, DeliveryRecord | None] = {}
         self.meta = base.meta
         self.candidate = base.candidate
+        self.reaction = base.reaction
         self.committee = base.committee
         self.registry = base.registry
         self.accountability = base.accountability
@@ -180,6 +188,16 @@ class Draft:
         offer = self.offers.get(offer_id)
         return offer if offer is not None else self.base.offers[offer_id]
 
+    def react(self, reaction: Reaction | None) -> None:
+        """Open a second stage, take in an improved limit, or end the stage."""
+        self.reaction = reaction
+        if self._closed is not None:
+            self._closed = replace(self._closed, reaction=reaction)
+
+    def find_offer(self, offer_id: OfferId) -> OpenOffer | None:
+        """An open offer as it stands in this draft, or None."""
+        return self.offers[offer_id] if offer_id in self.offers else self.base.offers.get(offer_id)
+
     def delivery(self, public_key: bytes) -> DeliveryRecord:
         """What was reported of a registered miner, as it stands in this draft."""
         known = self.deliveries if public_key in self.deliveries else self.base.deliveries
@@ -210,6 +228,7 @@ class Draft:
             first_interval=self.meta.next_interval,
             params=self.genesis.market,
             grid=self.base.grid,
+            reaction=self.reaction,
         )
         if gate is not None:
             self._closed = found
@@ -243,6 +262,8 @@ class Draft:
             yield RecordKind.META, b"", encode(self.meta.to_wire())
         if self.candidate is not base.candidate:
             yield RecordKind.CANDIDATE, b"", encode(self.candidate.to_wire())
+        if self.reaction is not base.reaction:
+            yield RecordKind.REACTION, b"", None if self.reaction is None else encode(self.reaction.to_wire())
         if self.committee is not base.committee:
             yield RecordKind.COMMITTEE, b"", encode(self.committee.to_wire())
         if self.accountability is not base.accountability:

@@ -17,6 +17,7 @@ from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.delivery import ReportDelivery, report_from_fields
 from light_client.rules.ledger.evidence import Evidence, evidence_from_wire
+from light_client.rules.ledger.improvement import ImproveOffer, improvement_from_fields
 from light_client.rules.ledger.offer_fields import offer_from_fields, offer_to_fields
 from light_client.rules.ledger.registry import ChangeRegistry, change_from_fields
 from light_client.rules.market.clearing import Solution, solution_from_wire
@@ -50,6 +51,7 @@ class Kind(IntEnum):
     REPORT_DELIVERY = 5
     EVIDENCE = 6
     CHANGE_REGISTRY = 7
+    IMPROVE_OFFER = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +168,7 @@ Transaction = (
     | ReportDelivery
     | SubmitEvidence
     | ChangeRegistry
+    | ImproveOffer
 )
 
 
@@ -238,6 +241,7 @@ _FIELDS: dict[int, int] = {
     Kind.REPORT_DELIVERY: 4,
     Kind.EVIDENCE: 2,
     Kind.CHANGE_REGISTRY: 4,
+    Kind.IMPROVE_OFFER: 4,
 }
 """Kind -> number of fields before key and signature, the kind included."""
 
@@ -254,15 +258,16 @@ def fields_of(transaction: Transaction) -> tuple[Any, ...]:
         case DepositAssets():
             return (int(Kind.DEPOSIT_ASSETS), transaction.sequence)
         case _:
-            return (int(_GOVERNING[type(transaction)]), *transaction.to_fields())
+            return (int(_SELF_WRITTEN[type(transaction)]), *transaction.to_fields())
 
 
-_GOVERNING: dict[type, Kind] = {
+_SELF_WRITTEN: dict[type, Kind] = {
     ReportDelivery: Kind.REPORT_DELIVERY,
     SubmitEvidence: Kind.EVIDENCE,
     ChangeRegistry: Kind.CHANGE_REGISTRY,
+    ImproveOffer: Kind.IMPROVE_OFFER,
 }
-"""Kinds that concern the miners; they write their own fields."""
+"""Kinds that write their own fields."""
 
 
 def signing_message(chain_id: bytes, signed_part: bytes) -> bytes:
@@ -336,6 +341,7 @@ _READERS: dict[int, Callable[[tuple[Any, ...]], Transaction]] = {
     Kind.REPORT_DELIVERY: lambda fields: report_from_fields(fields[1:]),
     Kind.EVIDENCE: lambda fields: SubmitEvidence(evidence=evidence_from_wire(fields[1])),
     Kind.CHANGE_REGISTRY: lambda fields: change_from_fields(fields[1:]),
+    Kind.IMPROVE_OFFER: lambda fields: improvement_from_fields(fields[1:]),
 }
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from light_client.rules.errors import RuleViolation
 from light_client.rules.units import FeederId
 
+ROOT = 1 << 16
+"""The node on which the feeders hang: above all their numbers."""
 MAX_FEEDERS = 4_096
 MAX_POWER_W = 1 << 34
 MAX_INTERVAL_S = 86_400
@@ -83,3 +85,8 @@ class Grid:
         object.__setattr__(self, "ext_j", {f.feeder: f.c_ext_w * seconds for f in self.feeders})
         internal = {f.feeder: None if f.c_int_w is None else f.c_int_w * seconds for f in self.feeders}
         object.__setattr__(self, "int_j", internal)
+
+    @property
+    def parents(self) -> dict[int, int]:
+        """Feeder -> what it hangs on: each on the root, since no limits are known between feeders."""
+        return dict.fromkeys(self.ext_j, ROOT)

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.market.grid import MAX_INTERVAL_S
+from light_client.rules.market.mechanisms.kinds import MaximumEnergy, MechanismParams, TwoStage
 from light_client.rules.units import MAX_ENERGY_J, MAX_PRICE_UC_PER_KWH
 
 
@@ -26,6 +27,9 @@ OBJECTIVE_ORDERS = (
     (Objective.ENERGY, Objective.EXPIRY, Objective.WELFARE),
 )
 """The orders a genesis may choose from."""
+
+
+_MAXIMUM_ENERGY = MaximumEnergy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,8 @@ class MarketParams:
     """Which objectives are certified, most important first."""
     max_gap_j: int = 0
     """Largest proven energy gap (J) that may still be voted for."""
+    mechanism: MechanismParams = _MAXIMUM_ENERGY
+    """How an interval is cleared; uniform price, objectives and gap are those of ``MaximumEnergy`` alone."""
 
     def __post_init__(self) -> None:
         price = self.uniform_price_uc_per_kwh
@@ -79,4 +85,23 @@ class MarketParams:
                 "unknown order of objectives",
                 got=self.objectives,
                 expected=OBJECTIVE_ORDERS,
+            )
+        self._check_mechanism()
+
+    def _check_mechanism(self) -> None:
+        """MKT-30: the mechanism is a known one, and the market's other parameters leave it room."""
+        mechanism = self.mechanism
+        if not isinstance(mechanism, MechanismParams):
+            raise RuleViolation(
+                "MKT-30", "mechanism of a market", got=mechanism, expected="one that is known"
+            )
+        if not mechanism.by_solver and self.uniform_price_uc_per_kwh is not None:
+            price = self.uniform_price_uc_per_kwh
+            raise RuleViolation("MKT-30", "one price for all in an auction", got=price, expected=None)
+        if isinstance(mechanism, TwoStage) and mechanism.reaction_ms >= self.interval_s * 1_000:
+            raise RuleViolation(
+                "MKT-30",
+                "time to react to the average, ms",
+                got=mechanism.reaction_ms,
+                expected=f"less than an interval, {self.interval_s * 1_000}",
             )

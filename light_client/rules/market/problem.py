@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from light_client.rules.market.grid import Grid
 from light_client.rules.market.intervals import members
+from light_client.rules.market.mechanisms.reaction import Reaction
 from light_client.rules.market.offer import ClassKey, OpenOffer
 from light_client.rules.market.params import MarketParams
 from light_client.rules.units import OfferId, Side
@@ -33,6 +34,8 @@ class Problem:
     """Class -> energy left in it, J."""
     shares: dict[ClassKey, tuple[tuple[OfferId, int], ...]] = field(repr=False)
     """Class -> its offers in ascending order with the energy left in each, J."""
+    reaction: Reaction | None = None
+    """Between the stages of an auction: the average that was broadcast, and the limits improved since."""
     two_sided: frozenset[int] = field(init=False, repr=False)
     """Intervals that at least one sell and one buy offer contain: nothing trades elsewhere."""
     spot: tuple[dict[int, list[SpotClass]], dict[int, list[SpotClass]]] = field(init=False, repr=False)
@@ -67,18 +70,23 @@ class Problem:
 
 
 def problem_to_wire(problem: Problem) -> tuple[Any, ...]:
-    """Canonical form: the interval and, per class in order, its key and its offers with the energy left in each."""
+    """Canonical form: the interval and, per class in order, its key and its offers with the energy left in each.
+
+    Between two stages also the average and the gate, not the limits: these come later than a gate is recorded.
+    """
     rows = []
     for key, entries in problem.shares.items():
         ranges = tuple(value for pair in key.ranges for value in pair)
         flat = tuple(value for pair in entries for value in pair)
         rows.append((key.side, key.feeder, key.price_uc_per_kwh, ranges, flat))
-    return (problem.first_interval, tuple(rows))
+    reaction = problem.reaction
+    stage = () if reaction is None else (reaction.average_uc_per_kwh, reaction.gate_offer)
+    return (problem.first_interval, tuple(rows), stage)
 
 
 def problem_from_wire(wire: Any, *, params: MarketParams, grid: Grid) -> Problem:
     """Read back bytes that the rules made: the caller knows their hash, and nothing is checked here."""
-    first_interval, rows = wire
+    first_interval, rows, stage = wire
     shares = {
         ClassKey(side, feeder, price, _pairs(ranges)): tuple(
             (OfferId(offer_id), energy_j) for offer_id, energy_j in _pairs(flat)
@@ -86,7 +94,18 @@ def problem_from_wire(wire: Any, *, params: MarketParams, grid: Grid) -> Problem
         for side, feeder, price, ranges, flat in rows
     }
     classes = {key: sum(energy_j for _, energy_j in entries) for key, entries in shares.items()}
-    return Problem(first_interval=first_interval, params=params, grid=grid, classes=classes, shares=shares)
+    reaction = None
+    if stage:
+        average, gate_offer = stage
+        reaction = Reaction(interval=first_interval, average_uc_per_kwh=average, gate_offer=gate_offer)
+    return Problem(
+        first_interval=first_interval,
+        params=params,
+        grid=grid,
+        classes=classes,
+        shares=shares,
+        reaction=reaction,
+    )
 
 
 def _pairs(flat: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
@@ -99,6 +118,7 @@ def problem_of(
     first_interval: int,
     params: MarketParams,
     grid: Grid,
+    reaction: Reaction | None = None,
 ) -> Problem:
     """Group open offers into the problem whose next final interval is ``first_interval``.
 
@@ -131,4 +151,5 @@ def problem_of(
         grid=grid,
         classes=totals,
         shares=ordered,
+        reaction=reaction,
     )

@@ -7,7 +7,7 @@ apart. Source: MODBUS Application Protocol V1.1b3, sections 6.3, 6.4, 7; MODBUS 
 import struct
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -30,6 +30,8 @@ _CODES: Final = {
 _KILO: Final = {"k": Decimal(1_000), "M": Decimal(1_000_000), "m": Decimal("0.001")}
 _FUNCTIONS: Final = {"holding": 3, "input": 4}
 _REPLY_MS: Final = 25
+_LATEST: Final = 0x7FFF
+"""A firmware later than any."""
 _UNKNOWN_FUNCTION, _NO_REGISTER = 1, 2
 
 
@@ -60,11 +62,13 @@ class Layout:
         functions: function codes that read them.
         rows: the values.
         low_word_first: for values of several registers.
+        constants: address -> word of what says who the meter is.
     """
 
     functions: frozenset[int]
     rows: tuple[Row, ...]
     low_word_first: bool = False
+    constants: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def of_profile(cls, path: Path) -> "Layout":
@@ -79,15 +83,21 @@ class Layout:
         common = document["modbus"]
         registers = document["register"]
         spaces = {register.get("function", common["function"]) for register in registers}
+        constants = {
+            check["address"]: check["codes"][0] for check in document.get("identify", ()) if "codes" in check
+        }
+        if "firmware_register" in document:
+            constants[document["firmware_register"]["address"]] = _LATEST
         return cls(
             functions=frozenset(_FUNCTIONS[space] for space in spaces),
             rows=tuple(_row(register) for register in registers),
             low_word_first=common.get("word_order", "big") == "little",
+            constants=constants,
         )
 
     def registers(self, shown: Shown) -> dict[int, int]:
         """Return address -> word for what the meter shows."""
-        words: dict[int, int] = {}
+        words = dict(self.constants)
         values = values_of(shown)
         for row in self.rows:
             value = values.get(row.obis, Decimal(0)) / row.scale
@@ -118,7 +128,11 @@ def values_of(shown: Shown) -> dict[str, Decimal]:
     volt, ampere = Decimal(shown.voltage_dv) / 10, Decimal(shown.current_ma) / 1_000
     values = {
         "1-0:1.8.0": Decimal(shown.import_wh),
+        "1-0:1.8.1": Decimal(shown.import_wh - shown.import_wh // 3),
+        "1-0:1.8.2": Decimal(shown.import_wh // 3),
         "1-0:2.8.0": Decimal(shown.export_wh),
+        "1-0:2.8.1": Decimal(shown.export_wh - shown.export_wh // 3),
+        "1-0:2.8.2": Decimal(shown.export_wh // 3),
         "1-0:16.7.0": Decimal(shown.power_w),
         "1-0:14.7.0": Decimal(shown.frequency_dhz) / 10,
     }

@@ -4,7 +4,6 @@ Two buses are RS-485 lines with nine Modbus slaves each, one is a P1 port, one a
 guard and intervals are those of the device; the meters are encoded independently; nothing runs but a virtual clock.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,16 +12,14 @@ from typing import Final
 
 import meter_io.profiles
 from meter_io.account import MeterAccount
-from meter_io.bus.listening import TelegramListener
 from meter_io.bus.scheduler import Broken, Bus, Failed, Pushing, Round
 from meter_io.bus.slave import Poll
 from meter_io.bus.timing import BusTiming
 from meter_io.guard import EXPORT_WH, IMPORT_WH, GuardParams
+from meter_io.listener import TelegramListener
 from meter_io.modbus.poll import Exchanges, ModbusMeter
-from meter_io.p1 import P1Parser
 from meter_io.profiles.load import find
 from meter_io.reading import MeterId
-from meter_io.sml import SmlParser
 from testbed.fleet.virtual_meters.display import Display
 from testbed.fleet.virtual_meters.household import Household
 from testbed.fleet.virtual_meters.line import FaultyLine
@@ -145,7 +142,7 @@ class Soak:
         watch = self._watch(name, number, 1, port, kinds=_TELEGRAM_KINDS)
         is_p1 = number == 2
         speaker = (P1Meter if is_p1 else SmlMeter)(watch.display, every_ms=self._every_ms)
-        listener = TelegramListener(P1Parser() if is_p1 else SmlParser(), re.compile(""))
+        listener = TelegramListener(find("p1-dsmr5" if is_p1 else "sml"))
         pushing = Pushing(meter=name, listener=listener, silence_ms=2 * self._every_ms)
         bus = Bus((), timing=BusTiming(), now_ms=0, pushing=pushing)
         member = self._member(name, speaker, watch.display.script, number * 100)

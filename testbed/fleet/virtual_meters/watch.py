@@ -140,12 +140,7 @@ class Watch:
             began_ms -= LATE_MS  # nobody can tell when a telegram was made that carries no time
         before = self.display.honest(start_ms + began_ms)
         after = self.display.honest(start_ms + now_ms)
-        slack_j = 0
-        if self.display.script.active(FaultKind.FROZEN, now_ms) is not None:
-            evidence_j = max(
-                self.params.evidence_j(spec) for spec in self.params.counters if spec is not None
-            )
-            slack_j = evidence_j + 2 * abs(after.power_w) * self.every_ms // 1_000
+        slack_j = self._unnoticed_j(now_ms, now_ms + 1)
         honest = ((before.import_wh, after.import_wh), (before.export_wh, after.export_wh))
         for value_j, (low_wh, high_wh) in zip(shown_j, honest, strict=True):
             if value_j is not None and not low_wh * WH_J - slack_j <= value_j <= high_wh * WH_J:

@@ -20,9 +20,8 @@ from firmware_app.console import Exit
 from meter_io.ports.address import Line, PortAddress
 from meter_io.profiles import load
 from meter_io.survey import Plan
-from tests.meter_io.modbus.test_exchange import rtu
+from testbed.fleet.foreign_slaves import LIBMODBUS, PYMODBUS, PtyLink, free_port, slave
 from tests.meter_io.modbus.test_peers import floats
-from tests.meter_io.peers import LIBMODBUS, PYMODBUS, PtyLink, free_port, slave
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SDM630 = {
@@ -93,6 +92,25 @@ def test_a_stream_is_one_object_a_line_and_the_second_is_judged(
     assert code == Exit.OK
     documents = [json.loads(line) for line in out.splitlines()]
     assert [document["quality"] for document in documents] == ["first", "good", "good"]
+
+
+@pytest.mark.usefixtures("libmodbus")
+def test_a_meter_that_falls_silent_is_said_in_the_stream(capsys: pytest.CaptureFixture[str]) -> None:
+    link = PtyLink()
+    replies = iter(range(1_000))
+    link.change = lambda data: data if next(replies) < 3 else b""
+    with slave(LIBMODBUS, "serial", link.theirs, {1: SDM630}):
+        code, out, _ = answer(
+            capsys,
+            *("read", "--profile", "eastron-sdm630", "--port", link.ours),
+            *("--count", "2", "--interval", "0.1", "--json"),
+        )
+    link.close()
+    first, second = [json.loads(line) for line in out.splitlines()]
+    assert code == Exit.FAILED
+    assert (first["ok"], second["ok"]) == (True, False)
+    assert "did not answer" in second["error"]["message"]
+    assert second["error"]["next"]
 
 
 def test_the_live_table_draws_over_itself_and_ends_with_ctrl_c(network: str) -> None:
@@ -218,6 +236,7 @@ def test_scan_for_one_model_says_why_it_is_another(network: str, capsys: pytest.
     assert "not abb-b23: " in out
 
 
+@pytest.mark.usefixtures("libmodbus")
 def test_scan_of_a_serial_line_finds_speed_and_address(capsys: pytest.CaptureFixture[str]) -> None:
     link = PtyLink()
     with slave(LIBMODBUS, "serial", link.theirs, {3: SDM120}):
@@ -261,95 +280,6 @@ def test_the_stated_time_covers_the_worst_case() -> None:
         address=PortAddress.parse("/dev/x"), lines=(Line(baud=300),), units=tuple(range(1, 11)), reply_ms=100
     )
     assert plan.at_most_s >= 10 * (0.1 + 0.3 + 15 * 0.0333)
-
-
-def test_doctor_finds_nothing_wrong_with_a_good_bus(capsys: pytest.CaptureFixture[str]) -> None:
-    link = PtyLink()
-    with slave(LIBMODBUS, "serial", link.theirs, {3: SDM120}):
-        words = ("doctor", "--port", link.ours, "--profile", "eastron-sdm120", "--address", "3", "--json")
-        code, out, _ = answer(capsys, *words)
-    link.close()
-    document = json.loads(out)
-    assert code == Exit.OK
-    states = {check["name"]: check["state"] for check in document["checks"]}
-    assert states == dict.fromkeys(("name", "port", "silence", "meter", "model"), "ok")
-
-
-@pytest.mark.parametrize(
-    ("change", "found", "step"),
-    [
-        (lambda data: b"", "did not answer", "check power and A/B"),
-        (
-            lambda data: bytes(byte ^ 0xFF for byte in data),
-            "no other speed or parity is understood",
-            "swap A and B",
-        ),
-    ],
-    ids=["cut wire", "inverted line"],
-)
-def test_doctor_names_the_next_step(
-    change: object, found: str, step: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    link = PtyLink()
-    link.change = change  # type: ignore[assignment]
-    with slave(LIBMODBUS, "serial", link.theirs, {3: SDM120}):
-        code, out, _ = answer(
-            capsys, "doctor", "--port", link.ours, "--profile", "eastron-sdm120", "--address", "3"
-        )
-    link.close()
-    assert code == Exit.FAILED
-    assert found in out
-    assert step in out
-
-
-def test_doctor_counts_damaged_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    link = PtyLink()
-    passed = iter(range(1_000))
-
-    def spoil_each_third(data: bytes) -> bytes:
-        return data[:-1] + bytes((data[-1] ^ 1,)) if next(passed) % 3 == 2 else data
-
-    with slave(LIBMODBUS, "serial", link.theirs, {3: SDM120}):
-        link.change = spoil_each_third
-        code, out, _ = answer(
-            capsys, "doctor", "--port", link.ours, "--profile", "eastron-sdm120", "--address", "3"
-        )
-    link.close()
-    assert code == Exit.FAILED
-    assert re.search(r"FAIL  meter +20 questions: [4-9] answers damaged", out)
-    assert "120-ohm terminators" in out
-
-
-@pytest.mark.parametrize(
-    ("noise", "found"),
-    [
-        (rtu(7, b"\x04\x02\x00\x05"), "slave 7 answers somebody else"),
-        (b"\0" * 20, "it is not at rest"),
-        (b"\x1b\x1bhello", "without a question"),
-    ],
-)
-def test_doctor_listens_before_it_asks(noise: bytes, found: str, capsys: pytest.CaptureFixture[str]) -> None:
-    link = PtyLink()
-    fd = os.open(link.theirs, os.O_WRONLY | os.O_NOCTTY)
-    talker = threading.Timer(0.3, os.write, (fd, noise))
-    talker.start()
-    _, out, _ = answer(capsys, "doctor", "--port", link.ours)
-    talker.join()
-    os.close(fd)
-    link.close()
-    assert found in out
-
-
-def test_doctor_says_who_holds_a_port(capsys: pytest.CaptureFixture[str]) -> None:
-    import serial
-
-    link = PtyLink()
-    with serial.Serial(link.ours, exclusive=True):
-        code, out, _ = answer(capsys, "doctor", "--port", link.ours)
-    link.close()
-    assert code == Exit.FAILED
-    assert "is in use by" in out
-    assert "one owner" in out
 
 
 def test_an_sml_meter_is_heard_on_a_line(shared_vectors: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -119,7 +119,7 @@ def test_where_the_blocks_are_out_of_reach_headers_are_followed_and_the_status_s
     found = world(start_ms=middle_ms + 90 * MINUTE_MS - 1, params=far).run(END_MS + 120 * MINUTE_MS)
     status = found.client.status()
     assert (status.standing, status.height, status.audited_height) == (Standing.FOLLOWING, HEIGHT, 0)
-    assert status.level is ProofLevel.OWN_TRADES
+    assert status.level is ProofLevel.HEADERS
     assert "are out of reach" in status.why
     assert found.actor.heights == []
 
@@ -135,9 +135,8 @@ def test_headers_alone_are_followed_one_by_one_as_they_come() -> None:
 
 def pruned(inner: Actor, ledger: Ledger) -> Actor:
     """Return a server that has thrown its first blocks away."""
-    server = inner.server  # type: ignore[attr-defined]
-    honest = server._blocks
-    server._blocks = lambda request: Blocks(blocks=()) if request.from_height < 4 else honest(request)
+    stored = ledger.store.block
+    ledger.store.block = lambda height: None if height < 4 else stored(height)  # type: ignore[method-assign]
     return inner
 
 
@@ -147,7 +146,7 @@ def test_where_nobody_has_the_old_blocks_any_more_headers_are_followed() -> None
     assert (status.standing, status.height, status.level) == (
         Standing.FOLLOWING,
         HEIGHT,
-        ProofLevel.OWN_TRADES,
+        ProofLevel.HEADERS,
     )
 
 
@@ -284,7 +283,8 @@ def checkpoint_at(height: int, keys: int = 2) -> Checkpoint:
     names = [block.header.committee_hash for block in BLOCKS]
     full = World(start=GENESIS, blocks=BLOCKS, start_ms=END_MS + 1)
     full.run(END_MS + 2)
-    turns = full.block_servers["server-0"].ledger.turns
+    stored = full.block_servers["server-0"].ledger.store.turns
+    turns = {at: turn.committee for at, turn in stored.items()}
     signers = next((turns[at] for at in turns if turns[at].hash() == names[height - 1]), GENESIS.committee)
     made = Checkpoint(header=header, signers=signers, committee=turns.get(height, signers), signatures=())
     rows = tuple((n, sign_for(registry.keys[n], made.message())) for n in range(keys))

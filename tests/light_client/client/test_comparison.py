@@ -29,7 +29,8 @@ GENESIS, BLOCKS = epochs()
 CHAIN_ID = GENESIS.chain_id()
 NAMES = ("primary", "witness")
 SHOWN = KitWorld(start=GENESIS, blocks=BLOCKS, start_ms=BLOCKS[-1].header.time_ms + 1)
-TURNS = SHOWN.run(BLOCKS[-1].header.time_ms + 2).block_servers["server-0"].ledger.turns
+STORED = SHOWN.run(BLOCKS[-1].header.time_ms + 2).block_servers["server-0"].ledger.store.turns
+TURNS = {height: turn.committee for height, turn in STORED.items()}
 HISTORY = Tree(block.header.hash() for block in BLOCKS)
 
 

@@ -169,4 +169,7 @@ def test_the_level_says_how_much_of_the_newest_block_is_proven() -> None:
     assert level_of(sold.belief, 1) is ProofLevel.SOLUTIONS
     sold.belief.replica.height -= 1
     assert level_of(sold.belief, 1) is ProofLevel.HEADERS
-    assert level_of(sold.belief, 0) is ProofLevel.OWN_TRADES
+    assert level_of(sold.belief, 0) is ProofLevel.HEADERS, "no own trade was ever proven"
+    sold.want_trade()
+    sold.proofs.take(sold.trades())
+    assert level_of(sold.belief, sold.proofs.unproven) is ProofLevel.OWN_TRADES

@@ -30,7 +30,7 @@ each = pytest.mark.parametrize(("raw", "read"), READERS.values(), ids=READERS)
 
 @each
 def test_bytes_come_back(raw: bytes, read: Callable[[bytes], Any]) -> None:
-    assert read(raw) == {checkpoint_from_bytes: GOOD, fork_from_bytes: FORK}[read]
+    assert read(raw) == (GOOD if read is checkpoint_from_bytes else FORK)
     assert read(raw).encode() == raw
 
 

@@ -34,6 +34,8 @@ def test_mode_c_at_every_speed(character: str, echo: bool) -> None:
     assert_read(line)
     assert meter.acknowledged == [f"\x060{character}0\r\n".encode()]
     assert handshake.answer is Answer.CHANGE
+    assert handshake.identification is not None
+    assert handshake.identification.baud == line.baud
     assert line.telegrams[0].dialect == "IEC 62056-21 mode C"
 
 

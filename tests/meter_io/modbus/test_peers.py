@@ -15,7 +15,7 @@ from meter_io.obis import Obis
 from meter_io.ports.address import Line, PortAddress
 from meter_io.ports.port import Port, port_at
 from meter_io.profiles import load
-from tests.meter_io.peers import LIBMODBUS, PYMODBUS, PtyLink, free_port, slave
+from testbed.fleet.foreign_slaves import LIBMODBUS, PYMODBUS, PtyLink, free_port, slave
 
 LINE = Line(baud=115_200)
 TRUTH = {0x00: 230.5, 0x34: -1234.5, 0x46: 49.98, 0x48: 14_382.417, 0x4A: 3_905.22}
@@ -39,6 +39,8 @@ CELLS = {1: floats(TRUTH)}
 def reach(request: pytest.FixtureRequest) -> Iterator[tuple[Port, bool, PtyLink | None]]:
     """An open port to a foreign slave, whether it frames by TCP, and the link where it is serial."""
     name, kind = request.param.split()
+    if name == "libmodbus":
+        request.getfixturevalue("libmodbus")
     program = PYMODBUS if name == "pymodbus" else LIBMODBUS
     link = PtyLink() if kind == "serial" else None
     where = link.theirs if link else str(free_port())

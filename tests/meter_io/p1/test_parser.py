@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meter_io import datasets
 from meter_io.framing import MAX_TELEGRAM_BYTES
 from meter_io.obis import EXPORT_TOTAL, IMPORT_TOTAL, POWER_NET, Obis
 from meter_io.p1 import P1Parser
@@ -223,3 +224,16 @@ def test_both_sides_of_the_hour_that_comes_twice() -> None:
 @pytest.mark.parametrize("text", ["", "261322023000W", "632525252525W", "261122023000", "261122023000X", "x"])
 def test_what_is_no_time_has_none(text: str) -> None:
     assert utc_ms(text, 3600) is None
+
+
+def test_an_unknown_unit_is_a_text_and_no_number() -> None:
+    telegram = one(p1_telegram("XYZ5X", [*DSMR5, "1-0:96.1.9(5*furlong)"]))
+    assert telegram.texts[Obis(1, 0, 96, 1, 9)] == "5*furlong"
+
+
+def test_codes_are_kept_for_reuse_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made-up codes of a hostile stream cannot fill the memory."""
+    monkeypatch.setattr("meter_io.datasets._MAX_CODES", 0)
+    kept = dict(datasets._codes)
+    assert len(one(p1_telegram("XYZ5X", [*DSMR5, "7-9:91.8.77(1*kWh)"])).values) == len(one(WHOLE).values) + 1
+    assert datasets._codes == kept

@@ -26,8 +26,8 @@ from meter_io.ports.serial_port import SerialPort
 from meter_io.ports.tcp_port import TcpPort
 from meter_io.profiles import load
 from meter_io.reading import MeterId
+from testbed.fleet.foreign_slaves import PYMODBUS, PtyLink, free_port, slave
 from tests.meter_io.modbus.test_peers import CELLS
-from tests.meter_io.peers import PYMODBUS, PtyLink, free_port, slave
 
 
 @pytest.mark.parametrize(

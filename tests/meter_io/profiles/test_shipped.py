@@ -15,7 +15,7 @@ from meter_io.profiles import load
 from meter_io.profiles.model import ModbusMap, Profile, SunSpecMap
 from meter_io.profiles.registers import KINDS, Register
 from meter_io.reading import Unit, Value
-from tests.meter_io.peers import PYMODBUS, free_port, slave
+from testbed.fleet.foreign_slaves import PYMODBUS, free_port, slave
 
 PROFILES = {name: load.find(name) for name in load.shipped()}
 MODBUS = {name: profile for name, profile in PROFILES.items() if isinstance(profile.form, ModbusMap)}

@@ -245,8 +245,9 @@ def test_other_messages_may_say_what_they_like_but_not_without_end() -> None:
         message(0x0701, response(row(ONE))) + b"\x00",
         message(0x0701, response(row(ONE))).replace(b"\x62\x00", b"\x01", 1),
         b"\x76" + ONE,
+        message(0x0701, response(row(ONE)))[:-4] + b"\x01\x00",
     ],
-    ids=["no end", "another end", "two ends", "no group", "no transaction"],
+    ids=["no end", "another end", "two ends", "no group", "no transaction", "no checksum"],
 )
 def test_a_message_has_its_parts(payload: bytes) -> None:
     assert one_reason(sml_frame(payload)) in (Reason.STRUCTURE, Reason.CHECKSUM)

@@ -19,7 +19,7 @@ from meter_io.profiles.registers import KINDS
 from meter_io.sunspec.decode import values_of
 from meter_io.sunspec.models import MODELS, SIZES
 from meter_io.sunspec.poll import SunSpecMeter, SunSpecRound
-from tests.meter_io.peers import PYMODBUS, free_port, slave
+from testbed.fleet.foreign_slaves import PYMODBUS, free_port, slave
 
 
 class Device:

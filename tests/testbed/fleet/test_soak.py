@@ -78,7 +78,7 @@ def number_of(whole: int) -> Decimal:
     return Decimal(whole)
 
 
-@pytest.mark.parametrize("kind", sorted(set(FaultKind) - PORT, key=lambda kind: kind.value))
+@pytest.mark.parametrize("kind", [kind for kind in FaultKind if kind not in PORT])
 def test_each_accident_alone_breaks_no_promise(kind: FaultKind) -> None:
     script = Script([Fault(kind=kind, start_ms=3_600_000, end_ms=3_655_000)])
     assert play(watch(script), until_ms=7_200_000) == set()

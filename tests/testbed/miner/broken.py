@@ -121,3 +121,15 @@ class UsurpingMiner(Miner):
         turn = replace(last, header=header, certificate=signed, committee=friends)
         wrong = replace(message, turns=(*message.turns[:-1], turn))
         return Send(peer=effect.peer, message=encode_message(wrong))
+
+
+class MuteServerMiner(Miner):
+    """Takes part in everything, but never sends a part of a snapshot."""
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        mute = (number_of(SnapshotMessage), number_of(ChunkMessage))
+        return [
+            effect
+            for effect in super().handle(event, now_ms)
+            if not (isinstance(effect, Send) and type_number_of(effect.message) in mute)
+        ]

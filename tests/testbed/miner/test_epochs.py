@@ -65,7 +65,7 @@ def test_a_crash_at_any_write_leaves_a_miner_that_goes_on(moment: Moment) -> Non
     quiet.run(END_MS)
     batches = quiet.batches(name_of(1))
     assert batches > 40
-    for number in range(1 if moment is Moment.BEFORE_WRITES else 3, batches + 1, 9):
+    for number in range(1 if moment is Moment.BEFORE_WRITES else 3, batches + 1, 14):
         crash = CrashAtWrite(node=name_of(1), number=number, moment=moment, down_ms=700)
         simulator, watcher, genesis = world(faults=Faults(crashes_at_writes=(crash,)))
         simulator.run(END_MS)

@@ -156,7 +156,9 @@ def test_a_pool_holds_what_one_filled_anew_would_hold() -> None:
 class CarryingPool(Mempool):
     """Broken: carries everything over, whatever a block has touched."""
 
-    def renew(self, executed: list[bytes], now_ms: int, touched: object = None) -> list[SignedTransaction]:
+    def renew(
+        self, executed: list[bytes], now_ms: int, touched: object = None
+    ) -> list[tuple[SignedTransaction, str]]:
         return super().renew(executed, now_ms, ())
 
 

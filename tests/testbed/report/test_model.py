@@ -15,7 +15,7 @@ from tests.testbed.report.example import example_day, example_summary
     [
         ({"gap_j": 1}, "gap_j"),
         ({"blocks": -1}, "blocks"),
-        ({"finals_proven": 1}, "proven, kept and vacuous"),
+        ({"finals_proven": 1}, "proven, kept, vacuous and computed"),
         ({"latency_p50_s": -0.5}, "latency_p50_s"),
     ],
 )

@@ -7,9 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from light_client.rules.market.mechanisms.kinds import (
+    Average,
+    Continuous,
+    MaximumEnergy,
+    MechanismParams,
+    PairPrice,
+    TwoStage,
+    UniformPrice,
+)
 from testbed.scenarios.catalogue import build, find, names
 from testbed.scenarios.errors import ScenarioFileError
-from testbed.scenarios.files import Fault, FaultKind, Homes102Section, Source, SyntheticSection, parse
+from testbed.scenarios.faults import Fault, FaultKind
+from testbed.scenarios.files import Homes102Section, Source, SyntheticSection, parse
 
 PATH = Path("day.toml")
 LEAST = 'name = "x"\nsource = "synthetic"\n'
@@ -112,13 +122,52 @@ def test_a_wrong_file_is_told_where_and_why(text: str, told: str) -> None:
 
 
 def test_shipped_scenarios() -> None:
-    assert names() == ["homes102", "village"]
+    assert names() == [
+        "homes102",
+        "siege",
+        "siege7",
+        "village",
+        "village-continuous",
+        "village-elections",
+        "village-two-stage",
+        "village-uniform-price",
+    ]
     for name in names():
         assert find(name).name == name
     with pytest.raises(ScenarioFileError, match="did you mean 'village'"):
         find("vilage")
     with pytest.raises(ScenarioFileError, match="cannot be read"):
         find("nowhere.toml")
+
+
+@pytest.mark.parametrize(
+    ("section", "params"),
+    [
+        ("", MaximumEnergy()),
+        ('kind = "uniform-price"\nprice_permille = 250', UniformPrice(price_permille=250)),
+        ('kind = "continuous"\npair_price = "midpoint"', Continuous(pair_price=PairPrice.MIDPOINT)),
+        (
+            'kind = "two-stage"\naverage = "by-trade"\nreaction_s = 60',
+            TwoStage(average=Average.BY_TRADE, reaction_ms=60_000),
+        ),
+    ],
+)
+def test_a_file_chooses_a_mechanism_with_its_switches(section: str, params: MechanismParams) -> None:
+    assert parse(f"{LEAST}[mechanism]\n{section}\n", PATH).mechanism.params() == params
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('kind = "continous"', "did you mean 'continuous'"),
+        ("price_permille = 1001", "price_permille"),
+        ("reaction_s = 0", "reaction_s"),
+        ("reaction = 1", "unknown key"),
+    ],
+)
+def test_a_mechanism_that_cannot_be_is_refused(line: str, told: str) -> None:
+    with pytest.raises(ScenarioFileError, match=told):
+        parse(f"{LEAST}[mechanism]\n{line}\n", PATH)
 
 
 def test_building_the_village_from_its_file() -> None:

@@ -11,20 +11,23 @@ from testbed.scenarios import files
 from testbed.scenarios.catalogue import find, names
 from testbed.scenarios.citylearn import SourceHome
 from testbed.scenarios.columns import OfferColumns
-from testbed.scenarios.files import FaultKind
+from testbed.scenarios.faults import CampaignRule, Fault, FaultKind
 from testbed.scenarios.homes102 import homes102
+from testbed.scenarios.mechanism import MechanismSection
 from tests.testbed.scenarios.aggregated_lp import optimum_j
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "scenarios.md").read_text(encoding="utf-8")
 SECTIONS = {
     "[limits]": files.Limits,
+    "[mechanism]": MechanismSection,
     "[window]": files.Window,
     "[prices]": files.PriceRule,
     "[tier]": files.Tier,
     "[homes102]": files.Homes102Section,
     "[synthetic]": files.SyntheticSection,
     "[transax]": files.TransaxSection,
-    "[[faults]]": files.Fault,
+    "[campaign]": CampaignRule,
+    "[[faults]]": Fault,
 }
 
 

@@ -14,12 +14,27 @@ from hypothesis import strategies as st
 
 from light_client.rules.encoding import Value, encode
 from light_client.rules.errors import LocalError, RuleViolation
+from light_client.rules.ledger.accountability import accountability_from_bytes
 from light_client.rules.ledger.block import body_from_bytes, body_from_wire, header_from_wire
 from light_client.rules.ledger.committee import certificate_of_quorum_from_wire, committee_from_wire
+from light_client.rules.ledger.delivery import DeliveryRecord, delivery_from_bytes, encode_delivery
+from light_client.rules.ledger.epochs import epoch_params_from_wire
 from light_client.rules.ledger.genesis import ChainParams, genesis_from_wire
-from light_client.rules.ledger.records import account_from_bytes, encode_offer, offer_from_bytes
+from light_client.rules.ledger.records import (
+    Candidate,
+    account_from_bytes,
+    candidate_from_bytes,
+    encode_offer,
+    meta_from_bytes,
+    offer_from_bytes,
+)
+from light_client.rules.ledger.registry import registry_from_wire
+from light_client.rules.ledger.score import Delivery
+from light_client.rules.ledger.snapshot import record_from_wire, record_to_wire
 from light_client.rules.ledger.transactions import decode_transaction, fields_of
 from light_client.rules.market.clearing import solution_from_wire
+from tests.epoch_kit import CANDIDATES, REGISTRY_KEYS, changed, epoch_chain, registry, report
+from tests.epoch_kit import PARAMS as PARAMS_OF_EPOCHS
 from tests.ledger_kit import FIRST, SELL, Chain, Person, sell_everything, seller_and_buyer
 
 PARAMS = ChainParams()
@@ -37,6 +52,9 @@ CHAIN = _chain()
 SOLVED = sell_everything(CHAIN.problem())
 SOLUTION = CHAIN.solution(SOLVED)
 HEADER = CHAIN.blocks[-1].header
+ELECTING = epoch_chain()
+CHANGE = changed(ELECTING, registry(version=2), REGISTRY_KEYS[:2]).raw
+REPORT = report(ELECTING, {CANDIDATES[0]: (3, 2), CANDIDATES[1]: (0, 1)}).raw
 POSTED = CHAIN.post(Person(1), Person(1).offer(SELL, 3_600, 5, FIRST))
 
 leaves = st.one_of(
@@ -96,6 +114,9 @@ WIRES: dict[Callable[[Value], object], Value] = {
     committee_from_wire: CHAIN.genesis.committee.to_wire(),
     lambda wire: body_from_wire(wire, PARAMS): CHAIN.blocks[1].body.to_wire(),
     solution_from_wire: SOLVED.to_wire(),
+    registry_from_wire: registry().to_wire(),
+    epoch_params_from_wire: PARAMS_OF_EPOCHS.to_wire(),
+    record_from_wire: record_to_wire(next(CHAIN.state.records())),
 }
 
 
@@ -111,6 +132,16 @@ def test_only_a_named_rule_leaves_a_reader(reader: Callable[[Value], object], da
 BYTES: dict[Callable[[bytes], object], bytes] = {
     account_from_bytes: encode(CHAIN.account(Person(1)).to_wire()),
     offer_from_bytes: encode_offer(next(iter(CHAIN.state.offers.values()))),
+    delivery_from_bytes: encode_delivery(
+        DeliveryRecord(epochs=((0, Delivery(5, 1, 4)), (2, Delivery(7, 0, 7))))
+    ),
+    meta_from_bytes: encode(CHAIN.state.meta.to_wire()),
+    accountability_from_bytes: encode(CHAIN.state.accountability.to_wire()),
+    lambda raw: candidate_from_bytes(raw, 1 << 20): encode(
+        Candidate(plan=SOLVED.plan, certificate=SOLVED.certificates[0]).to_wire()
+    ),
+    lambda raw: decode_transaction(raw, max_bytes=1 << 18): CHANGE,
+    lambda raw: decode_transaction(raw, max_bytes=1 << 17): REPORT,
     lambda raw: body_from_bytes(raw, PARAMS): CHAIN.blocks[1].body.encode(),
     lambda raw: decode_transaction(raw, max_bytes=1 << 20): POSTED.raw,
     lambda raw: decode_transaction(raw, max_bytes=1 << 19): SOLUTION,

@@ -120,14 +120,14 @@ def spoiled(at: int, value: object) -> tuple[object, ...]:
         WIRE[:8],
         (*WIRE, 0),
         spoiled(0, 2),
-        spoiled(4, MARKET_WIRE[:6]),
+        spoiled(4, MARKET_WIRE[:7]),
         spoiled(4, 0),
         spoiled(4, (*MARKET_WIRE[:4], 0, *MARKET_WIRE[5:])),
         spoiled(4, (*MARKET_WIRE[:4], (1, 2), *MARKET_WIRE[5:])),
         spoiled(4, (*MARKET_WIRE[:4], (b"1",), *MARKET_WIRE[5:])),
-        spoiled(4, (*MARKET_WIRE[:5], 0, 0)),
-        spoiled(4, (*MARKET_WIRE[:5], (9,), 0)),
-        spoiled(4, (*MARKET_WIRE[:5], ((),), 0)),
+        spoiled(4, (*MARKET_WIRE[:5], 0, 0, (0,))),
+        spoiled(4, (*MARKET_WIRE[:5], (9,), 0, (0,))),
+        spoiled(4, (*MARKET_WIRE[:5], ((),), 0, (0,))),
         spoiled(5, 0),
         spoiled(5, (0,)),
         spoiled(5, ((1, 2),)),
@@ -148,7 +148,11 @@ def test_a_genesis_has_one_shape(wire: object) -> None:
     ("rule", "wire"),
     [
         ("MKT-01", spoiled(4, (0, *MARKET_WIRE[1:]))),
-        ("MKT-01", spoiled(4, (*MARKET_WIRE[:5], (1, 0), 0))),
+        ("MKT-01", spoiled(4, (*MARKET_WIRE[:5], (1, 0), 0, (0,)))),
+        *(
+            ("MKT-30", spoiled(4, (*MARKET_WIRE[:7], wire)))
+            for wire in (0, (), (4,), (0, 0), (3, 2, 9), (2, 0, 0))
+        ),
         ("MKT-02", spoiled(5, ((1, b"", ()),))),
         ("CNS-01", spoiled(7, ())),
         ("CNS-20", spoiled(9, ())),

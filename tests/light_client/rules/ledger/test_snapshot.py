@@ -90,7 +90,7 @@ def same(one: LedgerState, other: LedgerState) -> bool:
 
 
 def test_a_state_goes_through_its_records_and_back() -> None:
-    assert {record.kind for record in RECORDS} == set(RecordKind)
+    assert {record.kind for record in RECORDS} == set(RecordKind) - {RecordKind.REACTION}
     assert STATE.candidate.certificate is not None
     assert STATE.meta.deposited == Amounts()
     restored = restore(CHAIN.genesis, HEADER, RECORDS)

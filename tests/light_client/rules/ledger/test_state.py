@@ -13,10 +13,21 @@ from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.execution import execute
 from light_client.rules.ledger.records import Amounts, RecordKind, account_key, encode_account
 from light_client.rules.ledger.state import Draft, LedgerState, check_state_conserves
+from light_client.rules.market.mechanisms.kinds import TwoStage
 from light_client.rules.statetree import update, value_hash_of, verify_state
 from light_client.rules.units import OfferId
 from tests.epoch_kit import CANDIDATES, epoch_chain, report
-from tests.ledger_kit import FIRST, KWH, Chain, Person, genesis, records_of, sell_everything, seller_and_buyer
+from tests.ledger_kit import (
+    BUY,
+    FIRST,
+    KWH,
+    Chain,
+    Person,
+    genesis,
+    records_of,
+    sell_everything,
+    seller_and_buyer,
+)
 from tests.oracles import naive_statetree
 
 
@@ -40,7 +51,22 @@ def test_the_records_of_a_state_are_what_its_root_covers() -> None:
     chain.add(report(chain, {CANDIDATES[0]: (3, 2)}), at_ms=chain.gate(FIRST + 1))
     listed = {record.key(): record.value for record in chain.state.records()}
     assert listed == records_of(chain.state)
-    assert {record.kind for record in chain.state.records()} == set(RecordKind)
+    assert {record.kind for record in chain.state.records()} == set(RecordKind) - {RecordKind.REACTION}
+
+
+def test_the_record_between_two_stages_is_listed_while_it_lasts() -> None:
+    chain = Chain(genesis(mechanism=TwoStage(reaction_ms=1_000)))
+    seller_and_buyer(chain, sells_j=3 * KWH, ask=100, bid=200)
+    other = Person(3)
+    chain.add(chain.grant(other.asset(buys_j=KWH, money_uc=KWH)))
+    chain.add(chain.post(other, other.offer(BUY, KWH, 50, FIRST)))
+    kinds = []
+    for time_ms in (chain.gate() - 1, chain.gate(), chain.gate() + 1_000):
+        chain.add(at_ms=time_ms)
+        listed = {record.key(): record.value for record in chain.state.records()}
+        assert listed == records_of(chain.state)
+        kinds.append(RecordKind.REACTION in {record.kind for record in chain.state.records()})
+    assert kinds == [False, True, False]
 
 
 def test_an_account_is_proven_present_or_absent() -> None:

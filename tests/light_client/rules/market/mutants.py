@@ -23,8 +23,10 @@ PACKAGE = "light_client.rules.market"
 class Verifier:
     """The modules of the market's rules that tests speak to, real or broken."""
 
+    auctions: Any
     certificate: Any
     clearing: Any
+    kinds: Any
     levelling: Any
     plan: Any
     problem: Any
@@ -37,7 +39,10 @@ class Verifier:
 
 
 def _verifier() -> Verifier:
-    return Verifier(**{name: importlib.import_module(f"{PACKAGE}.{name}") for name in Verifier.__slots__})
+    paths = {"auctions": "mechanisms.table", "kinds": "mechanisms.kinds"}
+    return Verifier(
+        **{name: importlib.import_module(f"{PACKAGE}.{paths.get(name, name)}") for name in Verifier.__slots__}
+    )
 
 
 REAL = _verifier()

@@ -1,10 +1,12 @@
 """Foreign Modbus slaves to read from: pymodbus' own server and libmodbus, unmodified, each in its own process.
 
-A serial slave and we are joined by two ptys and a pump between them, so that what passes can be changed.
+A serial slave and we are joined by two ptys and a pump between them, so that what passes can be changed. They judge
+our Modbus in tests and serve its bench; emulated homes have meters of our own.
 """
 
 import contextlib
 import ctypes.util
+import json
 import os
 import select
 import signal
@@ -12,13 +14,13 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Final, TypeAlias
 
-import pytest
-
-PYMODBUS = """
+PYMODBUS: Final = """
 import asyncio, json, sys
 from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext
 try:
@@ -31,10 +33,8 @@ from pymodbus import server
 kind, where, spec = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 
 def device(cells):
-    data = [0] * (max(map(int, cells)) + 2)
-    for address, value in cells.items():
-        data[int(address)] = value
-    registers = ModbusSequentialDataBlock(1, data)
+    first, last = min(map(int, cells)), max(map(int, cells))
+    registers = ModbusSequentialDataBlock(first + 1, [cells.get(str(at), 0) for at in range(first, last + 1)])
     return Context(hr=registers, ir=registers)
 
 devices = {int(unit): device(cells) for unit, cells in spec.items()}
@@ -52,7 +52,7 @@ async def main():
 
 asyncio.run(main())
 """
-LIBMODBUS = """
+LIBMODBUS: Final = """
 import ctypes, json, sys
 lib = ctypes.CDLL(sys.argv[4])
 kind, where, spec = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
@@ -87,7 +87,13 @@ while True:
     elif size < 0 and kind != "serial":
         break
 """
-Cells = Mapping[int, Mapping[int, int]]
+
+
+class NoSlaveError(Exception):
+    """The library that should answer is not installed, or its process does not answer."""
+
+
+Cells: TypeAlias = Mapping[int, Mapping[int, int]]
 """Registers by unit and address."""
 
 
@@ -144,25 +150,29 @@ def free_port() -> int:
 
 
 def libmodbus() -> str:
-    """Path of libmodbus, or skip."""
+    """Return the name of libmodbus.
+
+    Raises:
+        NoSlaveError: it is not installed.
+    """
     found = ctypes.util.find_library("modbus")
     if found is None:
-        pytest.skip("no libmodbus here: apt-get install libmodbus5")
+        raise NoSlaveError("no libmodbus here: apt-get install libmodbus5")
     return found
 
 
 @contextlib.contextmanager
 def slave(program: str, kind: str, where: str, cells: Cells) -> Iterator[None]:
     """A foreign slave in its own process, ready to answer."""
-    import json
-
     spec = json.dumps(
         {str(unit): {str(at): value for at, value in row.items()} for unit, row in cells.items()}
     )
     words = [sys.executable, "-W", "ignore", "-c", program, kind, where, spec]
     if program == LIBMODBUS:
         words.append(libmodbus())
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(  # noqa: S603 - our own words
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     try:
         _wait_until_ready(process, kind, where, next(iter(cells)))
         yield
@@ -175,13 +185,11 @@ def slave(program: str, kind: str, where: str, cells: Cells) -> Iterator[None]:
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", kind: str, where: str, unit: int) -> None:
     """Wait until the slave's end is in use; the first request finds a listener then."""
-    import time
-
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         if process.poll() is not None:
             text = process.stderr.read().decode() if process.stderr else ""
-            pytest.fail(f"the slave ended with {process.returncode}: {text[-2000:]}")
+            raise NoSlaveError(f"the slave ended with {process.returncode}: {text[-2000:]}")
         if kind == "serial":
             if any(str(link) == where for link in _links(process.pid)):
                 time.sleep(0.05)
@@ -189,7 +197,7 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", kind: str, where: str,
         elif any(f"{int(where):04X}" in line.split()[1] for line in _listening()):
             return
         time.sleep(0.02)
-    pytest.fail(f"the slave {unit} was not ready in 20 s")
+    raise NoSlaveError(f"the slave {unit} was not ready in 20 s")
 
 
 def _links(pid: int) -> list[Path]:

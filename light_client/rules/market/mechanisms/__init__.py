@@ -1,0 +1,1 @@
+"""The ways to clear a market, behind one interface; the genesis chooses one."""
