@@ -9,11 +9,12 @@ import pytest
 
 from light_client.rules.crypto import tagged_hash
 from light_client.rules.statetree import Branch, Node, root_of, update
+from testbed.bench import ledger
 from testbed.bench.load.client import Pace
 from testbed.bench.load.figures import Finals, percentile
 from testbed.bench.load.growth import Cost, Growth, made_anew, measure_growth
 from testbed.bench.load.inprocess import LoadError, measure_in_process
-from testbed.bench.load.live import cpu_s, measure_live, peak_mb
+from testbed.bench.load.live import Live, cpu_s, measure_live, peak_mb
 from testbed.bench.load.workload import Workload
 
 START_MS = 1_800_000_000_000
@@ -127,3 +128,18 @@ def test_an_exponent_of_one_is_linear_growth() -> None:
 def test_a_process_that_is_gone_has_used_nothing() -> None:
     assert cpu_s(1 << 30) == 0.0
     assert peak_mb(1 << 30) == 0.0
+
+
+def test_a_run_too_short_for_a_rate_meets_no_aim() -> None:
+    def live(sustained_s: float) -> Live:
+        rate = {"sustained_s": sustained_s, "sustained_per_s": 9_999.0, "p99_block_times": 0.0}
+        return Live(rate=rate, cpu_s={}, memory_mb={})
+
+    cost = Cost(accounts=10, offers_per_block=1, block_ms=1, nodes_per_offer=1, bytes_per_account=1)
+    growth = Growth(costs=(cost, cost))
+    assert len(ledger._aims(live(1.0), live(1.0), growth)) == 1
+    assert len(ledger._aims(live(12.0), live(12.0), growth)) == 3
+    slow = Live(
+        rate={"sustained_s": 12.0, "sustained_per_s": 100.0, "p99_block_times": 3.0}, cpu_s={}, memory_mb={}
+    )
+    assert [aim.met for aim in ledger._aims(slow, slow, growth)] == [False, False, True]
