@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 
 from light_client.messages.chain import Blocks, CertifiedBlock, GetBlocks, NewBlock, Unavailable
 from light_client.messages.codec import Message, decode_message, encode_message
 from light_client.messages.consensus import Proposal, RoundStatus, Vote
-from light_client.messages.snapshots import ChunkMessage, SnapshotMessage
+from light_client.messages.snapshots import ChunkMessage, GetChunk, GetSnapshot, SnapshotMessage
 from light_client.messages.submission import SubmitTx
 from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.block import body_from_bytes
@@ -57,6 +58,8 @@ from testbed.miner.witness import Witness
 
 _CONSENSUS = "consensus/"
 _QUIET = "quiet"
+_FOR_MINERS = (GetSnapshot, GetChunk)
+"""Answered to other miners only: the answers are long."""
 _FROM_MINERS = (Proposal, Vote, RoundStatus, NewBlock, Blocks, SnapshotMessage, ChunkMessage, Unavailable)
 
 
@@ -168,7 +171,7 @@ class Miner:
                 self._emit(self._intake.submitted(message.raw, peer, now_ms), now_ms)
             elif peer in self._miners and isinstance(message, _FROM_MINERS):
                 self._heard(message, peer, now_ms)
-            else:
+            elif peer in self._miners or not isinstance(message, _FOR_MINERS):
                 answer = self._server.answer(message, peer, now_ms)
                 if answer is not None:
                     self._send(peer, answer)
@@ -234,18 +237,15 @@ class Miner:
         At the end of an epoch the next committee is not known yet: the latest of each kind and seat from each peer is
         kept then, and checked once it is.
         """
-        last_of_epoch = self._genesis.epochs.ends_at(self._consensus.height)
-        source = peer if last_of_epoch else ""
         if isinstance(message, Proposal):
-            if not last_of_epoch:
-                check_proposal(message, self._seat)
             leader = self._seat.committee.leader(message.height, message.round_)
-            self._early[source, leader, 0] = message
-        elif last_of_epoch:
-            self._early[source, message.seat, message.kind] = message
+            check, place = partial(check_proposal, message), (leader, 0)
         else:
-            check_vote(message, self._seat)
-            self._early[source, message.seat, message.kind] = message
+            check, place = partial(check_vote, message), (message.seat, int(message.kind))
+        last_of_epoch = self._genesis.epochs.ends_at(self._consensus.height)
+        if not last_of_epoch:
+            check(self._seat)
+        self._early[peer if last_of_epoch else "", *place] = message
 
     def _emit(self, outputs: Iterable[Output], now_ms: int) -> None:
         """Turn what consensus says into effects."""
