@@ -12,7 +12,7 @@ from firmware_app.meters.target import meter_errors, wiring_of
 from meter_io.bus.dialogue import Said
 from meter_io.bus.driver import drive, monotonic_ms
 from meter_io.bus.scheduler import Broken, Failed, Round
-from meter_io.errors import MeterError
+from meter_io.errors import MeterError, WrongSpeed
 from meter_io.guard.guard import CounterGuard
 from meter_io.guard.params import EXPORT_WH, IMPORT_WH, GuardParams
 from meter_io.identify import Slave, require
@@ -80,8 +80,9 @@ class _Reader:
         self._drawn = 0
         self._good = self._failed = self._broken = 0
         self._last_error: MeterError | None = None
-        pushes = isinstance(wiring.profile.form, TelegramForm)
-        self._patience = _TELEGRAM_TRIES if pushes else 1
+        form = wiring.profile.form
+        self._asking = form.asking if isinstance(form, TelegramForm) else None
+        self._patience = _TELEGRAM_TRIES if isinstance(form, TelegramForm) and not self._asking else 1
 
     def is_done(self) -> bool:
         """Whether enough was read, or the beginning failed."""
@@ -105,6 +106,8 @@ class _Reader:
         self._last_error = what.error
         if isinstance(what, Failed):
             self._failed += 1
+            if self._asking is not None and isinstance(what.error, WrongSpeed):
+                self._patience = len(self._asking.answers)
             if self._failed >= self._patience:
                 self._count_down()
         else:

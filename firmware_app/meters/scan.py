@@ -26,7 +26,8 @@ def run(args: argparse.Namespace) -> int:
     wanted = profile_of(args.profile) if args.profile else None
     if wanted is not None and isinstance(wanted.form, TelegramForm):
         raise CommandError(
-            f"{wanted.title} pushes telegrams and has no address", hint="gridlight scan --port PORT"
+            f"{wanted.title} sends telegrams and has no address",
+            hint=f"gridlight read --profile {args.profile} --port PORT",
         )
     profiles = [wanted] if wanted else _polled_profiles()
     plans = [_plan(args, address) for address in _addresses(args)]

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from meter_io.errors import ProfileError
+from meter_io.iec62056.handshake import Answer, is_address
+from meter_io.iec62056.handshake import Timing as AskTiming
 from meter_io.modbus.pdu import MAX_REGISTERS, Function
 from meter_io.obis import Obis
 from meter_io.ports.address import Line
 from meter_io.profiles.model import (
+    Asking,
     FirmwareRegister,
     Identify,
     ModbusMap,
@@ -38,6 +41,18 @@ _FUNCTIONS: Final[Mapping[str, Function]] = {"holding": Function.HOLDING, "input
 _PROTOCOLS: Final[Mapping[str, Protocol]] = {word: word for word in get_args(Protocol)}
 _VERIFIED: Final[Mapping[str, Verified]] = {word: word for word in get_args(Verified)}
 _ORDERS: Final[Mapping[str, WordOrder]] = {word: word for word in get_args(WordOrder)}
+
+
+_MODES: Final = {word: word for word in "ABCD"}
+_ANSWERS: Final = {answer.value: answer for answer in Answer}
+_DELAYS: Final = {
+    "before_answer_ms": 0,
+    "before_change_ms": 0,
+    "reply_ms": 50,
+    "readout_ms": 1_000,
+    "pause_ms": 0,
+}
+"""Delays of a handshake and their least values; meanings as in `meter_io.iec62056.handshake`."""
 
 
 def shipped() -> list[str]:
@@ -102,7 +117,7 @@ def parse(name: str, tables: Mapping[str, Any], file: File) -> Profile:
     elif protocol == "sunspec":
         form, timing = _sunspec(top)
     else:
-        form, timing = _telegram(top.table("telegram")), Timing()
+        form, timing = _telegram(top.table("telegram"), asked=protocol == "iec62056-21"), Timing()
     given = tuple(register.obis for _, register in form.registers) if isinstance(form, ModbusMap) else ()
     profile = Profile(
         name=name,
@@ -277,17 +292,36 @@ def _sunspec(top: Table) -> tuple[SunSpecMap, Timing]:
     return form, timing
 
 
-def _telegram(table: Table) -> TelegramForm:
+def _telegram(table: Table, *, asked: bool) -> TelegramForm:
     pattern = table.text("identification", ".*")
     try:
         identification = re.compile(pattern)
     except re.error as error:
         raise table.wrong("identification", f"is no regular expression: {error}") from None
     form = TelegramForm(
-        identification=identification, silence_ms=table.integer("silence_s", 1, 3_600, 30) * 1_000
+        identification=identification,
+        silence_ms=table.integer("silence_s", 1, 3_600, 30) * 1_000,
+        asking=_asking(table) if asked and table.choice("mode", _MODES, "C") != "D" else None,
     )
     table.done()
     return form
+
+
+def _asking(table: Table) -> Asking:
+    """Read how a meter of modes A to C is asked; what it answers decides which of them it is."""
+    words = table.texts("answers", tuple(_ANSWERS))
+    unknown = [word for word in words if word not in _ANSWERS]
+    if unknown or not words:
+        raise table.wrong("answers", f"are some of {', '.join(_ANSWERS)}, got {list(words)}")
+    default = AskTiming()
+    delays = {
+        name: table.integer(name, low, 600_000, getattr(default, name)) for name, low in _DELAYS.items()
+    }
+    address = table.text("address", "")
+    if not is_address(address):
+        raise table.wrong("address", f"has up to 32 characters, none of ! / ?, got {address!r}")
+    answers = tuple(_ANSWERS[word] for word in words)
+    return Asking(timing=AskTiming(**delays), answers=answers, address=address)
 
 
 def _total(table: Table, given: tuple[Obis, ...]) -> Total:

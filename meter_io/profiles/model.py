@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
+from meter_io.iec62056.handshake import Answer
+from meter_io.iec62056.handshake import Timing as AskTiming
 from meter_io.modbus.pdu import Function
 from meter_io.obis import Obis
 from meter_io.ports.address import Line
@@ -207,16 +209,33 @@ class SunSpecMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How a meter is asked for its telegram: IEC 62056-21, modes A to C.
+
+    Attributes:
+        timing: delays of the handshake.
+        answers: ways to answer the speed that it offers, in the order they are tried.
+        address: of one meter where several share a line, otherwise empty.
+    """
+
+    timing: AskTiming = AskTiming()
+    answers: tuple[Answer, ...] = tuple(Answer)
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TelegramForm:
     """How a meter that sends telegrams is recognised.
 
     Attributes:
         identification: regular expression for the identification it sends.
-        silence_ms: longest pause between telegrams.
+        silence_ms: longest pause between telegrams that it pushes.
+        asking: how it is asked; None for a meter that pushes.
     """
 
     identification: re.Pattern[str]
     silence_ms: int = 30_000
+    asking: Asking | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
