@@ -1,8 +1,8 @@
 """A meter that is asked for its telegram, as the bus scheduler knows it: IEC 62056-21, modes A to C.
 
-One round tries one answer to the offered speed, so that a meter costs the bus one time limit at most; the next answer is
-tried in the next round. An answer that worked is kept until it has failed three times in a row: one damaged readout must
-not leave a meter at 300 baud for good.
+One round tries one answer to the offered speed, so that a meter costs the bus one time limit at most; the next answer
+is tried in the next round. An answer that worked is kept until it has failed three times in a row: one damaged readout
+must not leave a meter at 300 baud for good.
 """
 
 from typing import Final

@@ -11,7 +11,7 @@ from meter_io.errors import ProfileError
 from meter_io.iec62056.handshake import Answer, is_address
 from meter_io.iec62056.handshake import Timing as AskTiming
 from meter_io.modbus.pdu import MAX_REGISTERS, Function
-from meter_io.obis import Obis
+from meter_io.obis import EXPORT_TOTAL, IMPORT_TOTAL, Obis
 from meter_io.ports.address import Line
 from meter_io.profiles.model import (
     Asking,
@@ -32,6 +32,7 @@ from meter_io.profiles.model import (
 )
 from meter_io.profiles.registers import KINDS, UNITS, Register, WordOrder, blocks_of
 from meter_io.profiles.table import File, Table, nearest
+from meter_io.pulse.counter import PulseInput
 from meter_io.sunspec.models import MODELS
 
 SCHEMA: Final = "gridlight.profile/1"
@@ -110,12 +111,14 @@ def parse(name: str, tables: Mapping[str, Any], file: File) -> Profile:
     top.choice("schema", {SCHEMA: SCHEMA})
     protocol = top.choice("protocol", _PROTOCOLS)
     models = top.texts("models")
-    line, bauds = _line(top.table("line", required=protocol != "sunspec"))
-    form: ModbusMap | SunSpecMap | TelegramForm
+    line, bauds = _line(top.table("line", required=protocol not in {"sunspec", "pulse"}))
+    form: ModbusMap | SunSpecMap | TelegramForm | PulseInput
     if protocol == "modbus":
         form, timing = _modbus(top)
     elif protocol == "sunspec":
         form, timing = _sunspec(top)
+    elif protocol == "pulse":
+        form, timing = _pulse(top.table("pulse")), Timing()
     else:
         form, timing = _telegram(top.table("telegram"), asked=protocol == "iec62056-21"), Timing()
     given = tuple(register.obis for _, register in form.registers) if isinstance(form, ModbusMap) else ()
@@ -303,6 +306,23 @@ def _telegram(table: Table, *, asked: bool) -> TelegramForm:
         silence_ms=table.integer("silence_s", 1, 3_600, 30) * 1_000,
         asking=_asking(table) if asked and table.choice("mode", _MODES, "C") != "D" else None,
     )
+    table.done()
+    return form
+
+
+def _pulse(table: Table) -> PulseInput:
+    try:
+        form = PulseInput(
+            pulses_per_kwh=table.integer("pulses_per_kwh", 1, 1_000_000),
+            max_power_w=table.integer("max_power_w", 1, 10_000_000),
+            active_high=table.flag("active_high"),
+            debounce_ms=table.integer("debounce_ms", 0, 10_000, 3),
+            min_pulse_ms=table.integer("min_pulse_ms", 0, 10_000, 20),
+            max_pulse_ms=table.integer("max_pulse_ms", 1, 60_000, 2_000),
+            total=table.choice("counts", {"import": IMPORT_TOTAL, "export": EXPORT_TOTAL}, "import"),
+        )
+    except ValueError as error:
+        raise table.wrong("debounce_ms", str(error)) from None
     table.done()
     return form
 

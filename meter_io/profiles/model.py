@@ -12,9 +12,10 @@ from meter_io.modbus.pdu import Function
 from meter_io.obis import Obis
 from meter_io.ports.address import Line
 from meter_io.profiles.registers import Block, Register
+from meter_io.pulse.counter import PulseInput
 from meter_io.reading import Value
 
-Protocol: TypeAlias = Literal["modbus", "sunspec", "sml", "p1", "iec62056-21"]
+Protocol: TypeAlias = Literal["modbus", "sunspec", "sml", "p1", "iec62056-21", "pulse"]
 Verified: TypeAlias = Literal["manual", "two tables", "one table", "unverified"]
 
 
@@ -218,9 +219,9 @@ class Asking:
         address: of one meter where several share a line, otherwise empty.
     """
 
-    timing: AskTiming = AskTiming()
-    answers: tuple[Answer, ...] = tuple(Answer)
-    address: str = ""
+    timing: AskTiming
+    answers: tuple[Answer, ...]
+    address: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +270,7 @@ class Profile:
     line: Line
     bauds: tuple[int, ...]
     timing: Timing
-    form: ModbusMap | SunSpecMap | TelegramForm
+    form: ModbusMap | SunSpecMap | TelegramForm | PulseInput
     totals: tuple[Total, ...] = ()
     plausible: tuple[Plausible, ...] = ()
     quirks: tuple[Quirk, ...] = ()

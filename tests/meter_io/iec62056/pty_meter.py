@@ -1,9 +1,10 @@
-"""The simulated meter on a real pty, in real time: it hears and is heard at the speed that its reader has set."""
+"""The simulated meter on a real pty, in real time, as slow as the speed that its reader has set."""
 
 import heapq
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 from testbed.fleet.virtual_meters.ends import PtyEnd
 from tests.meter_io.encoders import with_even_parity
@@ -27,7 +28,7 @@ class PtyMeter:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> "PtyMeter":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -45,7 +46,11 @@ class PtyMeter:
             if data:
                 plain = bytes(byte & 0x7F for byte in data)
                 for later_ms, speed, said in self.meter.hear(garbled(plain, baud, self.meter.listens_at)):
-                    heapq.heappush(self._due, (time.monotonic() + later_ms / 1000, speed, said))
+                    began_s = time.monotonic() + len(data) * 10 / (baud or 300) + later_ms / 1000
+                    for first in range(0, len(said), 8):
+                        part = said[first : first + 8]
+                        due_s = began_s + (first + len(part)) * 10 / speed
+                        heapq.heappush(self._due, (due_s, speed, part))
             while self._due and self._due[0][0] <= time.monotonic():
                 _, speed, said = heapq.heappop(self._due)
                 self.end.write(with_even_parity(garbled(said, speed, self.end.baud)))
