@@ -94,9 +94,9 @@ def _checks(args: argparse.Namespace) -> Iterator[Check]:
         )
         return
     address = address_of(args.port)
+    wiring = wiring_of(args) if args.profile else None
     if address.kind == "serial":
         yield _name(address)
-    wiring = wiring_of(args) if args.profile else None
     line = wiring.line if wiring else line_of(args, Line())
     port = wiring.port() if wiring else port_at(address, line)
     try:

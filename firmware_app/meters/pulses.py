@@ -121,9 +121,10 @@ class _Arrivals:
     def _put(self, item: Edge | MeterError | None) -> None:
         while not self._stop.is_set():
             try:
-                return self._queue.put(item, timeout=_IDLE_S)
+                self._queue.put(item, timeout=_IDLE_S)
             except queue.Full:
                 continue
+            return
 
     def next(self, timeout_s: float) -> Edge | None:
         """Return the next edge; None if the source has ended.

@@ -191,7 +191,7 @@ BAD = [
     (["scan", "--port", "/dev/x", "--addresses", "1-x"], 2, "addresses look like"),
     (["scan", "--port", "/dev/x", "--addresses", "9-1"], 2, "addresses look like"),
     (["scan", "--port", "/dev/x", "--reply-ms", "0"], 2, "--reply-ms"),
-    (["scan", "--port", "/dev/x", "--profile", "sml"], 1, "pushes telegrams"),
+    (["scan", "--port", "/dev/x", "--profile", "sml"], 1, "is not found by its address"),
     (["profiles", "eastrom-sdm120"], 1, "Did you mean 'eastron-sdm120'?"),
 ]
 
