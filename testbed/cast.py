@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from testbed.solver.service import SolverService
 
 DSO = "dso"
-_WARM_UP_INTERVALS = 8
 CONNECTION_W = 200_000
 """Power that the emulated connections allow, W: the largest published prosumer feeds in 79 kW."""
 CREDIT_UC = 10_000_000_000
@@ -57,6 +56,8 @@ class Cast:
     miner_params: MinerParams = field(default_factory=lambda: MinerParams(batch_ms=600_000))
     """By default a block collects offers for ten minutes, or until the last call before a gate."""
     meter_params: MeterParams = field(default_factory=MeterParams)
+    warm_up_intervals: int = 8
+    """How long before the first interval of the scenario everybody is started."""
     operator_params: OperatorParams = field(default_factory=OperatorParams)
     solver_params: SolverParams = field(default_factory=SolverParams)
     read: ReadTransaction = decode_transaction
@@ -76,7 +77,7 @@ class Cast:
     @cached_property
     def start_ms(self) -> int:
         """When the scenario begins: early enough for the grants that the first offers need, UTC ms."""
-        return (self.scenario.first_interval - _WARM_UP_INTERVALS) * self.scenario.interval_s * 1_000
+        return (self.scenario.first_interval - self.warm_up_intervals) * self.scenario.interval_s * 1_000
 
     @cached_property
     def end_ms(self) -> int:

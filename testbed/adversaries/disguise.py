@@ -27,12 +27,14 @@ class HostileSeat:
     """What a miner that plays false has of its own: its key and the names of the committee in the order of seats."""
 
     seat: Seat
+    number: int
+    """Of the seat; no adversary follows an election."""
     miners: tuple[PeerName, ...]
 
     @property
     def others(self) -> tuple[PeerName, ...]:
         """Everybody else in the committee."""
-        return tuple(name for number, name in enumerate(self.miners) if number != self.seat.number)
+        return tuple(name for number, name in enumerate(self.miners) if number != self.number)
 
 
 class Disguise:

@@ -103,6 +103,7 @@ class ForkingServer:
                 block = self._twin(block)
             self._blocks.append(block)
             self._history.append(block.header.hash())
+            turn = self._ledger.store.turns.get(height)
             self._committee = self._committee if turn is None else turn.committee
 
     def _twin(self, block: CertifiedBlock) -> CertifiedBlock:

@@ -6,6 +6,7 @@ import argparse
 import gc
 import shlex
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,16 +29,24 @@ def add_parser(commands: Commands) -> None:
             "gridlight-testbed run homes102 --out out/demo   # 102 homes, report.html and summary.json",
             "gridlight-testbed run village --seed 7 --json",
             "gridlight-testbed run my-grid.toml",
-            "gridlight-testbed run village --campaign 200    # 200 days in which things go wrong",
+            "gridlight-testbed run siege --campaign 5000 --out out/siege   # under attack; goes on where it was",
         ),
     )
     parser.add_argument("scenario", metavar="SCENARIO", help="name of a shipped scenario, or a .toml file")
     parser.add_argument("--seed", type=int, help="instead of the scenario's own seed")
     parser.add_argument(
-        "--campaign", type=int, metavar="N", help="run N seeds from --seed on, each with mishaps of its own"
+        "--campaign",
+        type=int,
+        metavar="N",
+        help="run N seeds from --seed on, each with mishaps and adversaries of its own",
     )
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="days run at once (default: 2)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write report.html and summary.json")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where to write report.html and summary.json, or campaign.jsonl",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,34 +67,48 @@ def run(args: argparse.Namespace) -> int:
 def _campaign(args: argparse.Namespace, file: ScenarioFile) -> int:
     """Run many seeds; every failing one is named and can be replayed."""
     from testbed.simulation.campaign import Verdict, run_campaign
+    from testbed.simulation.logbook import Logbook
 
     if args.campaign < 1 or args.workers < 1:
         raise CommandError("--campaign and --workers take a positive number", code=Exit.USAGE)
     console: Console = args.console
     first = file.seed if args.seed is None else args.seed
     seeds = range(first, first + args.campaign)
-    failing: list[Verdict] = []
+    logbook = Logbook.open(None if args.out is None else args.out / "campaign.jsonl", file)
+    known = [logbook.known[seed] for seed in seeds if seed in logbook.known]
+    failing = [verdict for verdict in known if not verdict.passed]
     with console.progress(f"{file.name} campaign", total=len(seeds), unit="days") as progress:
 
         def count(verdict: Verdict) -> None:
+            logbook.add(verdict)
             if not verdict.passed:
                 failing.append(verdict)
-                console.warn(f"seed {verdict.seed}: {'; '.join((*verdict.safety, *verdict.liveness))}")
+                console.warn(f"seed {verdict.seed}: {'; '.join(verdict.complaints)}")
             progress.advance(1, f"{len(failing)} failed")
 
-        verdicts = run_campaign(file, seeds, workers=args.workers, progress=count)
+        progress.advance(len(known), f"{len(failing)} failed")
+        left = [seed for seed in seeds if seed not in logbook.known]
+        verdicts = known + run_campaign(file, left, workers=args.workers, progress=count)
+    failing.sort(key=lambda verdict: verdict.seed)
+    parts = Counter(part for verdict in verdicts for part in verdict.parts)
     document = {
         "scenario": file.name,
         "runs": len(verdicts),
         "safety_violations": sum(len(verdict.safety) for verdict in verdicts),
         "liveness_failures": sum(len(verdict.liveness) for verdict in verdicts),
+        "false_accusations": sum(len(verdict.accusations) for verdict in verdicts),
+        "convictions": sum(verdict.convictions for verdict in verdicts),
+        "adversaries": dict(sorted(parts.items())),
         "crashes": sum(verdict.crashes for verdict in verdicts),
         "finals": sum(verdict.finals for verdict in verdicts),
         "failing_seeds": [verdict.seed for verdict in failing],
     }
+    played = ", ".join(f"{name} {count}" for name, count in sorted(parts.items())) or "nobody"
     lines = [
         f"{len(verdicts)} days, {document['crashes']} crashes, {document['finals']} final intervals",
+        f"played false: {played}; members convicted: {document['convictions']}",
         f"safety violations {document['safety_violations']}, liveness failures {document['liveness_failures']}",
+        f"false accusations {document['false_accusations']}",
         *(f"again: gridlight-testbed run {args.scenario} --campaign 1 --seed {v.seed}" for v in failing),
     ]
     console.result("gridlight.campaign/1", document, lines)
@@ -116,6 +139,7 @@ def _day(args: argparse.Namespace, file: ScenarioFile) -> int:
         day = run_day(
             cast,
             faults=mishaps.faults,
+            troupe=mishaps.troupe,
             link=mishaps.link,
             progress=lambda _, record: progress.advance(
                 1, f"{record.finals.total()} final, {len(record.blocks)} blocks"

@@ -6,9 +6,12 @@ import argparse
 import asyncio
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Self
 
 from firmware_app.command_line import Commands, add_command
@@ -34,6 +37,7 @@ def add_parser(commands: Commands) -> None:
             "gridlight-testbed up                                # 6 homes, a quarter of an hour in 1.5 s",
             "gridlight-testbed up --from 12:00 --intervals 8     # a part of the day",
             "gridlight-testbed up homes102 --speed 60 --out out/live",
+            "gridlight-testbed up --speed 200 --from 00:00 --kills 200   # SIGKILL at 200 random moments",
         ),
     )
     parser.add_argument(
@@ -55,13 +59,22 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--meters-per-process", type=int, default=26, metavar="N", help="default: 26")
     parser.add_argument("--seed", type=int, help="instead of the scenario's own seed")
     parser.add_argument(
+        "--kills",
+        type=int,
+        default=0,
+        metavar="N",
+        help="kill N processes at random moments, then look at what is on the disks; default: 0",
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="DIR", help="a new folder; default: out/live, out/live-2, ..."
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Start everything, show how it goes, say how it went."""
+    from testbed.live.aftermath import aftermath, aftermath_lines
     from testbed.live.deployment import deploy
+    from testbed.live.killing import Killer
     from testbed.live.staging import StagingError
     from testbed.live.summary import summary_lines
     from testbed.live.supervisor import SupervisorError
@@ -74,17 +87,25 @@ def run(args: argparse.Namespace) -> int:
     try:
         deployment = deploy(folder, file, staging, meters_per_process=args.meters_per_process)
         with _Display(console, staging.intervals) as display:
-            outcome = asyncio.run(run_live(deployment, display))
+            chance = Random(f"{staging.seed}/kills")  # noqa: S311 - a test wants repeatable chance
+            killer = Killer(show=display, kills=args.kills, chance=chance)
+            outcome = asyncio.run(run_live(deployment, killer))
     except StagingError as error:
         raise CommandError(str(error), code=Exit.USAGE) from None
     except SupervisorError as error:
         raise CommandError(str(error), hint=f"less {folder}/nodes/*.log") from None
     except InterruptedRunError as error:
         raise CommandError(str(error), code=Exit.INTERRUPTED) from None
-    summary, interval_s = outcome.summary, deployment.cast.scenario.interval_s
+    summary, interval_s, facts = outcome.summary, deployment.cast.scenario.interval_s, outcome.facts
     stopped = outcome.state is State.INTERRUPTED
-    lines = summary_lines(summary, interval_s, verdict=not stopped)
-    console.result("gridlight.up/1", outcome.facts, [*lines, f"everything is in {folder}"])
+    after: list[str] = []
+    if args.kills and not stopped:
+        found = aftermath(deployment)
+        facts = {**facts, "kills": {"killed": dict(Counter(killer.killed)), **asdict(found)}}
+        after = aftermath_lines(found, len(killer.killed))
+        summary = replace(summary, failures=(*summary.failures, *found.failures()))
+    lines = [*after, *summary_lines(summary, interval_s, verdict=not stopped)]
+    console.result("gridlight.up/1", facts, [*lines, f"everything is in {folder}"])
     if stopped:
         return Exit.INTERRUPTED
     if summary.timer_late_ms > interval_s * 1_000 // 3:
@@ -122,6 +143,7 @@ def _staging(args: argparse.Namespace) -> tuple[ScenarioFile, Staging]:
     _check("--speed", staging.speed, 1, highest_speed(day.interval_s))
     _check("--intervals", staging.intervals, 1, day.intervals - skip)
     _check("--miners", staging.miners, 1, 31)
+    _check("--kills", args.kills, 0, 10_000)
     _check("--solvers", staging.solvers, 0, 16)
     _check("--meters-per-process", args.meters_per_process, 1, 1_000)
     return file, staging

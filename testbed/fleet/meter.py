@@ -252,7 +252,7 @@ class EmulatedMeter:
         if order is None or order.stage is not Stage.POSTED:
             return []
         order.post_at_ms = now_ms + self._params.confirm_ms
-        return self._post_timer(now_ms)
+        return [Report(name="tx-taken", value=tx_id), *self._post_timer(now_ms)]
 
     def _post_timer(self, now_ms: int) -> list[Effect]:
         waiting = [order.post_at_ms for order in self._orders.at(*_TO_POST)]

@@ -9,13 +9,14 @@ from light_client.messages.submission import SubmitTx, TxResult
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.evidence import Evidence
-from light_client.rules.ledger.transactions import SubmitSolution, decode_transaction
+from light_client.rules.ledger.transactions import SignedTransaction, SubmitSolution, decode_transaction
 from light_client.session.actor import PeerName, Report, Send, SetTimer
 from testbed.miner.clearing import Solutions
 from testbed.miner.consensus import Broadcast, Output
 from testbed.miner.ledger import Ledger
 from testbed.miner.mempool import Mempool, tx_id_of
 from testbed.miner.params import MinerParams
+from testbed.miner.receipts import Receipts
 from testbed.miner.witness import Witness
 
 TIMER = "gossip"
@@ -29,6 +30,7 @@ class Intake:
         self,
         ledger: Ledger,
         witness: Witness,
+        receipts: Receipts,
         verify_signature: Verify,
         params: MinerParams,
         miners: frozenset[PeerName],
@@ -40,11 +42,13 @@ class Intake:
         """
         self._ledger = ledger
         self._witness = witness
+        self._receipts = receipts
         self._params = params
         self._miners = miners
         self.pool = Mempool(ledger.state, verify_signature, params.pool)
         self.solutions = Solutions(ledger, verify_signature)
         self._gossiping = False
+        self._resend_ms = params.resend_ms
 
     def submitted(self, raw: bytes, peer: PeerName, now_ms: int) -> list[Output]:
         """Take in a transaction; tell the submitter, and the other miners if it came from outside.
@@ -65,6 +69,8 @@ class Intake:
             refusal = TxResult.refused(tx_id, broken)
             return [Send(peer=peer, message=encode_message(refusal))]
         if outside:
+            if self.pool.waits(tx_id):
+                out += self._receipts.keep(tx_id, raw)
             out.append(Send(peer=peer, message=encode_message(TxResult(tx_id=tx_id, accepted=True))))
             if fresh:
                 out.append(Broadcast(message=SubmitTx(raw=raw)))
@@ -87,7 +93,7 @@ class Intake:
     def _gossip_later(self, now_ms: int) -> list[Output]:
         if self._gossiping:
             return []
-        self._gossiping = True
+        self._gossiping, self._resend_ms = True, self._params.resend_ms
         return [SetTimer(name=TIMER, at_ms=now_ms + self._params.batch_ms + self._params.resend_ms)]
 
     def gossip(self, now_ms: int) -> list[Output]:
@@ -99,7 +105,8 @@ class Intake:
         out: list[Output] = [Broadcast(message=SubmitTx(raw=raw)) for raw in waiting]
         self._gossiping = bool(waiting) or self.pool.oldest_ms is not None
         if self._gossiping:
-            out.append(SetTimer(name=TIMER, at_ms=now_ms + self._params.resend_ms))
+            out.append(SetTimer(name=TIMER, at_ms=now_ms + self._resend_ms))
+            self._resend_ms = min(2 * self._resend_ms, self._params.patience * self._params.resend_ms)
         return out
 
     def renew(self, executed: list[bytes], now_ms: int) -> list[Output]:
@@ -108,12 +115,20 @@ class Intake:
         Args:
             executed: identities of the transactions of the block.
         """
-        dropped = self.pool.renew(executed, now_ms)
-        out: list[Output] = [Report(name="dropped", value=signed.tx_id()) for signed in dropped]
-        out += [*self._witness.renew(), *self.hand_in_evidence(now_ms)]
+        out = self._give_up(self.pool.renew(executed, now_ms))
+        out += [*self._witness.renew(), *self.hand_in_kept(now_ms)]
         for _, broken in self.solutions.renew():
             out.append(Report(name="early solution", value=None if broken is None else str(broken)))
         return out
+
+    def close_gate(self, now_ms: int) -> list[Output]:
+        """From the gate time on, take only what can follow the block that closes the gate."""
+        return self._give_up(self.pool.close_gate(now_ms))
+
+    def _give_up(self, dropped: Iterable[tuple[SignedTransaction, str]]) -> list[Output]:
+        """Say what has become invalid while it waited; nothing is owed any more for that."""
+        reports = [Report(name="dropped", value=(signed.tx_id(), rule)) for signed, rule in dropped]
+        return [*reports, *self._receipts.settle(self.pool)]
 
     # -- evidence --------------------------------------------------------------------------------------------------
 
@@ -123,19 +138,19 @@ class Intake:
         for evidence in found:
             kept = self._witness.report(evidence)
             if kept is not None:
-                out += [kept, Report(name="evidence", value=evidence), *self.hand_in_evidence(now_ms)]
+                out += [kept, Report(name="evidence", value=evidence), *self.hand_in_kept(now_ms)]
         return out
 
-    def hand_in_evidence(self, now_ms: int) -> list[Output]:
-        """Put evidence that waits for a conviction into the pool, and send it to the other miners."""
+    def hand_in_kept(self, now_ms: int) -> list[Output]:
+        """Put what is on disk and in no block yet into the pool, and send it to the other miners."""
         out: list[Output] = []
-        for tx_id, raw in self._witness.pending():
+        for tx_id, raw in (*self._witness.pending(), *self._receipts.owed()):
             if self.pool.knows(tx_id):
                 continue
             try:
                 out += self._admit(raw, tx_id, now_ms)
             except RuleViolation as early:
-                out.append(Report(name="evidence-waits", value=early.rule))
+                out.append(Report(name="kept-waits", value=(tx_id, early.rule)))
                 continue
             out += [Broadcast(message=SubmitTx(raw=raw)), *self._gossip_later(now_ms)]
         return out

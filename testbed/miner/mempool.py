@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import islice
 
 from light_client.rules.crypto import tagged_hash
 from light_client.rules.errors import RuleViolation
@@ -74,13 +75,20 @@ class Mempool:
         return [waiting.signed for waiting in self._ready.values()]
 
     def waiting_since(self, before_ms: int, limit: int) -> list[bytes]:
-        """Up to ``limit`` transactions, as bytes, that arrived before a time, parked ones too."""
-        rows = (*self._ready.values(), *self._parked.values())
-        return [waiting.signed.raw for waiting in rows if waiting.arrived_ms < before_ms][:limit]
+        """Up to ``limit`` transactions, as bytes, that could be proposed and arrived before a time.
+
+        Parked ones are not among them: they cost nothing to make, and would be passed round and round.
+        """
+        late = (waiting.signed.raw for waiting in self._ready.values() if waiting.arrived_ms < before_ms)
+        return list(islice(late, limit))
 
     def knows(self, tx_id: bytes) -> bool:
         """Whether the transaction waits here, or was executed not long ago."""
         return tx_id in self._ready or tx_id in self._parked or tx_id in self._done
+
+    def waits(self, tx_id: bytes) -> bool:
+        """Whether the transaction waits here for a block."""
+        return tx_id in self._ready or tx_id in self._parked
 
     def admit(self, signed: SignedTransaction, tx_id: bytes, now_ms: int) -> None:
         """Take a transaction in that is not known yet.
@@ -110,21 +118,22 @@ class Mempool:
         self._put(self._ready, tx_id, waiting)
         self._unpark()
 
-    def close_gate(self, now_ms: int) -> None:
-        """From the gate time on, admit only what can follow the block that closes the gate."""
+    def close_gate(self, now_ms: int) -> list[tuple[SignedTransaction, str]]:
+        """From the gate time on, admit only what can follow the block that closes the gate; returns as ``renew``."""
         interval = self._state.meta.next_interval
-        if interval != self._gate_seen and self._state.genesis.gate_ms(interval) <= now_ms:
-            self._gate_seen = interval
-            self.renew([], now_ms)
+        if interval == self._gate_seen or self._state.genesis.gate_ms(interval) > now_ms:
+            return []
+        self._gate_seen = interval
+        return self.renew([], now_ms)
 
-    def renew(self, executed: list[bytes], now_ms: int) -> list[SignedTransaction]:
+    def renew(self, executed: list[bytes], now_ms: int) -> list[tuple[SignedTransaction, str]]:
         """Start over on the state as it is now: drop what was executed and what is no longer valid.
 
         Args:
             executed: identities of the transactions of the blocks that changed the state.
 
         Returns:
-            What was dropped as invalid.
+            What was dropped as invalid, with the rule that it breaks now.
         """
         for tx_id in executed:
             self._done[tx_id] = None
@@ -144,10 +153,11 @@ class Mempool:
             try:
                 self._apply(waiting.signed)
             except RuleViolation as broken:
-                if broken.rule in _EARLY_RULES and self._comes_early(waiting.signed):
+                fresh = waiting.arrived_ms + self._limits.parked_ms > now_ms
+                if fresh and broken.rule in _EARLY_RULES and self._comes_early(waiting.signed):
                     self._park(tx_id, waiting)
                 else:
-                    dropped.append(waiting.signed)
+                    dropped.append((waiting.signed, broken.rule))
                 continue
             self._put(self._ready, tx_id, waiting)
         self._unpark()

@@ -16,15 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 
-from light_client.messages.chain import Blocks, CertifiedBlock, NewBlock, Unavailable
+from light_client.messages.chain import Blocks, CertifiedBlock, GetBlocks, NewBlock, Unavailable
 from light_client.messages.codec import Message, decode_message, encode_message
 from light_client.messages.consensus import Proposal, RoundStatus, Vote
-from light_client.messages.snapshots import ChunkMessage, SnapshotMessage
+from light_client.messages.snapshots import ChunkMessage, GetChunk, GetSnapshot, SnapshotMessage
 from light_client.messages.submission import SubmitTx
 from light_client.rules.errors import LocalError, RuleViolation
-from light_client.rules.ledger.block import Header, body_from_bytes
-from light_client.rules.ledger.chain import time_is_not_ahead
+from light_client.rules.ledger.block import body_from_bytes
 from light_client.rules.ledger.genesis import Genesis
 from light_client.session.actor import (
     Effect,
@@ -39,6 +39,7 @@ from light_client.session.actor import (
     TimerFired,
     Write,
 )
+from testbed.miner.agenda import Agenda
 from testbed.miner.consensus import Broadcast, Consensus, Decided, Output, Step
 from testbed.miner.intake import TIMER as GOSSIP_TIMER
 from testbed.miner.intake import Intake
@@ -46,16 +47,19 @@ from testbed.miner.ledger import Joined, Ledger
 from testbed.miner.memo import SignatureMemo
 from testbed.miner.mempool import tx_id_of
 from testbed.miner.params import MinerParams
+from testbed.miner.receipts import Receipts
 from testbed.miner.schedule import next_block_ms
 from testbed.miner.seat import Seat, check_proposal, check_vote
 from testbed.miner.serving import Server
 from testbed.miner.sync import TIMER as JOIN_TIMER
 from testbed.miner.sync import Sync
-from testbed.miner.wal import SeenBlock, VoteLog
+from testbed.miner.wal import VoteLog
 from testbed.miner.witness import Witness
 
 _CONSENSUS = "consensus/"
 _QUIET = "quiet"
+_FOR_MINERS = (GetSnapshot, GetChunk)
+"""Answered to other miners only: the answers are long."""
 _FROM_MINERS = (Proposal, Vote, RoundStatus, NewBlock, Blocks, SnapshotMessage, ChunkMessage, Unavailable)
 
 
@@ -110,8 +114,10 @@ class Miner:
         self._sync = Sync(self.ledger, self._others, params, self._verify)
         self._seat = self._take_seat()
         self._witness = Witness(self.ledger, self._seat, storage)
-        self._intake = Intake(self.ledger, self._witness, self._verify, params, self._miners)
-        self._consensus = Consensus(self._seat, self, VoteLog(self.ledger.height + 1).load(storage))
+        receipts = Receipts(storage)
+        self._intake = Intake(self.ledger, self._witness, receipts, self._verify, params, self._miners)
+        self._agenda = Agenda(self.ledger, self._intake.pool, self._intake.solutions)
+        self._consensus = Consensus(self._seat, self._agenda, VoteLog(self.ledger.height + 1).load(storage))
         self._early: dict[tuple[PeerName, int, int], Proposal | Vote] = {}
 
     def _take_seat(self) -> Seat:
@@ -140,7 +146,7 @@ class Miner:
                 self._effects.append(Report(name="started", value=self.ledger.height))
                 self._emit(self._consensus.resume(now_ms), now_ms)
                 self._to_miners(self._consensus.status())
-                self._emit(self._intake.hand_in_evidence(now_ms), now_ms)
+                self._emit(self._intake.hand_in_kept(now_ms), now_ms)
                 self._set_timer("heartbeat", now_ms + self._params.heartbeat_ms)
         self._work(now_ms)
         if self._sync.joined is None:
@@ -149,25 +155,6 @@ class Miner:
             self._join(self._sync.joined, now_ms)
         effects, self._effects = self._effects, []
         return effects
-
-    # -- what consensus asks (``consensus.Application``) ---------------------------------------------------------------
-
-    def make_proposal(self, round_: int, now_ms: int) -> SeenBlock:
-        """A fresh block out of what waits."""
-        time_ms = max(now_ms, self.ledger.tip.time_ms + 1)
-        return self.ledger.make(round_, time_ms, self._intake.solutions.best, self._intake.pool.ready())
-
-    def is_valid(self, block: SeenBlock) -> bool:
-        """Whether the block may follow: the rules, Proof of Solution among them."""
-        return self.ledger.is_valid(block)
-
-    def is_timely(self, header: Header, now_ms: int) -> bool:
-        """LED-35."""
-        try:
-            time_is_not_ahead(header, now_ms, self.ledger.genesis.chain.max_drift_ms)
-        except RuleViolation:
-            return False
-        return True
 
     # -- events ----------------------------------------------------------------------------------------------------
 
@@ -184,7 +171,7 @@ class Miner:
                 self._emit(self._intake.submitted(message.raw, peer, now_ms), now_ms)
             elif peer in self._miners and isinstance(message, _FROM_MINERS):
                 self._heard(message, peer, now_ms)
-            else:
+            elif peer in self._miners or not isinstance(message, _FOR_MINERS):
                 answer = self._server.answer(message, peer, now_ms)
                 if answer is not None:
                     self._send(peer, answer)
@@ -241,7 +228,7 @@ class Miner:
             return
         self._emit(self._consensus.on_proposal(message, now_ms), now_ms)
         block = self._consensus.block(message.header.hash())
-        if block is not None and not self.is_valid(block):
+        if block is not None and not self.ledger.is_valid(block):
             self._emit(self._intake.accuse(self._witness.in_proposal(message), now_ms), now_ms)
 
     def _keep_early(self, message: Proposal | Vote, peer: PeerName) -> None:
@@ -250,18 +237,15 @@ class Miner:
         At the end of an epoch the next committee is not known yet: the latest of each kind and seat from each peer is
         kept then, and checked once it is.
         """
-        last_of_epoch = self._genesis.epochs.ends_at(self._consensus.height)
-        source = peer if last_of_epoch else ""
         if isinstance(message, Proposal):
-            if not last_of_epoch:
-                check_proposal(message, self._seat)
             leader = self._seat.committee.leader(message.height, message.round_)
-            self._early[source, leader, 0] = message
-        elif last_of_epoch:
-            self._early[source, message.seat, message.kind] = message
+            check, place = partial(check_proposal, message), (leader, 0)
         else:
-            check_vote(message, self._seat)
-            self._early[source, message.seat, message.kind] = message
+            check, place = partial(check_vote, message), (message.seat, int(message.kind))
+        last_of_epoch = self._genesis.epochs.ends_at(self._consensus.height)
+        if not last_of_epoch:
+            check(self._seat)
+        self._early[peer if last_of_epoch else "", *place] = message
 
     def _emit(self, outputs: Iterable[Output], now_ms: int) -> None:
         """Turn what consensus says into effects."""
@@ -291,7 +275,7 @@ class Miner:
         self._emit(self._intake.renew([tx_id_of(raw) for raw in body.transactions], now_ms), now_ms)
         self._seat = self._take_seat()
         self._witness.sit(self._seat)
-        self._consensus = Consensus(self._seat, self, VoteLog(self.ledger.height + 1))
+        self._consensus = Consensus(self._seat, self._agenda, VoteLog(self.ledger.height + 1))
         early, self._early = self._early, {}
         for (peer, _, _), message in early.items():
             try:
@@ -315,12 +299,9 @@ class Miner:
     def _announced(self, message: NewBlock, peer: PeerName, now_ms: int) -> None:
         """Others have decided: take the block if it is at hand, else ask for it."""
         header = message.header
-        fork = self._witness.in_announcement(message)
-        if fork is not None:
-            self._effects.append(Report(name="fork", value=(fork[0], message)))
-            self._emit(self._intake.accuse(fork[1], now_ms), now_ms)
+        self._compare(message, peer, now_ms)
         seen = self._consensus.block(header.hash()) if header.height == self._consensus.height else None
-        if seen is not None and self.is_valid(seen):
+        if seen is not None and self.ledger.is_valid(seen):
             self._adopt(
                 CertifiedBlock(header=header, certificate=message.certificate, body=seen.body), now_ms
             )
@@ -331,10 +312,29 @@ class Miner:
         """Take in blocks that a quorum signed, each judged like a proposal."""
         before = self.ledger.height
         for block in message.blocks:
-            if block.header.height == self._consensus.height:
+            announced = NewBlock(header=block.header, certificate=block.certificate)
+            if block.header.height < self._consensus.height:
+                self._compare(announced, peer, now_ms)
+            elif block.header.height == self._consensus.height:
+                if block.header.previous_hash != self.ledger.state.head:
+                    self._look_back(announced, peer)
                 self._adopt(block, now_ms)
         if self.ledger.height > before:
             self._effects.extend(self._sync.behind(peer, self.ledger.height + 1, now_ms))
+
+    def _compare(self, message: NewBlock, peer: PeerName, now_ms: int) -> None:
+        """Hold what others have decided against our own chain: two certificates for one height are a fork."""
+        fork = self._witness.in_announcement(message)
+        if fork is not None:
+            self._effects.append(Report(name="fork", value=(fork[0], message)))
+            self._emit(self._intake.accuse(fork[1], now_ms), now_ms)
+            if fork[0].header.previous_hash != message.header.previous_hash:
+                self._look_back(message, peer)
+
+    def _look_back(self, message: NewBlock, peer: PeerName) -> None:
+        """A block does not follow ours: ask for the one before it, until the two chains meet."""
+        if message.header.height > 1:
+            self._send(peer, GetBlocks(from_height=message.header.height - 1, limit=1))
 
     def _fetched(
         self, message: SnapshotMessage | ChunkMessage | Unavailable, peer: PeerName, now_ms: int
@@ -378,7 +378,7 @@ class Miner:
         height = -1
         while self._consensus.step == Step.WAITING and height != self._consensus.height:
             height = self._consensus.height
-            self._intake.pool.close_gate(now_ms)
+            self._emit(self._intake.close_gate(now_ms), now_ms)
             due_ms = next_block_ms(self.ledger, self._intake.pool, self._intake.solutions, self._params)
             if due_ms <= now_ms:
                 self._emit(self._consensus.begin(now_ms), now_ms)

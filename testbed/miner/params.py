@@ -31,6 +31,8 @@ class PoolLimits:
     per_sender: int = 64
     """Transactions of one key; the grid operator's is exempt."""
     parked: int = 1_024
+    parked_ms: int = 600_000
+    """How long a transaction waits for one that must come before it."""
     remembered: int = 1 << 14
     """Identities of executed transactions, so that one handed in again is answered as accepted."""
 
@@ -45,6 +47,8 @@ class MinerParams:
     """How long before a gate closes whatever waits is put into a block, however short it has waited."""
     resend_ms: int = 2_000
     """How long a transaction waits beyond that before it is sent to the other miners again."""
+    patience: int = 16
+    """What nobody takes is sent again less and less often, down to so many times that pause."""
     sync_retry_ms: int = 2_000
     """After how long blocks are asked for again."""
     heartbeat_ms: int = 30_000

@@ -37,6 +37,9 @@ _TABLE = "evidence"
 TRIED_BLOCKS = 256
 """For how many blocks evidence is handed in again that no block takes: a header may be of a gate never recorded."""
 
+MAX_FORKS = 16
+"""Headers of another branch that are remembered, so that each is reported once."""
+
 
 class Witness:
     """Collects evidence for one miner."""
@@ -49,6 +52,7 @@ class Witness:
             transaction = decode_transaction(raw, max_bytes=ledger.genesis.chain.max_tx_bytes).transaction
             if isinstance(transaction, SubmitEvidence):
                 self._pending[tx_id] = (transaction.evidence, raw)
+        self._forks: tuple[bytes, ...] = ()
         self._unsound: dict[bytes, Callable[[bytes, Statement], UnsoundClearing]] = {}
 
     def sit(self, seat: Seat) -> None:
@@ -140,18 +144,19 @@ class Witness:
         return [contradiction(key, vote.height, certified, _said(vote))]
 
     def in_announcement(self, message: NewBlock) -> tuple[CertifiedBlock, list[Evidence]] | None:
-        """A certificate against a block decided here: the block, and what the pair proves of individual members.
+        """A certificate against a block decided here: the block, and what the pair proves of individual members; once.
 
         Raises:
             RuleViolation: CNS-03 to CNS-05, CNS-13: it is no certificate at all.
         """
         header_hash, certificate = message.header.hash(), message.certificate
         block = self._ledger.store.block(message.header.height)
-        if block is None or block.certificate.header_hash == header_hash:
+        if block is None or header_hash in (block.certificate.header_hash, *self._forks):
             return None
         seat, committee = self._seat, self._ledger.committee_at(message.header.height)
         certificate_fits(message.header, header_hash, certificate)
         check_quorum(committee, seat.chain_id, certificate, seat.verify_signature)
+        self._forks = (*self._forks, header_hash)[-MAX_FORKS:]
         return block, list(contradictions_in(block.certificate, certificate, committee))
 
     # -- what is kept ----------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from testbed.scenarios.files import (
 from testbed.scenarios.homes102 import Homes102, homes102
 from testbed.scenarios.mechanism import MechanismName
 from testbed.scenarios.model import Scenario
+from testbed.scenarios.part import part_of
 from testbed.scenarios.synthetic import Village, village
 from testbed.scenarios.transax import microgrid
 
@@ -52,7 +53,7 @@ def build(
     day: date | None = None,
     cache: Path | None = None,
 ) -> Scenario:
-    """The trading day that ``file`` describes.
+    """The trading day, or the part of it, that ``file`` describes.
 
     Args:
         seed, day: instead of those in the file.
@@ -62,7 +63,15 @@ def build(
         ScenarioError: the data is not to be had, or is wrong.
     """
     seed = file.seed if seed is None else seed
-    day = day or file.date
+    whole = _whole_day(file, seed, day or file.date, cache)
+    played = file.window
+    if (played.from_interval, played.to_interval) == (0, whole.intervals - 1):
+        return whole
+    length = played.to_interval - played.from_interval + 1
+    return part_of(whole, skip=played.from_interval, intervals=length)
+
+
+def _whole_day(file: ScenarioFile, seed: int, day: date, cache: Path | None) -> Scenario:
     reacting = file.mechanism.kind is MechanismName.TWO_STAGE
     prices = replace(file.prices.prices(), reacting=reacting)
     posting, limits = file.posting(), file.limits

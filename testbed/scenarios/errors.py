@@ -38,3 +38,11 @@ def nearest(name: str, known: list[str]) -> str:
     """The known name closest to ``name`` as a hint, or the list of all."""
     close = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else "one of " + ", ".join(sorted(known))
+
+
+def at_least(section: object, **lowest: int) -> None:
+    """Refuse numbers of a section that are below the stated ones; None is no number."""
+    for name, low in lowest.items():
+        value = getattr(section, name)
+        if value is not None and value < low:
+            raise PlanError(name, got=value, expected=f"{low} or more")

@@ -16,7 +16,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from testbed.scenarios.errors import PlanError, ScenarioFileError, nearest
+from testbed.scenarios.errors import PlanError, ScenarioFileError, at_least, nearest
+from testbed.scenarios.faults import CampaignRule, Fault
 from testbed.scenarios.mechanism import MechanismSection
 from testbed.scenarios.planning import Posting, PriceBand, Prices
 
@@ -31,49 +32,6 @@ class Source(StrEnum):
     SYNTHETIC = "synthetic"
 
 
-class FaultKind(StrEnum):
-    """What a scenario can make go wrong."""
-
-    MINER_DOWN = "miner-down"
-    """Miner ``target`` is stopped, and started again from its disk."""
-    MINER_EQUIVOCATES = "miner-equivocates"
-    """Miner ``target`` signs two different proposals or votes for one height and round."""
-    SOLVER_SILENT = "solver-silent"
-    """Solver ``target`` submits nothing."""
-    SOLVER_LIES = "solver-lies"
-    """Solver ``target`` submits infeasible or worse solutions as if they were optimal."""
-    METER_DOWN = "meter-down"
-    """Home ``target`` loses power, and starts again from its storage."""
-    LINK_LOSS = "link-loss"
-    """``percent`` of all messages are lost."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """One thing that goes wrong for a while."""
-
-    kind: FaultKind
-    from_interval: int = 0
-    to_interval: int = 95
-    """Last interval of the fault, inclusive."""
-    target: int = 0
-    """Number of the miner or solver (from 0), or the home id."""
-    percent: int = 0
-    """Share of messages, for ``link-loss`` only."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.from_interval <= self.to_interval <= 95:
-            got = (self.from_interval, self.to_interval)
-            raise PlanError("from_interval, to_interval", got=got, expected="0 <= from <= to <= 95")
-        if (self.kind is FaultKind.LINK_LOSS) != (self.percent > 0) or not 0 <= self.percent <= 100:
-            raise PlanError(
-                "percent",
-                got=self.percent,
-                expected="1..100 for link-loss, nothing for other faults",
-            )
-        _at_least(self, target=0)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Limits of every feeder, W."""
@@ -82,7 +40,7 @@ class Limits:
     c_int_w: int | None = None
 
     def __post_init__(self) -> None:
-        _at_least(self, c_ext_w=0, c_int_w=0)
+        at_least(self, c_ext_w=0, c_int_w=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +53,15 @@ class Window:
     """How many intervals ahead an offer may reach."""
     lead_intervals: int = 4
     """How many intervals before its first interval a home posts an offer."""
+    from_interval: int = 0
+    to_interval: int = 95
+    """The part of the day that is played, inclusive."""
 
     def __post_init__(self) -> None:
-        _at_least(self, t_clear=1, horizon=1, lead_intervals=1)
+        at_least(self, t_clear=1, horizon=1, lead_intervals=1)
+        if not 0 <= self.from_interval <= self.to_interval <= 95:
+            got = (self.from_interval, self.to_interval)
+            raise PlanError("from_interval, to_interval", got=got, expected="0 <= from <= to <= 95")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +76,7 @@ class PriceRule:
     step_uc_per_kwh: int = 10_000
 
     def __post_init__(self) -> None:
-        _at_least(self, uniform_uc_per_kwh=0)
+        at_least(self, uniform_uc_per_kwh=0)
         self.prices()
 
     def prices(self) -> Prices:
@@ -138,7 +102,7 @@ class Tier:
     """Blocks of an epoch, after which the committee is elected anew."""
 
     def __post_init__(self) -> None:
-        _at_least(self, miners=1, solvers=0, candidates=0, epoch_blocks=1)
+        at_least(self, miners=1, solvers=0, candidates=0, epoch_blocks=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +117,7 @@ class Homes102Section:
 
     def __post_init__(self) -> None:
         _percentages(self, "sunny_pv_percent", "pv_percent", "battery_percent")
-        _at_least(self, sunny_nameplate_percent=1)
+        at_least(self, sunny_nameplate_percent=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,12 +153,13 @@ _PARTICULARS: dict[Source, type[Homes102Section | SyntheticSection | TransaxSect
     Source.TRANSAX: TransaxSection,
 }
 _TOP = ("name", "title", "seed", "source", "date")
-_SECTIONS: dict[str, type[Limits | Window | PriceRule | Tier | MechanismSection]] = {
+_SECTIONS: dict[str, type[Limits | Window | PriceRule | Tier | MechanismSection | CampaignRule]] = {
     "limits": Limits,
     "mechanism": MechanismSection,
     "window": Window,
     "prices": PriceRule,
     "tier": Tier,
+    "campaign": CampaignRule,
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -214,19 +179,13 @@ class ScenarioFile:
     window: Window
     prices: PriceRule
     tier: Tier
+    campaign: CampaignRule
     particulars: Particulars
     faults: tuple[Fault, ...]
 
     def posting(self) -> Posting:
         """When homes post their offers."""
         return Posting(lead_intervals=self.window.lead_intervals)
-
-
-def _at_least(section: object, **lowest: int) -> None:
-    for name, low in lowest.items():
-        value = getattr(section, name)
-        if value is not None and value < low:
-            raise PlanError(name, got=value, expected=f"{low} or more")
 
 
 def _percentages(section: object, *names: str) -> None:
@@ -270,11 +229,11 @@ class _Reader:
                 raise self.error(section, key, "unknown key", got=key, expected=nearest(key, names))
 
     def value(self, section: str, key: str, value: Any, kind: Any) -> Any:
-        """``value`` as ``kind`` (int, str, date, an enum, a tuple of int, or one of these or None)."""
+        """``value`` as ``kind`` (int, str, date, an enum, a tuple of one of these, or one of these or None)."""
         if get_origin(kind) is UnionType:
             kind = next(arm for arm in get_args(kind) if arm is not NoneType)
         if get_origin(kind) is tuple and isinstance(value, list):
-            return tuple(self.value(section, key, item, int) for item in value)
+            return tuple(self.value(section, key, item, get_args(kind)[0]) for item in value)
         if isinstance(kind, type) and issubclass(kind, StrEnum):
             names = [str(member) for member in kind]
             if value not in names:
@@ -371,6 +330,7 @@ def parse(text: str, path: Path) -> ScenarioFile:
         window=reader.section(Window, "window", document.get("window", {})),
         prices=reader.section(PriceRule, "prices", document.get("prices", {})),
         tier=reader.section(Tier, "tier", document.get("tier", {})),
+        campaign=reader.section(CampaignRule, "campaign", document.get("campaign", {})),
         particulars=reader.section(_PARTICULARS[source], source, document.get(source, {})),
         faults=tuple(reader.section(Fault, "faults", fault) for fault in faults),
     )

@@ -1,25 +1,35 @@
 """Campaigns: many seeded days of a small grid with things going wrong, each judged by what must never happen.
 
-Safety: honest miners hold one chain; energy and money are conserved; no meter halts or refuses what a quorum
-signed; a fresh verifier accepts every block. Liveness: once the faults are over, every interval of the day becomes
-final. A failing seed is all that is needed to see the failure again.
+Safety: honest miners hold one chain and never contradict themselves; energy and money are conserved; no meter halts
+or refuses what a quorum signed; a fresh verifier accepts every block. Liveness: once the faults are over, every
+interval of the day becomes final, and every meter follows. Justice: nobody is accused, or convicted, who did not play
+false. A failing seed is all that is needed to see the failure again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from random import Random
+from dataclasses import dataclass, replace
 
 from light_client.rules.errors import RuleViolation
+from light_client.rules.ledger.accountability import Conviction
+from light_client.rules.ledger.evidence import Contradiction, UnsoundClearing
 from light_client.rules.ledger.state import check_state_conserves
 from testbed.cast import Cast
-from testbed.network.faults import Faults, Link, random_faults
+from testbed.dso.operator import OperatorParams
+from testbed.miner.params import MinerParams
 from testbed.scenarios import catalogue
 from testbed.scenarios.files import ScenarioFile
 from testbed.simulation.day import SimulatedDay, cast_of, run_day
 from testbed.simulation.recheck import recheck
+from testbed.simulation.schedule import draw
+from testbed.simulation.watch import SignatureWatch
+
+_SHOWN = 100
+"""Characters of a report's value that a complaint shows."""
+_JOBS_AT_ONCE = 4
+"""Seeds that a worker is handed at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,58 +41,98 @@ class Verdict:
     """What must never happen and did; empty if nothing."""
     liveness: tuple[str, ...]
     """What should have come about and did not; empty if nothing."""
+    accusations: tuple[str, ...]
+    """Honest miners that were accused or convicted; empty if none."""
     finals: int
     traded_j: int
     crashes: int
+    convictions: int
+    """Members that were convicted, rightly."""
+    parts: tuple[str, ...]
+    """What the adversaries played."""
 
     @property
     def passed(self) -> bool:
         """Whether nothing is wrong."""
-        return not self.safety and not self.liveness
+        return not (self.safety or self.liveness or self.accusations)
 
-
-def weather(seed: int) -> Link:
-    """The quality of all links in one run: from perfect to slow, lossy, repeating and out of order."""
-    rng = Random(f"{seed}/weather")  # noqa: S311 - a simulation wants repeatable chance
-    return Link(
-        min_delay_ms=1 + rng.randrange(50),
-        jitter_ms=rng.choice((0, 20, 200, 800)),
-        loss_ppm=rng.choice((0, 5_000, 30_000)),
-        duplicate_ppm=rng.choice((0, 10_000, 50_000)),
-        ordered=rng.random() < 0.3,
-    )
-
-
-def mishaps(cast: Cast, seed: int) -> Faults:
-    """Crashes of miners and solvers, one at a time, over by the evening: never more than f miners at once."""
-    rng = Random(f"{seed}/mishaps")  # noqa: S311 - a simulation wants repeatable chance
-    length_ms = cast.scenario.interval_s * 1_000
-    from_ms = cast.start_ms + 30 * length_ms
-    to_ms = cast.start_ms + 75 * length_ms
-    nodes = (*cast.miner_names, *cast.solver_names)
-    return random_faults(
-        rng, nodes, from_ms=from_ms, to_ms=to_ms, crashes=rng.randrange(1, 5), partitions=rng.randrange(2)
-    )
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """All that is wrong."""
+        return (*self.safety, *self.liveness, *self.accusations)
 
 
 def run_seed(file: ScenarioFile, seed: int) -> Verdict:
     """Run one day with the mishaps of its seed and judge it."""
-    scenario = catalogue.build(file, seed=seed)
-    cast = cast_of(file, scenario, seed)
-    faults = mishaps(cast, seed)
-    day = run_day(cast, faults=faults, link=weather(seed))
-    finals = day.observed.record.finals.total()
-    return Verdict(
-        seed=seed,
-        safety=tuple(_broken_safety(day)),
-        liveness=tuple(_broken_liveness(day)),
-        finals=finals,
-        traded_j=sum(energy_j or 0 for energy_j in day.observed.record.traded_j()),
-        crashes=len(faults.crashes),
+    cast = patient_cast(file, seed)
+    schedule = draw(file.campaign, cast, seed)
+    watch = SignatureWatch(cast.miner_names, schedule.troupe.hostile)
+    day = run_day(cast, faults=schedule.faults, troupe=schedule.troupe, link=schedule.link, on_send=watch)
+    faults = schedule.faults
+    return judge(day, watch, seed=seed, crashes=len(faults.crashes) + len(faults.crashes_at_writes))
+
+
+def patient_cast(file: ScenarioFile, seed: int) -> Cast:
+    """The actors of a scenario, less talkative while nothing happens: a campaign pays for every message."""
+    cast = cast_of(file, catalogue.build(file, seed=seed), seed)
+    return replace(
+        cast,
+        warm_up_intervals=2,
+        miner_params=MinerParams(batch_ms=120_000, heartbeat_ms=120_000),
+        operator_params=OperatorParams(resend_ms=60_000),
     )
 
 
-def _broken_safety(day: SimulatedDay) -> Iterator[str]:
+def judge(day: SimulatedDay, watch: SignatureWatch, *, seed: int, crashes: int) -> Verdict:
+    """Hold a day that was run to everything that it must fulfil."""
+    record = day.observed.record
+    convicted = convictions_of(day)
+    hostile = keys_of(day.cast, day.troupe.hostile)
+    return Verdict(
+        seed=seed,
+        safety=(*broken_safety(day), *watch.contradictions),
+        liveness=tuple(broken_liveness(day)),
+        accusations=tuple(false_accusations(day)),
+        finals=record.finals.total(),
+        traded_j=sum(energy_j or 0 for energy_j in record.traded_j()),
+        crashes=crashes,
+        convictions=len(convicted.keys() & hostile.keys()),
+        parts=tuple(part.kind.value for part in day.troupe.parts),
+    )
+
+
+def keys_of(cast: Cast, names: Iterable[str]) -> dict[bytes, str]:
+    """Public key -> name, of those among ``names`` that are miners."""
+    members = cast.genesis.committee.members
+    return {
+        members[seat].public_key: name for seat, name in enumerate(cast.miner_names) if name in set(names)
+    }
+
+
+def convictions_of(day: SimulatedDay) -> dict[bytes, Conviction]:
+    """Everybody whom the state of an honest miner shows as convicted."""
+    return {
+        conviction.public_key: conviction
+        for miner in day.miners
+        for conviction in miner.ledger.state.accountability.convictions
+    }
+
+
+def false_accusations(day: SimulatedDay) -> Iterator[str]:
+    """Honest miners that an honest one accuses, or that a block has convicted."""
+    honest = keys_of(day.cast, set(day.cast.miner_names) - day.troupe.hostile)
+    for public_key, conviction in convictions_of(day).items():
+        if public_key in honest:
+            yield f"{honest[public_key]} is convicted of {conviction.fault.name} at {conviction.fault_height}"
+    for seen in day.observed.notable:
+        if isinstance(seen.value, Contradiction | UnsoundClearing) and seen.node not in day.troupe.hostile:
+            accused = honest.get(seen.value.public_key)
+            if accused is not None:
+                yield f"{seen.node} accuses {accused}"
+
+
+def broken_safety(day: SimulatedDay) -> Iterator[str]:
+    """What must never happen."""
     longest = max(day.miners, key=lambda miner: miner.ledger.height, default=None)
     for miner in day.miners:
         height = miner.ledger.height
@@ -94,14 +144,15 @@ def _broken_safety(day: SimulatedDay) -> Iterator[str]:
         except RuleViolation as broken:
             yield f"{miner.name}: {broken}"
     for seen in day.observed.notable:
-        if seen.name in ("halted", "block-refused"):
-            yield f"{seen.node} {seen.name}: {seen.value}"
+        if seen.name in ("halted", "block-refused", "fork") and seen.node not in day.troupe.hostile:
+            yield f"{seen.node} {seen.name}: {str(seen.value)[:_SHOWN]}"
     check = recheck(day.genesis, day.observed.record.blocks, day.observed.record.committees)
     if check.refused is not None:
         yield f"a fresh verifier refuses: {check.refused}"
 
 
-def _broken_liveness(day: SimulatedDay) -> Iterator[str]:
+def broken_liveness(day: SimulatedDay) -> Iterator[str]:
+    """What should have come about."""
     finals, wanted = day.observed.record.finals.total(), day.cast.scenario.intervals
     if finals < wanted:
         yield f"{finals} of {wanted} intervals became final"
@@ -116,12 +167,12 @@ def _job(arguments: tuple[ScenarioFile, int]) -> Verdict:
 
 
 def run_campaign(
-    file: ScenarioFile, seeds: range, *, workers: int, progress: Callable[[Verdict], None]
+    file: ScenarioFile, seeds: Iterable[int], *, workers: int, progress: Callable[[Verdict], None]
 ) -> list[Verdict]:
     """Run many seeds, several at a time; the order of the results is that of the seeds."""
     verdicts = []
     with ProcessPoolExecutor(max_workers=workers) as pool:
-        for verdict in pool.map(_job, ((file, seed) for seed in seeds)):
+        for verdict in pool.map(_job, ((file, seed) for seed in seeds), chunksize=_JOBS_AT_ONCE):
             verdicts.append(verdict)
             progress(verdict)
     return verdicts

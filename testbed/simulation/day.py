@@ -15,12 +15,15 @@ from time import perf_counter
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import decode_transaction
 from light_client.rules.market.params import MarketParams
+from light_client.session.actor import Actor, PeerName, Send
+from testbed.adversaries.eclipse import Eclipse
+from testbed.adversaries.troupe import NOBODY, Troupe
 from testbed.cast import DSO, Cast
 from testbed.dso.operator import FollowedBlock
 from testbed.fleet.meter import EmulatedMeter
 from testbed.miner.miner import Miner
 from testbed.network.faults import NO_FAULTS, Faults, Link
-from testbed.network.simulator import Seen, Simulator
+from testbed.network.simulator import Build, Seen, Simulator
 from testbed.scenarios.files import ScenarioFile
 from testbed.scenarios.model import Scenario
 from testbed.simulation.record import DayRecord
@@ -47,10 +50,11 @@ class SimulatedDay:
     """A day that has been run."""
 
     cast: Cast
+    troupe: Troupe
     observed: Observed
     meters: tuple[EmulatedMeter, ...]
     miners: tuple[Miner, ...]
-    """Those that are up at the end."""
+    """Those that are honest, and up at the end."""
     wall_s: float
 
     @property
@@ -83,13 +87,17 @@ def run_day(
     cast: Cast,
     *,
     faults: Faults = NO_FAULTS,
+    troupe: Troupe = NOBODY,
     link: Link | None = None,
+    on_send: Callable[[PeerName, Send], None] | None = None,
     progress: Callable[[int, DayRecord], None] | None = None,
 ) -> SimulatedDay:
     """Run a scenario from the interval before its day to the end of its day.
 
     Args:
+        troupe: who plays false.
         link: quality of all links instead of the usual ones.
+        on_send: sees every message that leaves a node.
         progress: called once per interval of virtual time with the number of intervals that have passed.
     """
     began = perf_counter()
@@ -97,7 +105,8 @@ def run_day(
     observed = Observed(record=DayRecord(scenario=cast.scenario))
     simulator = Simulator(seed=cast.seed, start_ms=cast.start_ms, link=link or TIER_LINK, faults=faults)
     simulator.on_report = partial(_observe, observed)
-    _populate(simulator, cast)
+    simulator.on_send = on_send
+    _populate(simulator, cast, troupe)
     if link is None:
         _slow_meters(simulator, cast)
     length_ms = cast.scenario.interval_s * 1_000
@@ -109,10 +118,11 @@ def run_day(
         passed += 1
         if progress is not None:
             progress(passed, observed.record)
-    meters = [simulator.actor(name) for name in cast.meter_names]
-    miners = [simulator.actor(name) for name in cast.miner_names]
+    meters = [_honest(simulator.actor(name)) for name in cast.meter_names]
+    miners = [_honest(simulator.actor(name)) for name in cast.miner_names]
     return SimulatedDay(
         cast=cast,
+        troupe=troupe,
         observed=observed,
         meters=tuple(meter for meter in meters if isinstance(meter, EmulatedMeter)),
         miners=tuple(miner for miner in miners if isinstance(miner, Miner)),
@@ -120,14 +130,20 @@ def run_day(
     )
 
 
-def _populate(simulator: Simulator, cast: Cast) -> None:
-    for name in cast.miner_names:
-        simulator.add(name, partial(cast.miner, name))
-    for name in cast.solver_names:
-        simulator.add(name, partial(cast.solver, name))
-    simulator.add(DSO, cast.operator)
-    for name in cast.meter_names:
-        simulator.add(name, partial(cast.meter, name))
+def _populate(simulator: Simulator, cast: Cast, troupe: Troupe) -> None:
+    builders: dict[PeerName, Build] = {name: partial(cast.miner, name) for name in cast.miner_names}
+    builders |= {name: partial(cast.solver, name) for name in cast.solver_names}
+    builders |= {DSO: cast.operator}
+    builders |= {name: partial(cast.meter, name) for name in cast.meter_names}
+    for name, build in builders.items():
+        simulator.add(name, troupe.dressed(name, build))
+    for name, stranger in troupe.strangers.items():
+        simulator.add(name, lambda _, stranger=stranger: stranger())  # type: ignore[misc]
+
+
+def _honest(actor: Actor | None) -> Actor | None:
+    """An eclipsed meter is honest inside; everybody else in a disguise is not."""
+    return actor.inner if isinstance(actor, Eclipse) else actor
 
 
 def _slow_meters(simulator: Simulator, cast: Cast) -> None:
@@ -137,7 +153,7 @@ def _slow_meters(simulator: Simulator, cast: Cast) -> None:
             simulator.set_link(other, name, METER_LINK)
 
 
-_QUIET = {"solved", "tx-refused"}
+_QUIET = {"solved", "tx-refused", "tx-taken"}
 """Reports of ordinary work that nobody counts here."""
 
 

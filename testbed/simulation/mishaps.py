@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from testbed.cast import Cast
+from light_client.session.actor import PeerName
+from testbed.adversaries.disguise import Window
+from testbed.adversaries.troupe import PARTS, SPAMMER, Part, Troupe, troupe_of
+from testbed.cast import DSO, Cast
 from testbed.network.faults import Crash, Faults, Link
 from testbed.scenarios.errors import ScenarioFileError
-from testbed.scenarios.files import Fault, FaultKind, ScenarioFile
+from testbed.scenarios.faults import Fault, FaultKind
+from testbed.scenarios.files import ScenarioFile
 
 _PPM_OF_PERCENT = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mishaps:
-    """Faults of nodes, and the quality of links if it is not the usual one."""
+    """Faults of nodes, adversaries, and the quality of links if it is not the usual one."""
 
     faults: Faults
+    troupe: Troupe
     link: Link | None
 
 
@@ -24,45 +29,51 @@ def mishaps_of(file: ScenarioFile, cast: Cast) -> Mishaps:
     """Translate the faults of a scenario file.
 
     Raises:
-        ScenarioFileError: a fault names a node that does not exist, is one that needs an adversary (this release
-            has none), or loses messages for a part of the day only.
+        ScenarioFileError: a fault names a node that does not exist, or loses messages for a part of the day only.
     """
     crashes: list[Crash] = []
+    parts: list[Part] = []
     loss_ppm = 0
     for fault in file.faults:
         if fault.kind is FaultKind.LINK_LOSS:
-            if (fault.from_interval, fault.to_interval) != (0, cast.scenario.intervals - 1):
+            if (fault.from_interval, fault.to_interval) != (0, 95):
                 got = f"{fault.from_interval}..{fault.to_interval}"
                 raise ScenarioFileError(
                     file.path, "[[faults]]", "link-loss lasts the whole day", got=got, expected="0..95"
                 )
             loss_ppm += fault.percent * _PPM_OF_PERCENT
+            continue
+        node, window = _node(file, fault, cast), _window(file, fault, cast)
+        if fault.kind in PARTS:
+            parts.append(Part(kind=fault.kind, name=node, window=window))
         else:
-            crashes.append(_crash(file, fault, cast))
+            crashes.append(Crash(node=node, at_ms=window.from_ms, down_ms=window.to_ms - window.from_ms))
     link = Link(min_delay_ms=5, jitter_ms=20, loss_ppm=loss_ppm) if loss_ppm else None
-    return Mishaps(faults=Faults(crashes=tuple(crashes)), link=link)
+    return Mishaps(faults=Faults(crashes=tuple(crashes)), troupe=troupe_of(parts, cast), link=link)
 
 
-def _crash(file: ScenarioFile, fault: Fault, cast: Cast) -> Crash:
-    nodes = {
-        FaultKind.MINER_DOWN: dict(enumerate(cast.miner_names)),
-        FaultKind.SOLVER_SILENT: dict(enumerate(cast.solver_names)),
-        FaultKind.METER_DOWN: {home_id: name for name, home_id in cast.meter_names.items()},
-    }.get(fault.kind)
-    if nodes is None:
-        expected = "miner-down, solver-silent, meter-down or link-loss"
-        raise ScenarioFileError(
-            file.path, "[[faults]]", "no adversary plays this yet", got=fault.kind.value, expected=expected
-        )
+def _node(file: ScenarioFile, fault: Fault, cast: Cast) -> PeerName:
+    """The actor that a fault is about; its kind says of which sort."""
+    sort = fault.kind.value.partition("-")[0]
+    nodes: dict[int, PeerName] = {
+        "miner": dict(enumerate(cast.miner_names)),
+        "solver": dict(enumerate(cast.solver_names)),
+        "meter": {home_id: name for name, home_id in cast.meter_names.items()},
+        "dso": {0: DSO},
+        "spam": {0: SPAMMER},
+    }[sort]
     if fault.target not in nodes:
         expected = ", ".join(str(number) for number in list(nodes)[:8])
         raise ScenarioFileError(
             file.path, "[[faults]]", "no such target", got=fault.target, expected=expected
         )
+    return nodes[fault.target]
+
+
+def _window(file: ScenarioFile, fault: Fault, cast: Cast) -> Window:
+    """When a fault holds; its intervals count from the start of the day, of which a part may be played."""
     length_ms = cast.scenario.interval_s * 1_000
-    start_ms = (cast.scenario.first_interval + fault.from_interval) * length_ms
-    return Crash(
-        node=nodes[fault.target],
-        at_ms=start_ms,
-        down_ms=(fault.to_interval - fault.from_interval + 1) * length_ms,
+    start = cast.scenario.first_interval - file.window.from_interval
+    return Window(
+        from_ms=(start + fault.from_interval) * length_ms, to_ms=(start + fault.to_interval + 1) * length_ms
     )

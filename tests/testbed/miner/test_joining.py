@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from light_client.messages.codec import decode_message, encode_message
+from light_client.messages.snapshots import GetSnapshot, SnapshotMessage
 from light_client.rules.errors import RuleViolation
+from light_client.session.actor import Received, Send
 from testbed.miner.ledger import Ledger
 from testbed.miner.memo import SignatureMemo
 from testbed.miner.miner import Miner
@@ -147,6 +150,17 @@ def test_a_miner_that_lost_its_disk_stays_quiet_until_a_height_is_decided() -> N
     simulator.run(END_MS)
     check(simulator, watcher, genesis)
     assert simulator.storage(name_of(2)).get("quiet", b"") is None
+
+
+def test_strangers_are_not_sent_the_state() -> None:
+    simulator, _, _ = world()
+    simulator.run(START_MS + 30_000)
+    serving = miner(simulator, 0)
+    request = Received(peer="stranger", message=encode_message(GetSnapshot(known_height=0)))
+    assert not [effect for effect in serving.handle(request, simulator.now_ms) if isinstance(effect, Send)]
+    answer = serving.handle(replace(request, peer=name_of(1)), simulator.now_ms)
+    (sent,) = [effect for effect in answer if isinstance(effect, Send)]
+    assert isinstance(decode_message(sent.message), SnapshotMessage)
 
 
 def test_where_nobody_has_a_snapshot_blocks_do() -> None:

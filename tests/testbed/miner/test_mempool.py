@@ -117,7 +117,7 @@ def test_a_new_block_takes_out_what_it_executed_and_what_it_made_invalid() -> No
     )
     ledger.state.adopt(outcome.draft, block.header.hash())
     dropped = pool.renew([tx_id_of(raw) for raw in block.body.transactions], NOW_MS)
-    assert dropped == [doomed]
+    assert dropped == [(doomed, "LED-09")]
     assert pool.ready() == [kept]
     assert pool.knows(GRANT.tx_id())
     assert not pool.knows(doomed.tx_id())

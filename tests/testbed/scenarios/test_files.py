@@ -18,7 +18,8 @@ from light_client.rules.market.mechanisms.kinds import (
 )
 from testbed.scenarios.catalogue import build, find, names
 from testbed.scenarios.errors import ScenarioFileError
-from testbed.scenarios.files import Fault, FaultKind, Homes102Section, Source, SyntheticSection, parse
+from testbed.scenarios.faults import Fault, FaultKind
+from testbed.scenarios.files import Homes102Section, Source, SyntheticSection, parse
 
 PATH = Path("day.toml")
 LEAST = 'name = "x"\nsource = "synthetic"\n'
@@ -123,6 +124,8 @@ def test_a_wrong_file_is_told_where_and_why(text: str, told: str) -> None:
 def test_shipped_scenarios() -> None:
     assert names() == [
         "homes102",
+        "siege",
+        "siege7",
         "village",
         "village-continuous",
         "village-elections",

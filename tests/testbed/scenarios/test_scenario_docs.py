@@ -11,7 +11,7 @@ from testbed.scenarios import files
 from testbed.scenarios.catalogue import find, names
 from testbed.scenarios.citylearn import SourceHome
 from testbed.scenarios.columns import OfferColumns
-from testbed.scenarios.files import FaultKind
+from testbed.scenarios.faults import CampaignRule, Fault, FaultKind
 from testbed.scenarios.homes102 import homes102
 from testbed.scenarios.mechanism import MechanismSection
 from tests.testbed.scenarios.aggregated_lp import optimum_j
@@ -26,7 +26,8 @@ SECTIONS = {
     "[homes102]": files.Homes102Section,
     "[synthetic]": files.SyntheticSection,
     "[transax]": files.TransaxSection,
-    "[[faults]]": files.Fault,
+    "[campaign]": CampaignRule,
+    "[[faults]]": Fault,
 }
 
 

@@ -23,9 +23,10 @@ from testbed.fleet.orders import Stage
 from testbed.network.faults import Crash, Faults
 from testbed.scenarios import catalogue
 from testbed.scenarios.errors import ScenarioFileError
-from testbed.scenarios.files import Fault, FaultKind, ScenarioFile
+from testbed.scenarios.faults import Fault, FaultKind
+from testbed.scenarios.files import ScenarioFile
 from testbed.scenarios.part import part_of
-from testbed.simulation.campaign import mishaps, run_seed, weather
+from testbed.simulation.campaign import broken_safety, run_seed
 from testbed.simulation.day import SimulatedDay, cast_of, run_day
 from testbed.simulation.mishaps import mishaps_of
 from testbed.simulation.offline import offline_optimum
@@ -145,27 +146,18 @@ def test_a_forged_block_is_noticed_by_the_last_look() -> None:
     assert "LED-32" in str(recheck(day.genesis, blocks).refused)
 
 
-@pytest.mark.parametrize("seed", [3, 11, 29, 47])
-def test_days_in_which_things_go_wrong(seed: int) -> None:
-    """A sample of `gridlight-testbed run village --campaign 200`; each seed replays by itself."""
-    verdict = run_seed(FILE, seed)
-    assert (verdict.safety, verdict.liveness) == ((), ()), f"seed {seed}"
+def test_a_day_in_which_things_go_wrong() -> None:
+    """One of `gridlight-testbed run village --campaign 200`; shorter ones are run in ``test_campaign``."""
+    verdict = run_seed(FILE, 3)
+    assert verdict.complaints == ()
     assert verdict.crashes >= 1
-
-
-def test_mishaps_and_weather_follow_from_the_seed_alone() -> None:
-    cast = noon()
-    assert mishaps(cast, 5) == mishaps(cast, 5) != mishaps(cast, 6)
-    assert len({weather(seed) for seed in range(20)}) > 10
 
 
 def test_a_split_chain_would_be_seen() -> None:
     """Show the campaign a miner with another history: it must not pass."""
-    from testbed.simulation.campaign import _broken_safety
-
     day, other = run_day(noon()), run_day(noon(seed=2))
     mixed = replace(day, miners=(day.miners[0], other.miners[0]))
-    assert any("different chains" in line for line in _broken_safety(mixed))
+    assert any("different chains" in line for line in broken_safety(mixed))
 
 
 def faulty(fault: Fault) -> ScenarioFile:
@@ -186,7 +178,7 @@ def test_faults_of_a_scenario_file_become_crashes_and_losses() -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(kind=FaultKind.SOLVER_LIES),
+        Fault(kind=FaultKind.SOLVER_LIES, target=4),
         Fault(kind=FaultKind.MINER_DOWN, target=9),
         Fault(kind=FaultKind.LINK_LOSS, percent=3, to_interval=40),
     ],
