@@ -304,7 +304,7 @@ def _telegram(table: Table, *, asked: bool) -> TelegramForm:
     form = TelegramForm(
         identification=identification,
         silence_ms=table.integer("silence_s", 1, 3_600, 30) * 1_000,
-        asking=_asking(table) if asked and table.choice("mode", _MODES, "C") != "D" else None,
+        asking=_asking(table) if asked else None,
     )
     table.done()
     return form
@@ -327,8 +327,9 @@ def _pulse(table: Table) -> PulseInput:
     return form
 
 
-def _asking(table: Table) -> Asking:
-    """Read how a meter of modes A to C is asked; what it answers decides which of them it is."""
+def _asking(table: Table) -> Asking | None:
+    """Read how a meter of modes A to C is asked, its answer decides which of them it is; None for mode D."""
+    mode = table.choice("mode", _MODES, "C")
     words = table.texts("answers", tuple(_ANSWERS))
     unknown = [word for word in words if word not in _ANSWERS]
     if unknown or not words:
@@ -341,7 +342,8 @@ def _asking(table: Table) -> Asking:
     if not is_address(address):
         raise table.wrong("address", f"has up to 32 characters, none of ! / ?, got {address!r}")
     answers = tuple(_ANSWERS[word] for word in words)
-    return Asking(timing=AskTiming(**delays), answers=answers, address=address)
+    asking = Asking(timing=AskTiming(**delays), answers=answers, address=address)
+    return None if mode == "D" else asking
 
 
 def _total(table: Table, given: tuple[Obis, ...]) -> Total:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from meter_io.asker import TelegramAsker
-from meter_io.bus.dialogue import Send, Speed
+from meter_io.bus.dialogue import Send, Speed, Talk
 from meter_io.bus.scheduler import (
     Broken,
     Bus,
@@ -27,6 +27,7 @@ from meter_io.bus.slave import Poll
 from meter_io.bus.timing import BusTiming
 from meter_io.errors import GarbledReply, NoReply, PortError, ProfileError, WrongSpeed
 from meter_io.iec62056.handshake import Answer
+from meter_io.listener import TelegramListener
 from meter_io.obis import IMPORT_TOTAL
 from meter_io.ports.address import PortAddress
 from meter_io.ports.serial_port import SerialPort
@@ -260,3 +261,82 @@ def test_7e1_passes_the_port_as_8n1() -> None:
     assert isinstance(port, SerialPort)
     assert str(port.line) == "300 8N1"
     assert wiring.where == "/dev/none 300 7E1"
+
+
+def changed(tmp_path: Path, old: str, new: str) -> Path:
+    """The shipped profile with one line changed."""
+    text = load.path_of("iec62056-21").read_text(encoding="utf-8")
+    assert old in text
+    mine = tmp_path / "mine.toml"
+    mine.write_text(text.replace(old, new), encoding="utf-8")
+    return mine
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('"change", "stay", "decline"', '"shout"', "are some of change, stay, decline"),
+        ('"change", "stay", "decline"', "", "are some of change, stay, decline"),
+        ('mode = "C"', 'mode = "E"', "mode"),
+        ('mode = "C"', 'mode = "C"\naddress = "1!"', "has up to 32 characters"),
+        ("reply_ms = 2500", "reply_ms = 0", "reply_ms"),
+    ],
+)
+def test_a_wrong_profile_is_refused(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+    with pytest.raises(ProfileError, match=complaint):
+        load.read(changed(tmp_path, old, new))
+
+
+def test_an_address_calls_one_meter(tmp_path: Path) -> None:
+    profile = load.read(changed(tmp_path, 'mode = "C"', 'mode = "C"\naddress = "00420815"'))
+    steps = TelegramAsker(profile, even_parity=False).begin().start(0)
+    assert Send(b"/?00420815!\r\n") in steps
+
+
+def test_mode_d_is_listened_to_with_its_parity(tmp_path: Path) -> None:
+    profile = load.read(changed(tmp_path, 'mode = "C"', 'mode = "D"'))
+    wiring = Wiring(profile=profile, address=PortAddress.parse("/dev/none"), line=profile.line, unit=0)
+    bus = wiring.bus(MeterId("it"), interval_ms=1_000, now_ms=0)
+    assert bus.handle(Time(), 0) == [Open()]
+    bus.handle(Opened(), 1)
+    pushed = b"/ABC5TEST\r\n\r\n1.8.0(000123.456*kWh)\r\n!\r\n"
+    (read,) = bus.handle(Received(with_even_parity(pushed)), 1_000)
+    assert isinstance(read, Round)
+    assert read.said.values[IMPORT_TOTAL].number == 123_456
+    damaged = bytearray(with_even_parity(pushed))
+    damaged[25] ^= 0x80
+    (failed,) = bus.handle(Received(bytes(damaged)), 2_000)
+    assert isinstance(failed, Failed)
+    assert "parity" in failed.error.sentence
+    with pytest.raises(ProfileError, match="is not asked"):
+        TelegramAsker(profile, even_parity=True)
+    with pytest.raises(ProfileError, match="which is asked"):
+        TelegramListener(PROFILE)
+
+
+def test_a_talk_that_leaves_its_speed_behind_is_caught() -> None:
+    """The check of `Line` that another slave hears its own speed can fail."""
+
+    class Careless(TelegramAsker):
+        def begin(self) -> Talk:
+            talk = super().begin()
+            inner = talk.elapse
+            talk.elapse = lambda now_ms: [step for step in inner(now_ms) if step != Speed(None)]  # type: ignore[method-assign]
+            return talk
+
+    line, _ = line_of(
+        Meter(obeys=False), Poll(meter=MeterId("other"), begin=lambda: Question("other"), interval_ms=1_000)
+    )
+    careless = Careless(PROFILE, even_parity=True)
+    line.bus = Bus(
+        [
+            Poll(
+                meter=MeterId("optical"), begin=careless.begin, interval_ms=60_000, reply_ms=careless.reply_ms
+            ),
+            Poll(meter=MeterId("other"), begin=lambda: Question("other"), interval_ms=1_000),
+        ],
+        timing=BusTiming(),
+        now_ms=0,
+    )
+    with pytest.raises(AssertionError, match="must not reach another"):
+        line.run(60_000)
