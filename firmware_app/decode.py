@@ -1,7 +1,6 @@
 """`gridlight decode`: what a meter said, out of captured bytes, so that a user can send us what it was."""
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -10,16 +9,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from firmware_app.console import CommandError, Console, Exit, Paint
-from meter_io.errors import MeterError
+from firmware_app.meters.keys import decryptor_of
 from meter_io.framing import Framer
 from meter_io.iec62056 import Iec62056Parser
-from meter_io.p1 import Decryptor, KeyMaterial, P1Parser
+from meter_io.p1 import P1Parser
 from meter_io.reading import Value
 from meter_io.sml import SmlParser
 from meter_io.telegram import Event, Reason, Rejected, Telegram
 
 _SCHEMA: Final = "gridlight.decode/1"
-_KEY_VARIABLE: Final = "GRIDLIGHT_P1_KEY"
 _MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 _HEX: Final = re.compile(rb"\s*+(?:(?:0[xX])?[0-9A-Fa-f]{2}[\s,:;]*+)++")
 _HEX_SAMPLE_BYTES: Final = 4096
@@ -80,7 +78,7 @@ def _parser(args: argparse.Namespace, data: bytes) -> Framer:
     if args.protocol == "sml":
         return SmlParser()
     if args.protocol == "p1":
-        return P1Parser(_decryptor(Path(args.key_file) if args.key_file else None))
+        return P1Parser(decryptor_of(args.key_file))
     return Iec62056Parser(even_parity=_has_even_parity(data))
 
 
@@ -88,24 +86,6 @@ def _has_even_parity(data: bytes) -> bool:
     """Whether bytes are 7E1 characters that were read as 8N1: some have the eighth bit, nearly all are even."""
     even = sum(byte.bit_count() % 2 == 0 for byte in data)
     return not data.isascii() and even >= _MOSTLY * len(data)
-
-
-def _decryptor(key_file: Path | None) -> Decryptor | None:
-    """Return what decrypts with the keys of a file or the environment; others can see a command line."""
-    try:
-        text = key_file.read_text(encoding="ascii") if key_file else os.environ.get(_KEY_VARIABLE, "")
-        return Decryptor(KeyMaterial.parse(text)) if text else None
-    except OSError as error:
-        raise CommandError(f"cannot read {key_file}: {error.strerror}", code=Exit.USAGE) from None
-    except UnicodeDecodeError:
-        raise CommandError(
-            f"{key_file} is no text: a key is 32 hexadecimal digits", code=Exit.USAGE
-        ) from None
-    except ValueError as error:
-        where = key_file or f"${_KEY_VARIABLE}"
-        raise CommandError(f"the key in {where} cannot be used: {error}", code=Exit.USAGE) from None
-    except MeterError as error:
-        raise CommandError(error.sentence, hint=error.hint) from None
 
 
 def _events(parser: Framer, data: bytes) -> Iterator[Event]:

@@ -33,6 +33,10 @@ class NoReply(MeterError):
     """The meter said nothing, or nothing complete, within its time. Worth trying again after the slave's back-off."""
 
 
+class WrongSpeed(NoReply):
+    """The meter named itself, and then nothing readable came. Worth another answer to the speed that it offered."""
+
+
 class GarbledReply(MeterError):
     """Bytes came that the protocol does not allow: checksum, structure, a length out of bounds, a wrong address."""
 

@@ -24,45 +24,49 @@ _DECLINED: Final = frozenset({Reason.KEY, Reason.AUTHENTICATION, Reason.REPLAY, 
 class TelegramListener:
     """Listens to one meter by its profile."""
 
-    def __init__(self, profile: Profile, decryptor: Decryptor | None = None) -> None:
+    def __init__(
+        self, profile: Profile, decryptor: Decryptor | None = None, *, even_parity: bool = False
+    ) -> None:
         """Begin between two telegrams.
 
         Args:
             profile: of a meter that pushes: SML, P1, or IEC 62056-21 in mode D.
             decryptor: for a P1 port that encrypts.
+            even_parity: IEC 62056-21 only: the characters carry parity and the port does not deal with it.
 
         Raises:
             ProfileError: meters of this profile do not push.
         """
-        if not isinstance(profile.form, TelegramForm):
+        if not isinstance(profile.form, TelegramForm) or profile.form.asking is not None:
             raise ProfileError(f"{profile.name} speaks {profile.protocol}, which is asked and does not push")
         self._profile = profile
-        self._identification = profile.form.identification
-        self._framer: Framer = _framer(profile, decryptor)
+        self._framer: Framer = _framer(profile, decryptor, even_parity=even_parity)
 
     def feed(self, data: bytes) -> list[Said | MeterError]:
         """Take what came; noise between telegrams is no error."""
-        return [self._said(event) for event in self._framer.feed(data) if not _is_noise(event)]
-
-    def _said(self, event: Event) -> Said | MeterError:
-        if isinstance(event, Rejected):
-            kind = Refused if event.reason in _DECLINED else GarbledReply
-            return kind(f"{event.reason.value}: {event.sentence}", hint=_HINTS.get(event.reason, ""))
-        identification = event.model if self._profile.protocol == "sml" else f"/{event.model}"
-        if self._identification.match(identification) is None:
-            return ProfileError(
-                f"the meter calls itself {event.model!r}, which profile {self._profile.name} is not for",
-                hint="gridlight decode shows what it sends",
-            )
-        return Said(model=event.model, values=self._profile.with_totals(completed(event.values)))
+        return [said_of(event, self._profile) for event in self._framer.feed(data) if not _is_noise(event)]
 
 
-def _framer(profile: Profile, decryptor: Decryptor | None) -> Framer:
+def said_of(event: Event, profile: Profile) -> Said | MeterError:
+    """Return what a telegram says by the profile of its meter, or why it is not to be used."""
+    if isinstance(event, Rejected):
+        kind = Refused if event.reason in _DECLINED else GarbledReply
+        return kind(f"{event.reason.value}: {event.sentence}", hint=_HINTS.get(event.reason, ""))
+    identification = event.model if profile.protocol == "sml" else f"/{event.model}"
+    if isinstance(profile.form, TelegramForm) and profile.form.identification.match(identification) is None:
+        return ProfileError(
+            f"the meter calls itself {event.model!r}, which profile {profile.name} is not for",
+            hint="gridlight decode shows what it sends",
+        )
+    return Said(model=event.model, values=profile.with_totals(completed(event.values)))
+
+
+def _framer(profile: Profile, decryptor: Decryptor | None, *, even_parity: bool) -> Framer:
     if profile.protocol == "sml":
         return SmlParser()
     if profile.protocol == "p1":
         return P1Parser(decryptor)
-    return Iec62056Parser()
+    return Iec62056Parser(even_parity=even_parity)
 
 
 def _is_noise(event: Event) -> bool:

@@ -1,10 +1,11 @@
 """A profile at a port: everything that is needed to read one meter, put together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from meter_io.bus.once import Once
-from meter_io.bus.scheduler import Bus, Pushing
-from meter_io.bus.slave import Poll
+from meter_io.bus.scheduler import Bus
+from meter_io.bus.slave import Poll, Pushing
 from meter_io.bus.timing import BusTiming
 from meter_io.errors import ProfileError
 from meter_io.modbus.poll import Exchanges, ModbusMeter
@@ -13,6 +14,10 @@ from meter_io.ports.port import Port, port_at
 from meter_io.profiles.model import Profile, TelegramForm
 from meter_io.reading import MeterId
 from meter_io.sunspec.poll import SunSpecMeter
+
+if TYPE_CHECKING:
+    from meter_io.asker import TelegramAsker
+    from meter_io.p1 import Decryptor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,14 @@ class Wiring:
 
     def port(self) -> Port:
         """The port, closed."""
-        return port_at(self.address, self.line)
+        line = replace(self.line, data_bits=8, parity="N") if self._parity_is_ours else self.line
+        return port_at(self.address, line)
+
+    @property
+    def _parity_is_ours(self) -> bool:
+        """Whether characters of 7E1 pass the port as 8N1: many adapters cannot do 7E1, none tells a wrong parity."""
+        is_7e1 = (self.line.data_bits, self.line.parity) == (7, "E")
+        return is_7e1 and self.profile.protocol == "iec62056-21" and self.address.kind == "serial"
 
     def once(self, port: Port) -> Once:
         """How single rounds are carried out on an open port."""
@@ -76,29 +88,48 @@ class Wiring:
             return SunSpecMeter(self.profile, unit=self.unit, exchanges=exchanges)
         return ModbusMeter(self.profile, unit=self.unit, exchanges=exchanges)
 
-    def bus(self, meter: MeterId, *, interval_ms: int, now_ms: int) -> Bus:
+    def bus(
+        self, meter: MeterId, *, interval_ms: int, now_ms: int, decryptor: "Decryptor | None" = None
+    ) -> Bus:
         """A bus that reads this meter alone.
 
+        Args:
+            meter: its name.
+            interval_ms: from one round to the next, where it is asked.
+            now_ms: now, on the clock of the bus.
+            decryptor: for a P1 port that encrypts.
+
         Raises:
-            ProfileError: the protocol cannot be read from a port.
+            ProfileError: the meter cannot be read at this kind of port.
         """
         form = self.profile.form
-        if isinstance(form, TelegramForm):
+        if not isinstance(form, TelegramForm):
+            polled = self.meter(Exchanges(tcp=self.address.frames_tcp))
+            reply_ms = self.profile.timing.reply_ms
+            poll = Poll(meter=meter, begin=polled.begin, interval_ms=interval_ms, reply_ms=reply_ms)
+        elif form.asking is not None:
+            asker = self._asker()
+            poll = Poll(
+                meter=meter,
+                begin=asker.begin,
+                interval_ms=interval_ms,
+                reply_ms=asker.reply_ms,
+                rest_ms=asker.rest_ms,
+            )
+        else:
             from meter_io.listener import TelegramListener  # noqa: PLC0415 - parsers only where needed
 
-            if self.profile.protocol == "iec62056-21":
-                raise ProfileError(
-                    f"{self.profile.title} cannot be read from a port: it has to be asked in its own way",
-                    hint="gridlight decode --protocol iec62056-21 FILE reads captured bytes",
-                )
-            listener = TelegramListener(self.profile)
+            listener = TelegramListener(self.profile, decryptor, even_parity=self._parity_is_ours)
             pushing = Pushing(meter=meter, listener=listener, silence_ms=form.silence_ms)
             return Bus([], timing=self.timing, now_ms=now_ms, pushing=pushing)
-        polled = self.meter(Exchanges(tcp=self.address.frames_tcp))
-        poll = Poll(
-            meter=meter,
-            begin=polled.begin,
-            interval_ms=interval_ms,
-            reply_ms=self.profile.timing.reply_ms,
-        )
         return Bus([poll], timing=self.timing, now_ms=now_ms)
+
+    def _asker(self) -> "TelegramAsker":
+        from meter_io.asker import TelegramAsker  # noqa: PLC0415 - parsers only where needed
+
+        if self.address.kind != "serial":
+            raise ProfileError(
+                f"{self.profile.title} changes its speed, which needs a serial port, not {self.address.text}",
+                hint="gridlight scan lists the serial ports here",
+            )
+        return TelegramAsker(self.profile, even_parity=self._parity_is_ours)

@@ -32,6 +32,8 @@ def _add_read(commands: Commands) -> None:
         examples=(
             "gridlight read --profile eastron-sdm630 --port /dev/ttyUSB0",
             "gridlight read --profile ./mine.toml --port tcp://10.0.0.7 --once --json",
+            "gridlight read --profile p1-dsmr5 --port /dev/ttyUSB0 --key-file p1.key --state p1.seen",
+            "gridlight read --profile ./pulses.toml --port /dev/gpiochip0:17 --state pulses.total",
         ),
     )
     parser.add_argument("--profile", metavar="P", required=True, help="a name, or a file of your own")
@@ -39,6 +41,10 @@ def _add_read(commands: Commands) -> None:
     parser.add_argument("--once", action="store_true", help="one reading, then end")
     parser.add_argument("--count", type=int, metavar="N", help="so many readings, then end")
     parser.add_argument("--interval", type=float, metavar="S", default=1.0, help="seconds; default: 1")
+    parser.add_argument("--key-file", metavar="FILE", help="keys of an encrypted P1 port, in hex")
+    parser.add_argument(
+        "--state", metavar="FILE", help="keeps the total of pulses, or the counter of an encrypted P1 port"
+    )
 
 
 def _add_scan(commands: Commands) -> None:

@@ -8,7 +8,9 @@ from typing import Final, Literal
 
 from firmware_app.console import Console, Exit, Paint
 from firmware_app.meters.target import address_of, line_of, wiring_of
-from meter_io.errors import GarbledReply, MeterError, NoReply, PortError
+from meter_io.bus.driver import drive, monotonic_ms
+from meter_io.bus.scheduler import Broken, Failed, Round
+from meter_io.errors import GarbledReply, MeterError, NoReply, PortError, WrongSpeed
 from meter_io.identify import Slave
 from meter_io.modbus.exchange import speaker
 from meter_io.modbus.poll import Exchanges
@@ -16,6 +18,7 @@ from meter_io.ports.address import Line, PortAddress
 from meter_io.ports.names import serial_ports, stable_name
 from meter_io.ports.port import Port, port_at
 from meter_io.profiles.model import TelegramForm
+from meter_io.reading import MeterId
 from meter_io.survey import BAUDS, PARITIES
 from meter_io.wiring import Wiring
 
@@ -91,11 +94,11 @@ def _checks(args: argparse.Namespace) -> Iterator[Check]:
         )
         return
     address = address_of(args.port)
+    wiring = wiring_of(args) if args.profile else None
     if address.kind == "serial":
         yield _name(address)
-    wiring = wiring_of(args) if args.profile else None
     line = wiring.line if wiring else line_of(args, Line())
-    port = port_at(address, line)
+    port = wiring.port() if wiring else port_at(address, line)
     try:
         port.open()
     except PortError as error:
@@ -114,7 +117,9 @@ def _checks(args: argparse.Namespace) -> Iterator[Check]:
             )
         elif not isinstance(wiring.profile.form, TelegramForm):
             yield from _meter(wiring, port)
-    except PortError as error:
+        elif wiring.profile.form.asking is not None:
+            yield _readout(wiring, port, tries=len(wiring.profile.form.asking.answers))
+    except MeterError as error:
         yield Check(name="port", state="FAIL", found=error.sentence, next=error.hint)
     finally:
         port.close()
@@ -153,7 +158,8 @@ def _overheard(port: Port, wiring: Wiring | None) -> Check:
         if not data:
             break
         noise += data
-    if wiring is not None and isinstance(wiring.profile.form, TelegramForm):
+    form = wiring.profile.form if wiring is not None else None
+    if wiring is not None and isinstance(form, TelegramForm) and form.asking is None:
         return _telegrams(noise, wiring)
     if not noise:
         return Check(name="silence", state="ok", found="nobody speaks without being asked")
@@ -191,6 +197,23 @@ def _telegrams(noise: bytes | bytearray, wiring: Wiring) -> Check:
         found=f"nothing came in {_OVERHEAR_S:g} s at {wiring.line}",
         next="P1 wants pin 2 (data request) at 5 V; an optical head wants to sit straight; wait up to 10 s with read",
     )
+
+
+def _readout(wiring: Wiring, port: Port, *, tries: int) -> Check:
+    """Ask a meter that is asked for its telegram, in each way it may want to be answered."""
+    heard: list[Round | Failed | Broken] = []
+
+    def is_over() -> bool:
+        last = heard[-1] if heard else None
+        again = isinstance(last, Failed) and isinstance(last.error, WrongSpeed) and len(heard) < tries
+        return last is not None and not again
+
+    bus = wiring.bus(MeterId("meter"), interval_ms=1_000, now_ms=monotonic_ms())
+    drive(bus, port, report=heard.append, stopped=is_over)
+    end = heard[-1]
+    if isinstance(end, Round):
+        return Check(name="meter", state="ok", found=f"{end.said.model} sent {len(end.said.values)} values")
+    return Check(name="meter", state="FAIL", found=end.error.sentence, next=end.error.hint)
 
 
 def _meter(wiring: Wiring, port: Port) -> Iterator[Check]:

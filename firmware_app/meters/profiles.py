@@ -8,6 +8,7 @@ from firmware_app.console import CommandError, Console, Exit
 from firmware_app.meters.target import profile_of
 from meter_io.profiles import load
 from meter_io.profiles.model import ModbusMap, Profile, SunSpecMap
+from meter_io.pulse.counter import PulseInput
 
 _SCHEMA: Final = "gridlight.profiles/1"
 
@@ -44,7 +45,8 @@ def _show(console: Console, profile: Profile, name: str, *, source: bool) -> Non
     lines = [
         f"{profile.name}: {profile.title}",
         f"models     {', '.join(profile.models)} (firmware: {profile.firmware})",
-        f"protocol   {profile.protocol}, {profile.line} as delivered",
+        f"protocol   {profile.protocol}"
+        + ("" if isinstance(profile.form, PulseInput) else f", {profile.line} as delivered"),
         f"source     {_source_words(profile)}",
         f"verified   {profile.source.verified}"
         + (f"; beside {', '.join(profile.source.checked_against)}" if profile.source.checked_against else ""),
@@ -76,6 +78,8 @@ def _form_lines(profile: Profile) -> list[str]:
         return lines
     if isinstance(form, SunSpecMap):
         return [f"models     {', '.join(map(str, form.models))} of the SunSpec map"]
+    if isinstance(form, PulseInput):
+        return [f"pulses     {form.pulses_per_kwh} per kWh, not shorter than {form.min_pulse_ms} ms"]
     return [f"telegrams  whose identification matches {form.identification.pattern}"]
 
 

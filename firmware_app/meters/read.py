@@ -3,27 +3,33 @@
 import argparse
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from firmware_app.console import CommandError, Console, Exit
 from firmware_app.meters import table
-from firmware_app.meters.target import meter_errors, wiring_of
+from firmware_app.meters.target import meter_errors, profile_of, wiring_of
 from meter_io.bus.dialogue import Said
 from meter_io.bus.driver import drive, monotonic_ms
 from meter_io.bus.scheduler import Broken, Failed, Round
-from meter_io.errors import MeterError
+from meter_io.errors import MeterError, WrongSpeed
 from meter_io.guard.guard import CounterGuard
 from meter_io.guard.params import EXPORT_WH, IMPORT_WH, GuardParams
 from meter_io.identify import Slave, require
 from meter_io.modbus.poll import Exchanges
 from meter_io.obis import EXPORT_TOTAL, IMPORT_TOTAL, Obis
-from meter_io.profiles.model import TelegramForm
+from meter_io.profiles.model import Profile, TelegramForm
+from meter_io.pulse.counter import PulseInput
 from meter_io.reading import MeterId, Moment, Reading, Sample, TimeBasis, Value
 from meter_io.wiring import Wiring
 
+if TYPE_CHECKING:
+    from meter_io.p1 import Decryptor
+
 _SCHEMA: Final = "gridlight.read/1"
-_METER: Final = MeterId("meter")
+METER: Final = MeterId("meter")
 _TELEGRAM_TRIES: Final = 2
 """Who begins to listen in the middle of a telegram gets a broken one first."""
 _PORT_TRIES: Final = 3
@@ -37,16 +43,47 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(f"--interval is 0.1 to 86400 seconds, got {args.interval:g}", code=Exit.USAGE)
     if args.count is not None and args.count < 1:
         raise CommandError(f"--count is at least 1, got {args.count}", code=Exit.USAGE)
+    profile = profile_of(args.profile)
+    if args.key_file and profile.protocol != "p1":
+        raise CommandError(f"--key-file is for P1 ports, not for {profile.protocol}", code=Exit.USAGE)
+    if args.state and profile.protocol not in {"p1", "pulse"}:
+        raise CommandError(f"--state is for P1 ports and pulses, not for {profile.protocol}", code=Exit.USAGE)
+    live = sys.stdout.isatty() or console.json
+    count = 1 if args.once else args.count if args.count is not None else None if live else 1
+    if isinstance(profile.form, PulseInput):
+        from firmware_app.meters.pulses import read_pulses  # noqa: PLC0415 - which shows with this module
+
+        return read_pulses(args, profile, profile.form, count)
     wiring = wiring_of(args)
     if not isinstance(wiring.profile.form, TelegramForm):
         _check_identity(wiring)
-    live = sys.stdout.isatty() or console.json
-    count = 1 if args.once else args.count if args.count is not None else None if live else 1
-    reader = _Reader(console, wiring, count)
-    with meter_errors():
-        bus = wiring.bus(_METER, interval_ms=round(args.interval * 1000), now_ms=monotonic_ms())
+    unit = None if isinstance(profile.form, TelegramForm) else wiring.unit
+    reader = Reader(console, profile, port=args.port, unit=unit, place=wiring.where, count=count)
+    with meter_errors(), _decryptor(args, profile) as decryptor:
+        bus = wiring.bus(
+            METER, interval_ms=round(args.interval * 1000), now_ms=monotonic_ms(), decryptor=decryptor
+        )
         drive(bus, wiring.port(), report=reader.report, stopped=reader.is_done)
     return reader.end()
+
+
+@contextmanager
+def _decryptor(args: argparse.Namespace, profile: Profile) -> "Iterator[Decryptor | None]":
+    """Decrypt with the keys at hand, from where the last run ended; keep where this one ends, however it does."""
+    if profile.protocol != "p1":
+        yield None
+        return
+    from firmware_app.meters.keys import KeptCounter, decryptor_of  # noqa: PLC0415 - P1 alone needs it
+
+    kept = KeptCounter(Path(args.state)) if args.state else None
+    decryptor = decryptor_of(args.key_file, kept.load() if kept else None)
+    if kept is not None and decryptor is None:
+        raise CommandError("--state keeps the counter of an encrypted port: give --key-file", code=Exit.USAGE)
+    try:
+        yield decryptor
+    finally:
+        if kept is not None and decryptor is not None:
+            kept.save(decryptor.seen)
 
 
 def _check_identity(wiring: Wiring) -> None:
@@ -66,12 +103,33 @@ def _check_identity(wiring: Wiring) -> None:
             port.close()
 
 
-class _Reader:
+class Reader:
     """Takes what the bus reports and shows it."""
 
-    def __init__(self, console: Console, wiring: Wiring, count: int | None) -> None:
+    def __init__(
+        self,
+        console: Console,
+        profile: Profile,
+        *,
+        port: str,
+        unit: int | None,
+        place: str,
+        count: int | None,
+    ) -> None:
+        """Show readings of one meter.
+
+        Args:
+            console: to show them on.
+            profile: of the meter.
+            port: as it was given.
+            unit: the slave's address, if it has one.
+            place: where the meter is, for people.
+            count: so many readings; None for no end.
+        """
         self._console = console
-        self._wiring = wiring
+        self._profile = profile
+        self._where: dict[str, Any] = {"port": port, "address": unit, "profile": profile.name}
+        self._place = place
         self._left = count
         self._streams = count != 1
         self._draws = self._streams and not console.json and sys.stdout.isatty()
@@ -80,8 +138,9 @@ class _Reader:
         self._drawn = 0
         self._good = self._failed = self._broken = 0
         self._last_error: MeterError | None = None
-        pushes = isinstance(wiring.profile.form, TelegramForm)
-        self._patience = _TELEGRAM_TRIES if pushes else 1
+        form = profile.form
+        self._asking = form.asking if isinstance(form, TelegramForm) else None
+        self._patience = _TELEGRAM_TRIES if isinstance(form, TelegramForm) and not self._asking else 1
 
     def is_done(self) -> bool:
         """Whether enough was read, or the beginning failed."""
@@ -105,6 +164,8 @@ class _Reader:
         self._last_error = what.error
         if isinstance(what, Failed):
             self._failed += 1
+            if self._asking is not None and isinstance(what.error, WrongSpeed):
+                self._patience = len(self._asking.answers)
             if self._failed >= self._patience:
                 self._count_down()
         else:
@@ -116,15 +177,10 @@ class _Reader:
         if self._left is not None:
             self._left -= 1
 
-    def _where(self) -> dict[str, Any]:
-        wiring = self._wiring
-        unit = None if isinstance(wiring.profile.form, TelegramForm) else wiring.unit
-        return {"port": wiring.address.text, "address": unit, "profile": wiring.profile.name}
-
     def _complain(self, error: MeterError, *, retry_s: float) -> None:
         if self._console.json and self._streams:
             failure = {"message": error.sentence, "next": error.hint or None}
-            self._console.stream(_SCHEMA, {**self._where(), "ok": False, "error": failure})
+            self._console.stream(_SCHEMA, {**self._where, "ok": False, "error": failure})
         else:
             self._drawn = 0
             self._console.warn(f"{error.sentence}; next try in {retry_s:.0f} s")
@@ -133,13 +189,13 @@ class _Reader:
         took_ms = what.ended_ms - what.began_ms
         reading = self._judge(what.said, what.ended_ms)
         if self._console.json:
-            shown = table.document(what.said, reading, where=self._where(), took_ms=took_ms)
+            shown = table.document(what.said, reading, where=self._where, took_ms=took_ms)
             if self._streams:
                 self._console.stream(_SCHEMA, shown)
             else:
                 self._console.result(_SCHEMA, shown, [])
         else:
-            head = f"{self._wiring.profile.title}   {self._wiring.where}   {time.strftime('%H:%M:%S')}"
+            head = f"{self._profile.title}   {self._place}   {time.strftime('%H:%M:%S')}"
             body = table.lines(self._console, what.said, reading, self._before, took_ms=took_ms)
             self._draw([head, *body])
         self._before = what.said.values
@@ -156,7 +212,7 @@ class _Reader:
 
     def _judge(self, said: Said, monotonic: int) -> Reading:
         sample = Sample(
-            meter=_METER,
+            meter=METER,
             moment=Moment(
                 utc_ms=time.time_ns() // 1_000_000, monotonic_ms=monotonic, basis=TimeBasis.RECEIVED
             ),
@@ -173,5 +229,5 @@ class _Reader:
                     "the meter gives neither import nor export energy",
                     hint="switch its extended data set on, or choose another profile",
                 )
-            self._guard = CounterGuard(_METER, GuardParams(counters=counters))
+            self._guard = CounterGuard(METER, GuardParams(counters=counters))
         return self._guard.judge(sample).reading

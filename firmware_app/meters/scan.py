@@ -10,6 +10,7 @@ from meter_io.ports.address import Line, PortAddress
 from meter_io.ports.names import serial_ports
 from meter_io.profiles import load
 from meter_io.profiles.model import ModbusMap, Profile, SunSpecMap, TelegramForm
+from meter_io.pulse.counter import PulseInput
 from meter_io.survey import BAUDS, PARITIES, Found, Noted, Plan, survey
 
 _SCHEMA: Final = "gridlight.scan/1"
@@ -24,9 +25,10 @@ def run(args: argparse.Namespace) -> int:
     if not 20 <= args.reply_ms <= 10_000:
         raise CommandError(f"--reply-ms is 20 to 10000, got {args.reply_ms}", code=Exit.USAGE)
     wanted = profile_of(args.profile) if args.profile else None
-    if wanted is not None and isinstance(wanted.form, TelegramForm):
+    if wanted is not None and isinstance(wanted.form, TelegramForm | PulseInput):
         raise CommandError(
-            f"{wanted.title} pushes telegrams and has no address", hint="gridlight scan --port PORT"
+            f"{wanted.title} is not found by its address",
+            hint=f"gridlight read --profile {args.profile} --port PORT",
         )
     profiles = [wanted] if wanted else _polled_profiles()
     plans = [_plan(args, address) for address in _addresses(args)]

@@ -9,6 +9,7 @@ from meter_io.errors import MeterError
 from meter_io.ports.address import Line, PortAddress
 from meter_io.profiles import load
 from meter_io.profiles.model import ModbusMap, Profile, SunSpecMap
+from meter_io.pulse.counter import PulseInput
 from meter_io.wiring import Wiring
 
 
@@ -49,6 +50,10 @@ def line_of(args: argparse.Namespace, line: Line) -> Line:
 def wiring_of(args: argparse.Namespace) -> Wiring:
     """Return what `--profile`, `--port`, `--address`, `--baud` and `--parity` say."""
     profile = profile_of(args.profile)
+    if isinstance(profile.form, PulseInput):
+        raise CommandError(
+            f"{profile.title} is a wire and no bus", hint=f"gridlight read --profile {args.profile} --port X"
+        )
     unit = args.address
     if unit is None:
         unit = profile.form.address if isinstance(profile.form, ModbusMap | SunSpecMap) else 0

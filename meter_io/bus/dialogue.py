@@ -1,8 +1,9 @@
 """What the bus knows of a protocol: rounds of questions and answers, or somebody who talks without being asked."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from meter_io.errors import MeterError
 from meter_io.obis import Obis
@@ -54,6 +55,52 @@ class Dialogue(Protocol):
 
     def expired(self) -> MeterError:
         """What to report when the present question was not answered in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Throw away what waits to be read, then send."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Go on at another speed, at once: everything sent has left the port.
+
+    Attributes:
+        baud: the speed; None is the line's own.
+    """
+
+    baud: int | None
+
+
+Step: TypeAlias = Send | Speed | Said | MeterError
+
+
+class Talk(ABC):
+    """One round with a slave that has pauses and speeds of its own. Made anew for every round.
+
+    Every method returns what to do, in order. What the meter said, or an error, is the end of the round; only the
+    line's own speed may be set after it.
+
+    Attributes:
+        wake_ms: when `elapse` is wanted, if nothing comes before.
+    """
+
+    wake_ms: int
+
+    @abstractmethod
+    def start(self, now_ms: int) -> list[Step]:
+        """Begin."""
+
+    @abstractmethod
+    def receive(self, data: bytes, now_ms: int) -> list[Step]:
+        """Take what came."""
+
+    @abstractmethod
+    def elapse(self, now_ms: int) -> list[Step]:
+        """Take notice of the time."""
 
 
 class Listener(Protocol):

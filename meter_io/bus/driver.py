@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from meter_io.bus.dialogue import Send, Speed
 from meter_io.bus.scheduler import (
     Broken,
     Bus,
@@ -15,7 +16,6 @@ from meter_io.bus.scheduler import (
     Opened,
     Received,
     Round,
-    Send,
     Time,
 )
 from meter_io.errors import MeterError
@@ -99,6 +99,9 @@ class _Shell:
             match effect:
                 case Send(data):
                     if not self._tried(lambda data=data: self._port.send(data)):  # type: ignore[misc]
+                        return
+                case Speed(baud):
+                    if not self._tried(lambda baud=baud: self._port.set_speed(baud)):  # type: ignore[misc]
                         return
                 case Open():
                     if not self._tried(self._port.open):

@@ -8,6 +8,8 @@
     ASKING   --answer-->    RESTING    (Send later) the round's next question, or (Round)
     ASKING   --garbled-->   RESTING    the same question once more, then (Failed)
     ASKING   --time-->      RESTING    (Failed) and the slave backs off
+    RESTING  --time-->      TALKING    (Send, Speed) if a slave is due that keeps its own time
+    TALKING  --any-->       TALKING    (Send, Speed) until its end: RESTING, and (Round) or (Failed)
     any      --Lost-->      CLOSED     (Broken) the round under way is dropped, no slave is blamed
 
 Who is next: the healthy slave that is due longest. A *suspect*, one whose last round failed, is tried when no healthy
@@ -21,8 +23,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, TypeAlias
 
-from meter_io.bus.dialogue import Ask, Dialogue, Listener, Said
-from meter_io.bus.slave import Poll, Slave
+from meter_io.bus.dialogue import Ask, Dialogue, Said, Send, Speed, Step, Talk
+from meter_io.bus.slave import Poll, Pushing, Slave
 from meter_io.bus.timing import REOPEN_FIRST_MS, REOPEN_LAST_MS, BusTiming, doubled_ms
 from meter_io.errors import GarbledReply, MeterError, NoReply
 from meter_io.reading import MeterId
@@ -31,21 +33,6 @@ PATIENCE_MS: Final = 5_000
 """How long a suspect gives way to healthy slaves once its back-off is over."""
 _CHATTER_MS: Final = 500
 """Longest that bytes nobody asked for may keep us from asking: a longest frame at 9600 baud takes 300."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pushing:
-    """A meter on this port that talks without being asked.
-
-    Attributes:
-        meter: whose.
-        listener: makes telegrams out of its bytes.
-        silence_ms: after so long without a telegram it counts as failed.
-    """
-
-    meter: MeterId
-    listener: Listener
-    silence_ms: int = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +67,6 @@ class Open:
 @dataclass(frozen=True, slots=True)
 class Close:
     """Close the port."""
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Throw away what waits to be read, then send."""
-
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +105,7 @@ class Broken:
 
 
 Event: TypeAlias = Opened | Lost | Received | Time
-Effect: TypeAlias = Open | Close | Send | Round | Failed | Broken
+Effect: TypeAlias = Open | Close | Send | Speed | Round | Failed | Broken
 
 
 class _State(Enum):
@@ -133,6 +113,7 @@ class _State(Enum):
     OPENING = auto()
     RESTING = auto()
     ASKING = auto()
+    TALKING = auto()
 
 
 class Bus:
@@ -172,6 +153,7 @@ class Bus:
         self._current: Slave | None = None
         self._previous: Slave | None = None
         self._dialogue: Dialogue | None = None
+        self._talk: Talk | None = None
         self._next: Ask | None = None
         self._repeated = False
         self._began_ms = self._asked_ms = self._sent_size = 0
@@ -215,6 +197,8 @@ class Bus:
             return [Open()]
         if self._state is _State.ASKING and now_ms >= self._deadline_ms():
             return self._expired(now_ms)
+        if self._state is _State.TALKING and self._talk is not None:
+            return self._carry_on(self._talk.elapse(now_ms), now_ms)
         if self._state is _State.RESTING and now_ms >= self._rest_until_ms:
             return self._silence(now_ms) + self._ask(now_ms)
         return []
@@ -244,9 +228,11 @@ class Bus:
                 self._rest(now_ms, self._timing.turnaround_ms)
                 return []
             self._current, self._previous, self._began_ms = slave, slave, now_ms
-            self._dialogue = slave.poll.begin()
-            self._next = self._dialogue.begin()
-            self._repeated = False
+            begun = slave.poll.begin()
+            if isinstance(begun, Talk):
+                self._state, self._talk = _State.TALKING, begun
+                return self._carry_on(begun.start(now_ms), now_ms)
+            self._dialogue, self._next, self._repeated = begun, begun.begin(), False
         ask, self._next = self._next, None
         self._state = _State.ASKING
         self._asked_ms = now_ms
@@ -290,6 +276,8 @@ class Bus:
     def _received(self, data: bytes, now_ms: int) -> list[Effect]:
         if self._state is _State.RESTING:
             return self._overheard(data, now_ms)
+        if self._state is _State.TALKING and self._talk is not None:
+            return self._carry_on(self._talk.receive(data, now_ms), now_ms)
         slave, dialogue = self._current, self._dialogue
         if self._state is not _State.ASKING or slave is None or dialogue is None:
             return []
@@ -309,9 +297,20 @@ class Bus:
         if isinstance(step, Ask):
             self._next, self._repeated = step, False
             return self._time(now_ms)  # at once where no gap is wanted
-        slave.succeeded(self._began_ms, now_ms)
-        self._forget_round()
-        return [Round(meter=slave.poll.meter, said=step, began_ms=self._began_ms, ended_ms=now_ms)]
+        return self._succeed(slave, step, now_ms)
+
+    def _carry_on(self, steps: list[Step], now_ms: int) -> list[Effect]:
+        """Pass on what a talk wants."""
+        effects: list[Effect] = []
+        for step in steps:
+            slave = self._current
+            if isinstance(step, Send | Speed):
+                effects.append(step)
+            elif isinstance(step, Said) and slave is not None:
+                effects += self._succeed(slave, step, now_ms)
+            elif isinstance(step, MeterError):
+                effects += self._fail(step, now_ms, at_least_ms=self._timing.late_ms)
+        return effects
 
     def _garbled(self, dialogue: Dialogue, error: GarbledReply, now_ms: int) -> list[Effect]:
         """Noise is not death: ask once more, after silence."""
@@ -345,6 +344,12 @@ class Bus:
 
     # --- ends -------------------------------------------------------------------------------------------------
 
+    def _succeed(self, slave: Slave, said: Said, now_ms: int) -> list[Effect]:
+        slave.succeeded(self._began_ms, now_ms)
+        self._forget_round()
+        self._rest(now_ms, 0)
+        return [Round(meter=slave.poll.meter, said=said, began_ms=self._began_ms, ended_ms=now_ms)]
+
     def _fail(self, error: MeterError, now_ms: int, *, at_least_ms: int) -> list[Effect]:
         slave = self._current
         self._forget_round()
@@ -356,8 +361,7 @@ class Bus:
 
     def _forget_round(self) -> None:
         self._current = None
-        self._dialogue = None
-        self._next = None
+        self._dialogue = self._talk = self._next = None
 
     def _rest(self, now_ms: int, more_ms: int) -> None:
         self._state = _State.RESTING
@@ -367,6 +371,8 @@ class Bus:
     def _plan_wake(self, now_ms: int) -> None:
         if self._state is _State.ASKING:
             self.wake_ms = self._deadline_ms()
+        elif self._talk is not None:
+            self.wake_ms = self._talk.wake_ms
         elif self._state is _State.OPENING:
             self.wake_ms = now_ms + REOPEN_LAST_MS
         elif self._state is _State.CLOSED or self._next is not None or self._choose(now_ms) is not None:

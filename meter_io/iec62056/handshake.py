@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from meter_io.checksum import with_even_parity, without_parity
-from meter_io.errors import GarbledReply, MeterError, NoReply
+from meter_io.errors import GarbledReply, MeterError, NoReply, WrongSpeed
 from meter_io.iec62056.identification import FIRST_BAUD, MAX_LINE_BYTES, Identification, Mode
 from meter_io.iec62056.parser import Iec62056Parser
 from meter_io.obis import Obis
@@ -139,6 +139,11 @@ class Timing:
                 raise ValueError(f"{name} is 0 to 600000, got {getattr(self, name)}")
 
 
+def is_address(text: str) -> bool:
+    """Whether a request can carry this as a meter's address; an empty one calls any meter."""
+    return len(text) <= _MAX_ADDRESS and text.isascii() and text.isprintable() and not set(text) & set("!/?")
+
+
 class Handshake:
     """One reading of one meter, in as many attempts as there are answers to try."""
 
@@ -165,7 +170,7 @@ class Handshake:
         """
         if not answers:
             raise ValueError("at least one answer to the offered speed is needed")
-        if len(address) > _MAX_ADDRESS or not address.isascii() or any(mark in address for mark in "!/?\r\n"):
+        if not is_address(address):
             raise ValueError(
                 f"an address has up to {_MAX_ADDRESS} characters, none of ! / ?, got {address!r}"
             )
@@ -326,7 +331,7 @@ class Handshake:
         effects: list[Effect] = [Report(event) for event in self._parser.end()]
         sentence = f"identified, but no readable data at {self._baud} baud (answer: {self.answer.value})"
         hint = "a longer pause before the change of speed helps some meters"
-        return effects + self._again(NoReply(sentence, hint=hint), now_ms)
+        return effects + self._again(WrongSpeed(sentence, hint=hint), now_ms)
 
     def _again(self, error: MeterError, now_ms: int, *, damaged: bool = False) -> list[Effect]:
         """Try again after a pause: the next answer, or the same one if data came by it, though damaged."""

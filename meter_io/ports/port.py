@@ -19,6 +19,9 @@ class Port(Protocol):
     def send(self, data: bytes) -> None:
         """Throw away what waits to be read, then send everything."""
 
+    def set_speed(self, baud: int | None) -> None:
+        """Go on at another speed, or with None at the line's own; everything sent has left before."""
+
     def receive(self, timeout_s: float) -> bytes:
         """Return what has come, after waiting at most so long for the first byte; empty if nothing came."""
 

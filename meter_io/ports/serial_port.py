@@ -21,11 +21,15 @@ _DISCARD_READS: Final = 64
 
 
 class SerialPort:
-    """One serial device, locked against others while it is open."""
+    """One serial device, locked against others while it is open.
+
+    Attributes:
+        line: how it is set when opened.
+    """
 
     def __init__(self, device: str, line: Line, *, dev: Path = DEV) -> None:
         self._name = DeviceName(device, dev)
-        self._line = line
+        self.line = line
         self._serial: serial.Serial | None = None
         self._fd = -1
 
@@ -36,15 +40,15 @@ class SerialPort:
         try:
             opened = serial.Serial(
                 str(device),
-                baudrate=self._line.baud,
-                bytesize=self._line.data_bits,
-                parity=self._line.parity,
-                stopbits=self._line.stop_bits,
+                baudrate=self.line.baud,
+                bytesize=self.line.data_bits,
+                parity=self.line.parity,
+                stopbits=self.line.stop_bits,
                 timeout=0,
                 exclusive=True,
             )
         except termios.error as error:
-            raise LineRefused(f"{device} cannot be set to {self._line}") from error
+            raise LineRefused(f"{device} cannot be set to {self.line}") from error
         except (OSError, ValueError) as error:
             raise _refused(device, error) from error
         self._serial = opened
@@ -74,6 +78,21 @@ class SerialPort:
         except (OSError, ValueError) as error:
             raise _gone(error) from error
 
+    def set_speed(self, baud: int | None) -> None:
+        """Go on at another speed, or with None at the line's own, once everything sent has left."""
+        speed = baud or self.line.baud
+        if self._serial is None:
+            raise PortError("the port is not open")
+        try:
+            self._serial.flush()
+            self._serial.baudrate = speed
+        except termios.error as error:
+            if error.args[:1] == (errno.EINVAL,):
+                raise LineRefused(f"{self._serial.port} cannot be set to {speed} baud") from error
+            raise _gone(error) from error
+        except (OSError, ValueError) as error:
+            raise _gone(error) from error
+
     def receive(self, timeout_s: float) -> bytes:
         """Return what has come."""
         try:
@@ -95,7 +114,7 @@ def _gone(error: Exception) -> PortError:
 
 
 def _short(error: Exception) -> str:
-    number = getattr(error, "errno", None)
+    number = error.args[0] if isinstance(error, termios.error) else getattr(error, "errno", None)
     return os.strerror(number) if isinstance(number, int) else str(error)
 
 

@@ -54,6 +54,14 @@ class TcpPort:
         except OSError as error:
             raise _lost(error) from error
 
+    def set_speed(self, baud: int | None) -> None:
+        """Refuse: the speed of a line behind a socket is not ours to set."""
+        host, port = self._where
+        raise PortError(
+            f"{host} port {port} has no speed that could be set to {baud or 'its own'}",
+            hint="plug the meter's optical head into a serial port of this board",
+        )
+
     def receive(self, timeout_s: float) -> bytes:
         """Return what has come."""
         opened = self._open_socket()

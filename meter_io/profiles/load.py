@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from meter_io.errors import ProfileError
+from meter_io.iec62056.handshake import Answer, is_address
+from meter_io.iec62056.handshake import Timing as AskTiming
 from meter_io.modbus.pdu import MAX_REGISTERS, Function
-from meter_io.obis import Obis
+from meter_io.obis import EXPORT_TOTAL, IMPORT_TOTAL, Obis
 from meter_io.ports.address import Line
 from meter_io.profiles.model import (
+    Asking,
     FirmwareRegister,
     Identify,
     ModbusMap,
@@ -29,6 +32,7 @@ from meter_io.profiles.model import (
 )
 from meter_io.profiles.registers import KINDS, UNITS, Register, WordOrder, blocks_of
 from meter_io.profiles.table import File, Table, nearest
+from meter_io.pulse.counter import PulseInput
 from meter_io.sunspec.models import MODELS
 
 SCHEMA: Final = "gridlight.profile/1"
@@ -38,6 +42,18 @@ _FUNCTIONS: Final[Mapping[str, Function]] = {"holding": Function.HOLDING, "input
 _PROTOCOLS: Final[Mapping[str, Protocol]] = {word: word for word in get_args(Protocol)}
 _VERIFIED: Final[Mapping[str, Verified]] = {word: word for word in get_args(Verified)}
 _ORDERS: Final[Mapping[str, WordOrder]] = {word: word for word in get_args(WordOrder)}
+
+
+_MODES: Final = {word: word for word in "ABCD"}
+_ANSWERS: Final = {answer.value: answer for answer in Answer}
+_DELAYS: Final = {
+    "before_answer_ms": 0,
+    "before_change_ms": 0,
+    "reply_ms": 50,
+    "readout_ms": 1_000,
+    "pause_ms": 0,
+}
+"""Delays of a handshake and their least values; meanings as in `meter_io.iec62056.handshake`."""
 
 
 def shipped() -> list[str]:
@@ -95,14 +111,16 @@ def parse(name: str, tables: Mapping[str, Any], file: File) -> Profile:
     top.choice("schema", {SCHEMA: SCHEMA})
     protocol = top.choice("protocol", _PROTOCOLS)
     models = top.texts("models")
-    line, bauds = _line(top.table("line", required=protocol != "sunspec"))
-    form: ModbusMap | SunSpecMap | TelegramForm
+    line, bauds = _line(top.table("line", required=protocol not in {"sunspec", "pulse"}))
+    form: ModbusMap | SunSpecMap | TelegramForm | PulseInput
     if protocol == "modbus":
         form, timing = _modbus(top)
     elif protocol == "sunspec":
         form, timing = _sunspec(top)
+    elif protocol == "pulse":
+        form, timing = _pulse(top.table("pulse")), Timing()
     else:
-        form, timing = _telegram(top.table("telegram")), Timing()
+        form, timing = _telegram(top.table("telegram"), asked=protocol == "iec62056-21"), Timing()
     given = tuple(register.obis for _, register in form.registers) if isinstance(form, ModbusMap) else ()
     profile = Profile(
         name=name,
@@ -277,17 +295,55 @@ def _sunspec(top: Table) -> tuple[SunSpecMap, Timing]:
     return form, timing
 
 
-def _telegram(table: Table) -> TelegramForm:
+def _telegram(table: Table, *, asked: bool) -> TelegramForm:
     pattern = table.text("identification", ".*")
     try:
         identification = re.compile(pattern)
     except re.error as error:
         raise table.wrong("identification", f"is no regular expression: {error}") from None
     form = TelegramForm(
-        identification=identification, silence_ms=table.integer("silence_s", 1, 3_600, 30) * 1_000
+        identification=identification,
+        silence_ms=table.integer("silence_s", 1, 3_600, 30) * 1_000,
+        asking=_asking(table) if asked else None,
     )
     table.done()
     return form
+
+
+def _pulse(table: Table) -> PulseInput:
+    try:
+        form = PulseInput(
+            pulses_per_kwh=table.integer("pulses_per_kwh", 1, 1_000_000),
+            max_power_w=table.integer("max_power_w", 1, 10_000_000),
+            active_high=table.flag("active_high"),
+            debounce_ms=table.integer("debounce_ms", 0, 10_000, 3),
+            min_pulse_ms=table.integer("min_pulse_ms", 0, 10_000, 20),
+            max_pulse_ms=table.integer("max_pulse_ms", 1, 60_000, 2_000),
+            total=table.choice("counts", {"import": IMPORT_TOTAL, "export": EXPORT_TOTAL}, "import"),
+        )
+    except ValueError as error:
+        raise table.wrong("debounce_ms", str(error)) from None
+    table.done()
+    return form
+
+
+def _asking(table: Table) -> Asking | None:
+    """Read how a meter of modes A to C is asked, its answer decides which of them it is; None for mode D."""
+    mode = table.choice("mode", _MODES, "C")
+    words = table.texts("answers", tuple(_ANSWERS))
+    unknown = [word for word in words if word not in _ANSWERS]
+    if unknown or not words:
+        raise table.wrong("answers", f"are some of {', '.join(_ANSWERS)}, got {list(words)}")
+    default = AskTiming()
+    delays = {
+        name: table.integer(name, low, 600_000, getattr(default, name)) for name, low in _DELAYS.items()
+    }
+    address = table.text("address", "")
+    if not is_address(address):
+        raise table.wrong("address", f"has up to 32 characters, none of ! / ?, got {address!r}")
+    answers = tuple(_ANSWERS[word] for word in words)
+    asking = Asking(timing=AskTiming(**delays), answers=answers, address=address)
+    return None if mode == "D" else asking
 
 
 def _total(table: Table, given: tuple[Obis, ...]) -> Total:

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
+from meter_io.iec62056.handshake import Answer
+from meter_io.iec62056.handshake import Timing as AskTiming
 from meter_io.modbus.pdu import Function
 from meter_io.obis import Obis
 from meter_io.ports.address import Line
 from meter_io.profiles.registers import Block, Register
+from meter_io.pulse.counter import PulseInput
 from meter_io.reading import Value
 
-Protocol: TypeAlias = Literal["modbus", "sunspec", "sml", "p1", "iec62056-21"]
+Protocol: TypeAlias = Literal["modbus", "sunspec", "sml", "p1", "iec62056-21", "pulse"]
 Verified: TypeAlias = Literal["manual", "two tables", "one table", "unverified"]
 
 
@@ -207,16 +210,33 @@ class SunSpecMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How a meter is asked for its telegram: IEC 62056-21, modes A to C.
+
+    Attributes:
+        timing: delays of the handshake.
+        answers: ways to answer the speed that it offers, in the order they are tried.
+        address: of one meter where several share a line, otherwise empty.
+    """
+
+    timing: AskTiming
+    answers: tuple[Answer, ...]
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TelegramForm:
     """How a meter that sends telegrams is recognised.
 
     Attributes:
         identification: regular expression for the identification it sends.
-        silence_ms: longest pause between telegrams.
+        silence_ms: longest pause between telegrams that it pushes.
+        asking: how it is asked; None for a meter that pushes.
     """
 
     identification: re.Pattern[str]
     silence_ms: int = 30_000
+    asking: Asking | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +270,7 @@ class Profile:
     line: Line
     bauds: tuple[int, ...]
     timing: Timing
-    form: ModbusMap | SunSpecMap | TelegramForm
+    form: ModbusMap | SunSpecMap | TelegramForm | PulseInput
     totals: tuple[Total, ...] = ()
     plausible: tuple[Plausible, ...] = ()
     quirks: tuple[Quirk, ...] = ()

@@ -1,10 +1,9 @@
 """Keeping the total of a pulse input over restarts, without wearing out the flash."""
 
-import os
 from pathlib import Path
 from typing import Final, Protocol
 
-from meter_io.errors import MeterError
+from meter_io.kept import KeptText
 from meter_io.pulse.counter import PulseCounter
 
 _MAX_DIGITS: Final = 20
@@ -36,44 +35,21 @@ class FileTotal:
 
     def __init__(self, path: Path) -> None:
         """Name the file; its folder exists."""
-        self._path = path
+        hint = "read the meter's own display and write the total of pulses into the file"
+        self._text = KeptText(path, what="the total of pulses", hint=hint)
 
     def load(self) -> int | None:
         """Return the total, or None if there is no file. A damaged file is never taken for zero."""
-        try:
-            text = self._path.read_text(encoding="ascii")
-        except FileNotFoundError:
+        digits = self._text.load()
+        if digits is None:
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise self._unusable("cannot be read", error) from error
-        digits = text.removesuffix("\n")
-        if not (text.endswith("\n") and digits.isdigit() and len(digits) <= _MAX_DIGITS):
-            raise self._unusable(f"holds {text[:40]!r}, expected a whole number", None)
+        if not (digits.isdigit() and len(digits) <= _MAX_DIGITS):
+            raise self._text.unusable(f"holds {digits[:40]!r}, expected a whole number")
         return int(digits)
 
     def save(self, pulses: int) -> None:
         """Keep a total."""
-        beside = self._path.with_suffix(".new")
-        try:
-            with beside.open("w", encoding="ascii") as file:
-                file.write(f"{pulses}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        except OSError as error:
-            raise self._unusable("cannot be written", error) from error
-
-    def _unusable(self, what: str, error: Exception | None) -> MeterError:
-        because = f": {error}" if error else ""
-        return MeterError(
-            f"the total of pulses in {self._path} {what}{because}",
-            hint="read the meter's own display and write the total of pulses into the file",
-        )
+        self._text.save(str(pulses))
 
 
 class TotalKeeper:

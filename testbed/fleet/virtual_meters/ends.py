@@ -4,11 +4,16 @@ import contextlib
 import os
 import select
 import socket
+import termios
 import tty
 from pathlib import Path
 from typing import Protocol
 
 _CHUNK = 4_096
+_BAUDS = {
+    getattr(termios, f"B{baud}"): baud
+    for baud in (300, 600, 1_200, 2_400, 4_800, 9_600, 19_200, 38_400, 57_600, 115_200)
+}
 
 
 class End(Protocol):
@@ -56,6 +61,11 @@ class PtyEnd:
     def device(self) -> str:
         """The terminal behind it, another one after each plugging in."""
         return "" if self._fds is None else os.ttyname(self._fds[1])
+
+    @property
+    def baud(self) -> int:
+        """The speed that a reader has set: nothing goes slower for it, but a meter can look; 0 while unplugged."""
+        return 0 if self._fds is None else _BAUDS.get(termios.tcgetattr(self._fds[1])[5], 0)
 
     def plug(self) -> None:
         """Open a fresh terminal and point the link at it."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from meter_io.bus.dialogue import Send, Speed
 from meter_io.bus.scheduler import (
     Broken,
     Bus,
@@ -17,7 +18,6 @@ from meter_io.bus.scheduler import (
     Opened,
     Received,
     Round,
-    Send,
     Time,
 )
 from meter_io.errors import PortError
@@ -131,5 +131,7 @@ class Wire:
             case Send(data):
                 for member in self._members:
                     self._post(member, member.speaker.hear(data, self._start_ms + self.now_ms))
+            case Speed():
+                pass  # the members are heard at every speed
             case Round() | Failed() | Broken():
                 self._report(effect, self.now_ms)

@@ -165,7 +165,20 @@ BAD = [
     (["read", "--profile", "eastron-sdm630", "--port", "/dev/null"], 1, "no serial port"),
     (["read", "--profile", "eastron-sdm630", "--port", "tcp://127.0.0.1:1"], 1, "cannot connect"),
     (["read", "--profile", "sml", "--port", "/dev/none", "--once"], 1, "there is no port /dev/none"),
-    (["read", "--profile", "iec62056-21", "--port", "/dev/none", "--once"], 1, "cannot be read from a port"),
+    (["read", "--profile", "iec62056-21", "--port", "/dev/none", "--once"], 1, "there is no port /dev/none"),
+    (
+        ["read", "--profile", "sml", "--port", "/dev/none", "--key-file", "k"],
+        2,
+        "--key-file is for P1 ports, not for sml",
+    ),
+    (
+        ["read", "--profile", "sml", "--port", "/dev/none", "--state", "s"],
+        2,
+        "--state is for P1 ports and pulses",
+    ),
+    (["doctor", "--profile", "s0-1000", "--port", "/dev/none"], 1, "is a wire and no bus"),
+    (["scan", "--profile", "s0-1000"], 1, "is not found by its address"),
+    (["read", "--profile", "s0-1000", "--port", "/dev/none", "--once"], 1, "cannot read /dev/none"),
     (
         ["read", "--profile", "eastron-sdm630", "--port", "/dev/x", "--address", "900"],
         2,
@@ -178,7 +191,7 @@ BAD = [
     (["scan", "--port", "/dev/x", "--addresses", "1-x"], 2, "addresses look like"),
     (["scan", "--port", "/dev/x", "--addresses", "9-1"], 2, "addresses look like"),
     (["scan", "--port", "/dev/x", "--reply-ms", "0"], 2, "--reply-ms"),
-    (["scan", "--port", "/dev/x", "--profile", "sml"], 1, "pushes telegrams"),
+    (["scan", "--port", "/dev/x", "--profile", "sml"], 1, "is not found by its address"),
     (["profiles", "eastrom-sdm120"], 1, "Did you mean 'eastron-sdm120'?"),
 ]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from meter_io import obis
-from meter_io.bus.dialogue import Ask, Said
+from meter_io.bus.dialogue import Ask, Said, Send, Speed
 from meter_io.bus.scheduler import (
     Broken,
     Bus,
@@ -19,7 +19,6 @@ from meter_io.bus.scheduler import (
     Opened,
     Received,
     Round,
-    Send,
     Time,
 )
 from meter_io.errors import GarbledReply, MeterError, NoReply, PortError
@@ -76,6 +75,7 @@ class World:
     is_open: bool = False
     reports: list[tuple[int, Round | Failed | Broken]] = field(default_factory=list)
     asked: list[tuple[int, str]] = field(default_factory=list)
+    speeds: list[tuple[int, int | None]] = field(default_factory=list)
     turns: int = 0
     _mail: list[tuple[int, int, bytes]] = field(default_factory=list)
 
@@ -122,6 +122,8 @@ class World:
                 self._mail.clear()
             case Send(data):
                 self._answer(data.decode().removeprefix("ask "))
+            case Speed(baud):
+                self.speeds.append((self.now_ms, baud))
             case _:
                 self.reports.append((self.now_ms, effect))
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from meter_io.bus.dialogue import Said
-from meter_io.bus.scheduler import PATIENCE_MS, Broken, Bus, Opened, Pushing, Received, Round, Time
-from meter_io.bus.slave import Poll, Slave
+from meter_io.bus.scheduler import PATIENCE_MS, Broken, Bus, Opened, Received, Round, Time
+from meter_io.bus.slave import Poll, Pushing, Slave
 from meter_io.bus.timing import BusTiming, ReplyTime, doubled_ms
 from meter_io.errors import GarbledReply, MeterError, NoReply
 from meter_io.reading import MeterId

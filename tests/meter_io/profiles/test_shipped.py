@@ -14,6 +14,7 @@ from meter_io.ports.tcp_port import TcpPort
 from meter_io.profiles import load
 from meter_io.profiles.model import ModbusMap, Profile, SunSpecMap
 from meter_io.profiles.registers import KINDS, Register
+from meter_io.pulse import PulseInput
 from meter_io.reading import Unit, Value
 from testbed.fleet.foreign_slaves import PYMODBUS, free_port, slave
 
@@ -59,6 +60,8 @@ def test_each_says_where_it_comes_from(profile: Profile) -> None:
 def test_each_can_be_told_from_a_wrong_meter(profile: Profile) -> None:
     if isinstance(profile.form, ModbusMap | SunSpecMap):
         assert profile.plausible
+    elif isinstance(profile.form, PulseInput):
+        assert profile.form.min_period_ns > 0, "more power than the connection carries is not counted"
     else:
         assert profile.form.identification.pattern
 
