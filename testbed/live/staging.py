@@ -55,11 +55,12 @@ def cast_for(staging: Staging, folder: Path) -> Cast:
             file = replace(file, particulars=TransaxSection(folder=staging.data))
         day = catalogue.build(file, seed=staging.seed)
         scenario = part_of(day, skip=staging.skip, intervals=staging.intervals)
+        cast = replace(
+            cast_of(file, scenario, staging.seed),
+            miners=staging.miners,
+            solvers=staging.solvers,
+            **pace(staging.speed, scenario.interval_s),
+        )
+        return cast.metered()
     except ScenarioError as error:
         raise StagingError(str(error)) from error
-    return replace(
-        cast_of(file, scenario, staging.seed),
-        miners=staging.miners,
-        solvers=staging.solvers,
-        **pace(staging.speed, scenario.interval_s),
-    )

@@ -7,7 +7,7 @@ feasibility, bounds, shares, money, balances) is made by every meter.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from time import perf_counter
@@ -21,6 +21,7 @@ from testbed.adversaries.troupe import NOBODY, Troupe
 from testbed.cast import DSO, Cast
 from testbed.dso.operator import FollowedBlock
 from testbed.fleet.meter import EmulatedMeter
+from testbed.fleet.metered_home import MeteredHome
 from testbed.miner.miner import Miner
 from testbed.network.faults import NO_FAULTS, Faults, Link
 from testbed.network.simulator import Build, Seen, Simulator
@@ -56,6 +57,8 @@ class SimulatedDay:
     miners: tuple[Miner, ...]
     """Those that are honest, and up at the end."""
     wall_s: float
+    homes: Mapping[int, MeteredHome] = field(default_factory=dict)
+    """Home -> its electricity meter, read to the end; empty where homes go by their plan."""
 
     @property
     def genesis(self) -> Genesis:
@@ -80,6 +83,7 @@ def cast_of(file: ScenarioFile, scenario: Scenario, seed: int) -> Cast:
         solvers=file.tier.solvers,
         candidates=file.tier.candidates,
         epoch_blocks=file.tier.epoch_blocks,
+        meters=file.meters,
     )
 
 
@@ -102,6 +106,8 @@ def run_day(
     """
     began = perf_counter()
     cast = replace(cast, read=lru_cache(maxsize=_SHARED_READS)(decode_transaction))
+    if cast.homes is None:
+        cast = cast.metered()
     observed = Observed(record=DayRecord(scenario=cast.scenario))
     simulator = Simulator(seed=cast.seed, start_ms=cast.start_ms, link=link or TIER_LINK, faults=faults)
     simulator.on_report = partial(_observe, observed)
@@ -127,6 +133,7 @@ def run_day(
         meters=tuple(meter for meter in meters if isinstance(meter, EmulatedMeter)),
         miners=tuple(miner for miner in miners if isinstance(miner, Miner)),
         wall_s=perf_counter() - began,
+        homes={} if cast.homes is None else cast.homes.finish(),
     )
 
 
