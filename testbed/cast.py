@@ -25,7 +25,6 @@ from light_client.wallet.wallet import Wallet
 from testbed.dso.operator import Operator, OperatorParams
 from testbed.dso.registry import Registration, Registry
 from testbed.fleet.meter import EmulatedMeter, MeterParams, always
-from testbed.fleet.metered_homes import MeteredHomes, Site
 from testbed.miner.miner import Miner
 from testbed.miner.params import MinerParams
 from testbed.scenarios.metering import MeterSource, MetersSection
@@ -33,6 +32,7 @@ from testbed.scenarios.model import Scenario
 from testbed.solver.params import SolverParams
 
 if TYPE_CHECKING:
+    from testbed.fleet.metered_homes import MeteredHomes, Site
     from testbed.solver.service import SolverService
 
 DSO = "dso"
@@ -146,6 +146,8 @@ class Cast:
         """The same with electricity meters of its own, where the scenario wants them: one run, one set of meters."""
         if self.meters.source is not MeterSource.READINGS:
             return self
+        from testbed.fleet.metered_homes import MeteredHomes  # noqa: PLC0415 - loads all of meter_io
+
         return replace(self, homes=MeteredHomes(self.site()))
 
     def site(self) -> Site:
@@ -154,6 +156,8 @@ class Cast:
         Raises:
             PlanError: a fault names a home or a kind that there is not.
         """
+        from testbed.fleet.metered_homes import Site  # noqa: PLC0415 - loads all of meter_io
+
         return Site(
             scenario=self.scenario,
             section=self.meters,

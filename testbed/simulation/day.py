@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import decode_transaction
@@ -21,13 +22,15 @@ from testbed.adversaries.troupe import NOBODY, Troupe
 from testbed.cast import DSO, Cast
 from testbed.dso.operator import FollowedBlock
 from testbed.fleet.meter import EmulatedMeter
-from testbed.fleet.metered_home import MeteredHome
 from testbed.miner.miner import Miner
 from testbed.network.faults import NO_FAULTS, Faults, Link
 from testbed.network.simulator import Build, Seen, Simulator
 from testbed.scenarios.files import ScenarioFile
 from testbed.scenarios.model import Scenario
 from testbed.simulation.record import DayRecord
+
+if TYPE_CHECKING:
+    from testbed.fleet.metered_home import MeteredHome
 
 _SHARED_READS = 1 << 14
 METER_LINK = Link(min_delay_ms=20, jitter_ms=30)

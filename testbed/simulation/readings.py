@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from light_client.rules.units import Side
 from meter_io.reading import Quality
 from meter_io.span import Basis
-from testbed.fleet.metered_home import MeteredHome
 from testbed.fleet.orders import Order, Stage
 from testbed.report.model import Expectation, Readings
 from testbed.simulation.day import SimulatedDay
+
+if TYPE_CHECKING:
+    from testbed.fleet.metered_home import MeteredHome
 
 
 @dataclass(slots=True)
