@@ -1,7 +1,8 @@
 """The trusted states of a light client on disk: one value, so that no power cut leaves half of it.
 
 The value holds the newest trusted state and the latest turns of committees before it, a few kilobytes. Its height and
-time are floors: what was read back is checked to belong to the chain, and nothing below it is ever trusted again.
+time are floors: nothing below them is ever trusted again. What is read back must be of this chain and still carry the
+signatures that made it trusted, so that a bit that flipped on the flash is noticed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.block import header_from_wire
 from light_client.rules.ledger.committee import certificate_of_quorum_from_wire, committee_from_wire
-from light_client.rules.light import TrustedState
+from light_client.rules.light import TrustedState, Update, header_is_certified
 from light_client.session.actor import Storage, Write
 from light_client.store.errors import StoreDamagedError
 
@@ -87,15 +88,21 @@ def _to_wire(state: TrustedState) -> tuple[Any, ...]:
 
 
 def _from_wire(wire: Any) -> TrustedState:
-    header, certificate, signers, committee = wire
+    header, certificate, *committees = wire
     read = header_from_wire(header)
+    signers, committee = (committee_from_wire(members) for members in committees)
+    if (signers.hash(), committee.hash()) != (read.committee_hash, read.next_committee_hash):
+        raise RuleViolation("LC-17", "committees beside a header on disk", got=signers.hash())
+    signed = certificate_of_quorum_from_wire(certificate[0]) if certificate else None
+    if signed is not None:  # signatures are the best checksum there is
+        header_is_certified(signers, read.chain_id, Update(header=read, certificate=signed))
     return TrustedState(
         chain_id=read.chain_id,
         height=read.height,
         header_hash=read.hash(),
         time_ms=read.time_ms,
-        signers=committee_from_wire(signers),
-        committee=committee_from_wire(committee),
+        signers=signers,
+        committee=committee,
         header=read,
-        certificate=certificate_of_quorum_from_wire(certificate[0]) if certificate else None,
+        certificate=signed,
     )

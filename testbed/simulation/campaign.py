@@ -26,6 +26,8 @@ from testbed.simulation.recheck import recheck
 from testbed.simulation.schedule import draw
 from testbed.simulation.watch import SignatureWatch
 
+_SHOWN = 100
+"""Characters of a report's value that a complaint shows."""
 _JOBS_AT_ONCE = 4
 """Seeds that a worker is handed at a time."""
 
@@ -143,7 +145,7 @@ def broken_safety(day: SimulatedDay) -> Iterator[str]:
             yield f"{miner.name}: {broken}"
     for seen in day.observed.notable:
         if seen.name in ("halted", "block-refused", "fork") and seen.node not in day.troupe.hostile:
-            yield f"{seen.node} {seen.name}: {seen.value}"
+            yield f"{seen.node} {seen.name}: {str(seen.value)[:_SHOWN]}"
     check = recheck(day.genesis, day.observed.record.blocks, day.observed.record.committees)
     if check.refused is not None:
         yield f"a fresh verifier refuses: {check.refused}"

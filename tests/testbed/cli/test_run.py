@@ -82,9 +82,10 @@ def test_wrong_use_gets_one_clear_sentence(
 
 
 def test_a_campaign_names_what_it_ran(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "village", "--campaign", "2", "--seed", "5", "--json", "--quiet"]) == Exit.OK
+    assert main(["run", "siege", "--campaign", "2", "--seed", "5", "--json", "--quiet"]) == Exit.OK
     document = json.loads(capsys.readouterr().out)
     assert document["runs"] == 2
+    assert document["false_accusations"] == 0
     assert (document["safety_violations"], document["liveness_failures"], document["failing_seeds"]) == (
         0,
         0,
