@@ -324,19 +324,11 @@ def test_a_talk_that_leaves_its_speed_behind_is_caught() -> None:
             talk.elapse = lambda now_ms: [step for step in inner(now_ms) if step != Speed(None)]  # type: ignore[method-assign]
             return talk
 
-    line, _ = line_of(
-        Meter(obeys=False), Poll(meter=MeterId("other"), begin=lambda: Question("other"), interval_ms=1_000)
-    )
     careless = Careless(PROFILE, even_parity=True)
-    line.bus = Bus(
-        [
-            Poll(
-                meter=MeterId("optical"), begin=careless.begin, interval_ms=60_000, reply_ms=careless.reply_ms
-            ),
-            Poll(meter=MeterId("other"), begin=lambda: Question("other"), interval_ms=1_000),
-        ],
-        timing=BusTiming(),
-        now_ms=0,
+    optical = Poll(
+        meter=MeterId("optical"), begin=careless.begin, interval_ms=60_000, reply_ms=careless.reply_ms
     )
+    other = Poll(meter=MeterId("other"), begin=lambda: Question("other"), interval_ms=1_000)
+    line = Line(Bus([optical, other], timing=BusTiming(), now_ms=0), Meter(obeys=False))
     with pytest.raises(AssertionError, match="must not reach another"):
         line.run(60_000)
