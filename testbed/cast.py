@@ -6,8 +6,8 @@ name begins with ``test-``, which no production genesis may use.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from hashlib import sha256
 from random import Random
 from typing import TYPE_CHECKING
@@ -24,13 +24,15 @@ from light_client.session.actor import PeerName, Storage
 from light_client.wallet.wallet import Wallet
 from testbed.dso.operator import Operator, OperatorParams
 from testbed.dso.registry import Registration, Registry
-from testbed.fleet.meter import EmulatedMeter, MeterParams
+from testbed.fleet.meter import EmulatedMeter, MeterParams, always
 from testbed.miner.miner import Miner
 from testbed.miner.params import MinerParams
+from testbed.scenarios.metering import MeterSource, MetersSection
 from testbed.scenarios.model import Scenario
 from testbed.solver.params import SolverParams
 
 if TYPE_CHECKING:
+    from testbed.fleet.metered_homes import MeteredHomes, Site
     from testbed.solver.service import SolverService
 
 DSO = "dso"
@@ -62,6 +64,10 @@ class Cast:
     solver_params: SolverParams = field(default_factory=SolverParams)
     read: ReadTransaction = decode_transaction
     """How the meters read transactions of blocks."""
+    meters: MetersSection = field(default_factory=MetersSection)
+    """Whether homes have electricity meters, and which."""
+    homes: MeteredHomes | None = None
+    """The electricity meters of this run; None where homes go by their plan."""
 
     def secret(self, role: str, number: int = 0) -> bytes:
         """A test key of this scenario: worthless elsewhere."""
@@ -136,6 +142,30 @@ class Cast:
         """Name of each meter -> home id."""
         return {f"meter-{home.home_id:04d}": home.home_id for home in self.scenario.homes}
 
+    def metered(self) -> Cast:
+        """The same with electricity meters of its own, where the scenario wants them: one run, one set of meters."""
+        if self.meters.source is not MeterSource.READINGS:
+            return self
+        from testbed.fleet.metered_homes import MeteredHomes  # noqa: PLC0415 - loads all of meter_io
+
+        return replace(self, homes=MeteredHomes(self.site()))
+
+    def site(self) -> Site:
+        """Where and when homes are metered.
+
+        Raises:
+            PlanError: a fault names a home or a kind that there is not.
+        """
+        from testbed.fleet.metered_homes import Site  # noqa: PLC0415 - loads all of meter_io
+
+        return Site(
+            scenario=self.scenario,
+            section=self.meters,
+            seed=self.seed,
+            start_ms=self.start_ms,
+            end_ms=self.end_ms,
+        )
+
     def operator(self, storage: Storage) -> Operator:
         """The DSO."""
         registrations = [
@@ -202,4 +232,5 @@ class Cast:
             client_chance=self.chance("client", home_id),
             params=self.meter_params,
             read=self.read,
+            is_measured=always if self.homes is None else partial(self.homes.is_measured, home_id),
         )

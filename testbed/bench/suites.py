@@ -10,6 +10,7 @@ from testbed.bench.section import Suite
 SUITES: Final = {
     "clearing": "testbed.bench.clearing",
     "auctions": "testbed.bench.auctions",
+    "ledger": "testbed.bench.ledger",
     "headers": "testbed.bench.headers",
     "parsing": "testbed.bench.parsing",
     "modbus": "testbed.bench.modbus",

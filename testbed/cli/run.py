@@ -7,7 +7,7 @@ import gc
 import shlex
 import sys
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,11 +29,13 @@ def add_parser(commands: Commands) -> None:
             "gridlight-testbed run homes102 --out out/demo   # 102 homes, report.html and summary.json",
             "gridlight-testbed run village --seed 7 --json",
             "gridlight-testbed run my-grid.toml",
+            "gridlight-testbed run village --meters readings --meter-fault 102:false-zero@36000+600",
             "gridlight-testbed run siege --campaign 5000 --out out/siege   # under attack; goes on where it was",
         ),
     )
     parser.add_argument("scenario", metavar="SCENARIO", help="name of a shipped scenario, or a .toml file")
     parser.add_argument("--seed", type=int, help="instead of the scenario's own seed")
+    _add_meter_options(parser)
     parser.add_argument(
         "--campaign",
         type=int,
@@ -49,6 +51,54 @@ def add_parser(commands: Commands) -> None:
     )
 
 
+def _add_meter_options(parser: argparse.ArgumentParser) -> None:
+    """Options that put electricity meters into a scenario."""
+    parser.add_argument(
+        "--meters",
+        choices=("plan", "readings"),
+        help="instead of the scenario's own: whether homes go by their plan, or a virtual meter is read in each",
+    )
+    parser.add_argument(
+        "--meter-protocol",
+        choices=("p1", "sml", "modbus-rtu", "mixed"),
+        help="what virtual meters speak, instead of the scenario's own (p1)",
+    )
+    parser.add_argument(
+        "--meter-fault",
+        action="append",
+        default=[],
+        metavar="HOME:KIND@S+S",
+        help="an accident of a home's meter: second of the day, duration; may be given several times",
+    )
+
+
+def _with_meters(file: ScenarioFile, args: argparse.Namespace) -> ScenarioFile:
+    """The scenario file with what the options say of meters.
+
+    Raises:
+        PlanError: a fault is not of the form HOME:KIND@SECOND+DURATION.
+    """
+    from testbed.scenarios.metering import MeterProtocol, MeterSource
+
+    meters = file.meters
+    if args.meters is not None:
+        meters = replace(meters, source=MeterSource(args.meters))
+    if args.meter_protocol is not None:
+        meters = replace(meters, protocol=MeterProtocol(args.meter_protocol))
+    if args.meter_fault:
+        meters = replace(meters, faults=(*meters.faults, *args.meter_fault))
+    return replace(file, meters=meters)
+
+
+def _meter_words(args: argparse.Namespace) -> list[str]:
+    """The options again, as they were given: for the command that repeats a day."""
+    words = [] if args.meters is None else ["--meters", args.meters]
+    words += [] if args.meter_protocol is None else ["--meter-protocol", args.meter_protocol]
+    for fault in args.meter_fault:
+        words += ["--meter-fault", fault]
+    return words
+
+
 def run(args: argparse.Namespace) -> int:
     """Run one day and report on it, or a campaign of days."""
     from testbed.scenarios import catalogue
@@ -56,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
 
     gc.set_threshold(200_000, 50, 1_000)  # a day keeps millions of objects that are never garbage
     try:
-        file = catalogue.find(args.scenario)
+        file = _with_meters(catalogue.find(args.scenario), args)
         if args.campaign is not None:
             return _campaign(args, file)
         return _day(args, file)
@@ -148,7 +198,8 @@ def _day(args: argparse.Namespace, file: ScenarioFile) -> int:
     with console.progress("checking again, from the blocks alone"):
         check = recheck(cast.genesis, day.observed.record.blocks, day.observed.record.committees)
         optimum = offline_optimum(scenario, cast.market)
-    command = shlex.join(["gridlight-testbed", "run", args.scenario, "--seed", str(seed)])
+    words = ["gridlight-testbed", "run", args.scenario, "--seed", str(seed), *_meter_words(args)]
+    command = shlex.join(words)
     report = trading_day(
         day, optimum, check, title=file.title or title, command=command, undisturbed=not file.faults
     )
@@ -164,6 +215,7 @@ def _day(args: argparse.Namespace, file: ScenarioFile) -> int:
         "seed": seed,
         "passed": report.passed,
         **asdict(report.summary),
+        "readings": None if report.readings is None else asdict(report.readings),
         "expectations": [asdict(expectation) for expectation in report.checked()],
     }
     console.result("gridlight.run/1", document, text.splitlines())

@@ -56,6 +56,11 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("--miners", type=int, help="instead of the scenario's number")
     parser.add_argument("--solvers", type=int, help="instead of the scenario's number")
+    parser.add_argument(
+        "--meters",
+        choices=("plan", "readings"),
+        help="instead of the scenario's own: whether homes go by their plan, or a virtual meter is read in each",
+    )
     parser.add_argument("--meters-per-process", type=int, default=26, metavar="N", help="default: 26")
     parser.add_argument("--seed", type=int, help="instead of the scenario's own seed")
     parser.add_argument(
@@ -139,6 +144,7 @@ def _staging(args: argparse.Namespace) -> tuple[ScenarioFile, Staging]:
         miners=file.tier.miners if args.miners is None else args.miners,
         solvers=file.tier.solvers if args.solvers is None else args.solvers,
         speed=args.speed,
+        meters=args.meters,
     )
     _check("--speed", staging.speed, 1, highest_speed(day.interval_s))
     _check("--intervals", staging.intervals, 1, day.intervals - skip)

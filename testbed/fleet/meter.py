@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -61,6 +61,12 @@ class MeterParams:
     """How its light client follows the chain."""
 
 
+def always(utc_ms: int) -> bool:
+    """A home without an electricity meter goes by its plan, at any time."""
+    del utc_ms
+    return True
+
+
 class EmulatedMeter:
     """One home."""
 
@@ -79,8 +85,15 @@ class EmulatedMeter:
         client_chance: Random,
         params: MeterParams | None = None,
         read: ReadTransaction = decode_transaction,
+        is_measured: Callable[[int], bool] = always,
     ) -> None:
+        """One home's actor.
+
+        Args:
+            is_measured: whether the electricity meter is to be believed at a time, UTC ms; else nothing is offered.
+        """
         self.name = name
+        self._is_measured = is_measured
         self._params = params or MeterParams()
         self.client = LightClient(
             genesis,
@@ -179,6 +192,10 @@ class EmulatedMeter:
                     effects.append(output)
         return effects
 
+    def _may_offer(self, now_ms: int) -> bool:
+        """Whether chain and electricity meter are both to be believed."""
+        return self.client.may_trade and self._is_measured(now_ms)
+
     def _withdraw(self, now_ms: int) -> list[Effect]:
         """Ask the DSO for the assets of the day's orders: one batch of addresses, asked again until it answers.
 
@@ -228,6 +245,7 @@ class EmulatedMeter:
     def _post_due(self, now_ms: int) -> list[Effect]:
         """Post what is due; what is not granted yet is tried again, what is too late is given up."""
         effects: list[Effect] = []
+        may_offer = self._may_offer(now_ms)
         for order in self._orders.at(*_TO_POST):
             if order.post_at_ms > now_ms:
                 continue
@@ -235,16 +253,25 @@ class EmulatedMeter:
                 order.advance(Stage.MISSED)
                 effects.append(Report(name="offer-missed", value=order.plan.first_interval))
                 continue
-            if order.stage is Stage.GRANTED and self.client.may_trade:
+            if order.stage is Stage.GRANTED and may_offer:
                 order.advance(Stage.POSTED)
                 order.sent_at_ms = now_ms
-            if order.stage is Stage.POSTED and self.client.may_trade:
+            if order.stage is Stage.POSTED and may_offer:
                 signed = order.signed_offer(self._chain_id)
                 self._unconfirmed[signed.tx_id()] = order
                 message = encode_message(SubmitTx(raw=signed.raw))
                 effects.append(Send(peer=self.client.server, message=message))
-            order.post_at_ms = now_ms + self._params.resend_ms
+            order.post_at_ms = now_ms + (
+                self._params.resend_ms if may_offer else self._pause_ms(order, now_ms)
+            )
         return effects + self._post_timer(now_ms)
+
+    def _pause_ms(self, order: Order, now_ms: int) -> int:
+        """How long a withheld offer waits: offers that all came when a meter recovers would be linked."""
+        left_ms = self._genesis.gate_ms(order.plan.first_interval) - now_ms
+        if not self.client.may_trade or left_ms <= 2 * self._params.resend_ms:
+            return self._params.resend_ms
+        return self._chance.randrange(self._params.resend_ms, left_ms // 2 + 1)
 
     def _taken(self, tx_id: bytes, now_ms: int) -> list[Effect]:
         """A miner has taken an offer: the next block will show it, so there is no hurry to send it again."""
@@ -278,7 +305,7 @@ class EmulatedMeter:
     def _react(self, now_ms: int) -> list[Effect]:
         """Answer the average that was broadcast between two stages, again and again until a block has the answer."""
         reaction = self._reaction
-        if reaction is None or not self.client.may_trade:
+        if reaction is None or not self._may_offer(now_ms):
             return []
         if now_ms >= deadline_ms(self._genesis, reaction.interval):
             return []

@@ -48,12 +48,26 @@ def _of_cast(build: Callable[[Cast, str, Storage], Actor]) -> Factory:
     return factory
 
 
+def _of_bench(name: str) -> Factory:
+    """A role of a load run; its module is loaded only there."""
+
+    def factory(spec: ActorSpec, node: NodeFile, storage: Storage) -> Actor:
+        from testbed.bench.load import roles  # noqa: PLC0415 - nobody else needs the bench
+
+        actor: Actor = getattr(roles, name)(spec, node, storage)
+        return actor
+
+    return factory
+
+
 ROLES: Final[Mapping[str, Factory]] = MappingProxyType(
     {
         "dso": _of_cast(lambda cast, _, storage: cast.operator(storage)),
         "miner": _of_cast(lambda cast, name, storage: cast.miner(name, storage)),
         "solver": _of_cast(lambda cast, name, storage: cast.solver(name, storage)),
         "meter": _of_cast(lambda cast, name, storage: cast.meter(name, storage)),
+        "load-miner": _of_bench("miner"),
+        "load-client": _of_bench("client"),
     }
 )
 

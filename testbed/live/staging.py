@@ -8,6 +8,7 @@ from testbed.live.pace import pace
 from testbed.scenarios import catalogue
 from testbed.scenarios.errors import ScenarioError
 from testbed.scenarios.files import TransaxSection
+from testbed.scenarios.metering import MeterSource
 from testbed.scenarios.part import part_of
 from testbed.simulation.day import cast_of
 
@@ -32,15 +33,21 @@ class Staging:
     miners: int
     solvers: int
     speed: int
+    meters: str | None = None
+    """Whether homes are metered (``plan`` or ``readings``), instead of what the scenario file says."""
 
     def __post_init__(self) -> None:
         for part in fields(self):
             value = getattr(self, part.name)
-            expected = {"scenario": (str,), "data": (str, type(None))}.get(part.name, (int,))
+            expected = {"scenario": (str,), "data": (str, type(None)), "meters": (str, type(None))}.get(
+                part.name, (int,)
+            )
             if type(value) not in expected:
                 raise StagingError(
                     f"{part.name} is {value!r}, expected {' or '.join(t.__name__ for t in expected)}"
                 )
+        if self.meters is not None and self.meters not in list(MeterSource):
+            raise StagingError(f"meters is {self.meters!r}, expected {' or '.join(MeterSource)}")
 
 
 def cast_for(staging: Staging, folder: Path) -> Cast:
@@ -53,13 +60,16 @@ def cast_for(staging: Staging, folder: Path) -> Cast:
         file = catalogue.find(str(folder / staging.scenario))
         if staging.data is not None:
             file = replace(file, particulars=TransaxSection(folder=staging.data))
+        if staging.meters is not None:
+            file = replace(file, meters=replace(file.meters, source=MeterSource(staging.meters)))
         day = catalogue.build(file, seed=staging.seed)
         scenario = part_of(day, skip=staging.skip, intervals=staging.intervals)
+        cast = replace(
+            cast_of(file, scenario, staging.seed),
+            miners=staging.miners,
+            solvers=staging.solvers,
+            **pace(staging.speed, scenario.interval_s),
+        )
+        return cast.metered()
     except ScenarioError as error:
         raise StagingError(str(error)) from error
-    return replace(
-        cast_of(file, scenario, staging.seed),
-        miners=staging.miners,
-        solvers=staging.solvers,
-        **pace(staging.speed, scenario.interval_s),
-    )

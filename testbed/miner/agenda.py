@@ -14,15 +14,22 @@ from testbed.miner.wal import SeenBlock
 class Agenda:
     """The ``consensus.Application`` of a miner."""
 
-    def __init__(self, ledger: Ledger, pool: Mempool, solutions: Solutions) -> None:
+    def __init__(self, ledger: Ledger, pool: Mempool, solutions: Solutions, block_txs: int) -> None:
+        """Bind what blocks are made of.
+
+        Args:
+            block_txs: most transactions that are tried for one block, so that making it takes a bounded time.
+        """
         self._ledger = ledger
         self._pool = pool
         self._solutions = solutions
+        self._block_txs = block_txs
 
     def make_proposal(self, round_: int, now_ms: int) -> SeenBlock:
         """A fresh block out of what waits."""
         time_ms = max(now_ms, self._ledger.tip.time_ms + 1)
-        return self._ledger.make(round_, time_ms, self._solutions.best, self._pool.ready())
+        waiting = self._pool.ready()
+        return self._ledger.make(round_, time_ms, self._solutions.best, waiting, self._block_txs)
 
     def is_valid(self, block: SeenBlock) -> bool:
         """Whether the block may follow: the rules, Proof of Solution among them."""

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Final
 
 from light_client.messages.codec import encode_message
-from light_client.messages.submission import SubmitTx, TxResult
+from light_client.messages.submission import MAX_RETRY_MS, SubmitTx, TxResult
 from light_client.rules.errors import RuleViolation
+from light_client.rules.ledger.block import Body
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.evidence import Evidence
 from light_client.rules.ledger.transactions import SignedTransaction, SubmitSolution, decode_transaction
-from light_client.session.actor import PeerName, Report, Send, SetTimer
+from light_client.rules.units import Address
+from light_client.session.actor import PeerName, Report, Send, SetTimer, Write
 from testbed.miner.clearing import Solutions
 from testbed.miner.consensus import Broadcast, Output
 from testbed.miner.ledger import Ledger
+from testbed.miner.memo import TransactionMemo
 from testbed.miner.mempool import Mempool, tx_id_of
 from testbed.miner.params import MinerParams
 from testbed.miner.receipts import Receipts
+from testbed.miner.relay import TIMER as RELAY_TIMER
+from testbed.miner.relay import Relay, together
+from testbed.miner.standing import Standings
 from testbed.miner.witness import Witness
 
-TIMER = "gossip"
-_GOSSIP_LIMIT = 64
+_GOSSIP = "gossip"
+_GOSSIP_LIMIT = 256
+_MATTERS_OF_TIME = ("POOL-01", "POOL-02", "POOL-03", "POOL-05")
+
+
+def _answer(peer: PeerName, result: TxResult) -> Send:
+    return Send(peer=peer, message=encode_message(result))
 
 
 class Intake:
     """Pool, solutions and pending evidence of one miner."""
+
+    TIMERS: Final = (_GOSSIP, RELAY_TIMER)
 
     def __init__(
         self,
@@ -33,7 +47,9 @@ class Intake:
         receipts: Receipts,
         verify_signature: Verify,
         params: MinerParams,
+        *,
         miners: frozenset[PeerName],
+        memo: TransactionMemo,
     ) -> None:
         """Begin empty.
 
@@ -45,38 +61,76 @@ class Intake:
         self._receipts = receipts
         self._params = params
         self._miners = miners
-        self.pool = Mempool(ledger.state, verify_signature, params.pool)
+        self.pool = Mempool(ledger.state, verify_signature, params.pool, memo)
         self.solutions = Solutions(ledger, verify_signature)
         self._gossiping = False
         self._resend_ms = params.resend_ms
+        self._relay = Relay()
+        self._standings = Standings(params.pool)
 
-    def submitted(self, raw: bytes, peer: PeerName, now_ms: int) -> list[Output]:
-        """Take in a transaction; tell the submitter, and the other miners if it came from outside.
-
-        Raises:
-            RuleViolation: what another miner passed on is refused.
-        """
-        tx_id = tx_id_of(raw)
-        outside = peer not in self._miners
-        fresh = not self.pool.knows(tx_id) and not self.solutions.knows(raw)
+    def submitted(self, message: SubmitTx, peer: PeerName, now_ms: int) -> list[Output]:
+        """Take in transactions; tell the submitter, and the other miners if they came from outside."""
         out: list[Output] = []
-        try:
-            if fresh:
-                out += self._admit(raw, tx_id, now_ms)
-        except RuleViolation as broken:
-            if not outside:
-                raise
-            refusal = TxResult.refused(tx_id, broken)
-            return [Send(peer=peer, message=encode_message(refusal))]
-        if outside:
-            if self.pool.waits(tx_id):
-                out += self._receipts.keep(tx_id, raw)
-            out.append(Send(peer=peer, message=encode_message(TxResult(tx_id=tx_id, accepted=True))))
-            if fresh:
-                out.append(Broadcast(message=SubmitTx(raw=raw)))
-        return [*out, *(self._gossip_later(now_ms) if fresh else ())]
+        for raw in message.all:
+            out += (
+                self._from_miner(raw, peer, now_ms)
+                if peer in self._miners
+                else self._from_outside(raw, peer, now_ms)
+            )
+        return out
 
-    def _admit(self, raw: bytes, tx_id: bytes, now_ms: int) -> list[Output]:
+    def _from_miner(self, raw: bytes, peer: PeerName, now_ms: int) -> list[Output]:
+        """Take in what another miner passed on: it is not answered, and not passed on to them."""
+        tx_id = tx_id_of(raw)
+        if self._knows(raw, tx_id):
+            return []
+        try:
+            return [*self._admit(raw, tx_id, now_ms), *self._gossip_later(now_ms)]
+        except RuleViolation as broken:
+            return [Report(name="refused", value=(peer, str(broken)))]
+
+    def _from_outside(self, raw: bytes, peer: PeerName, now_ms: int) -> list[Output]:
+        """Take in what a client hands in, unless it hands in too much that is refused; answer in any case."""
+        tx_id = tx_id_of(raw)
+        pause_ms = self._standings.pause_ms(peer, now_ms)
+        if pause_ms:
+            broken = RuleViolation("POOL-04", "refused transactions of this connection", got="too many")
+            return [_answer(peer, TxResult.refused(tx_id, broken, min(pause_ms, MAX_RETRY_MS)))]
+        if self._knows(raw, tx_id):
+            return [*self._keep(tx_id, raw), _answer(peer, TxResult(tx_id=tx_id, accepted=True))]
+        try:
+            out = self._admit(raw, tx_id, now_ms, peer)
+        except RuleViolation as broken:
+            return [_answer(peer, self._refusal(broken, tx_id, peer, now_ms))]
+        out += self._keep(tx_id, raw)
+        waits = not self._relay.empty
+        self._relay.add(raw, tx_id, peer)
+        if not self._params.relay_ms or self._relay.due or raw == self.solutions.best:
+            out += self.relay()
+        elif not waits:
+            out.append(SetTimer(name=RELAY_TIMER, at_ms=now_ms + self._params.relay_ms))
+        return [*out, *self._gossip_later(now_ms)]
+
+    def _refusal(self, broken: RuleViolation, tx_id: bytes, peer: PeerName, now_ms: int) -> TxResult:
+        """What is answered: with a pause where it is a matter of time, and else with a point against the submitter."""
+        if broken.rule in _MATTERS_OF_TIME:
+            return TxResult.refused(tx_id, broken, max(1, min(self._params.batch_ms, MAX_RETRY_MS)))
+        self._standings.refused(peer, now_ms)
+        return TxResult.refused(tx_id, broken)
+
+    def relay(self) -> list[Output]:
+        """Send on what came in from outside, and say so."""
+        batches, answers = self._relay.flush()
+        return [*(Broadcast(message=batch) for batch in batches), *answers]
+
+    def _keep(self, tx_id: bytes, raw: bytes) -> list[Write]:
+        """Make the answer good that is about to leave."""
+        return self._receipts.keep(tx_id, raw) if self.pool.waits(tx_id) else []
+
+    def _knows(self, raw: bytes, tx_id: bytes) -> bool:
+        return self.pool.knows(tx_id) or self.solutions.knows(raw)
+
+    def _admit(self, raw: bytes, tx_id: bytes, now_ms: int, peer: PeerName = "") -> list[Output]:
         limits = self._ledger.genesis.chain
         signed = decode_transaction(raw, max_bytes=limits.max_block_bytes)
         if isinstance(signed.transaction, SubmitSolution):
@@ -87,14 +141,18 @@ class Intake:
             raise RuleViolation(
                 "LED-02", "length of a transaction", got=len(raw), expected=limits.max_tx_bytes
             )
-        self.pool.admit(signed, tx_id, now_ms)
+        self.pool.admit(signed, tx_id, now_ms, peer)
         return []
 
     def _gossip_later(self, now_ms: int) -> list[Output]:
         if self._gossiping:
             return []
         self._gossiping, self._resend_ms = True, self._params.resend_ms
-        return [SetTimer(name=TIMER, at_ms=now_ms + self._params.batch_ms + self._params.resend_ms)]
+        return [SetTimer(name=_GOSSIP, at_ms=now_ms + self._params.batch_ms + self._params.resend_ms)]
+
+    def woken(self, timer: str, now_ms: int) -> list[Output]:
+        """One of our timers ran out."""
+        return self.relay() if timer == RELAY_TIMER else self.gossip(now_ms)
 
     def gossip(self, now_ms: int) -> list[Output]:
         """Send again what should be in a block by now: it may never have reached the leaders."""
@@ -102,20 +160,21 @@ class Intake:
         waiting = self.pool.waiting_since(late_ms, _GOSSIP_LIMIT)
         if self.solutions.best:
             waiting.append(self.solutions.best)
-        out: list[Output] = [Broadcast(message=SubmitTx(raw=raw)) for raw in waiting]
+        out: list[Output] = [Broadcast(message=batch) for batch in together(waiting)]
         self._gossiping = bool(waiting) or self.pool.oldest_ms is not None
         if self._gossiping:
-            out.append(SetTimer(name=TIMER, at_ms=now_ms + self._resend_ms))
+            out.append(SetTimer(name=_GOSSIP, at_ms=now_ms + self._resend_ms))
             self._resend_ms = min(2 * self._resend_ms, self._params.patience * self._params.resend_ms)
         return out
 
-    def renew(self, executed: list[bytes], now_ms: int) -> list[Output]:
+    def renew(self, body: Body, touched: Collection[Address], now_ms: int) -> list[Output]:
         """A block was adopted: drop what is done or has become invalid, and hand in what waited for it.
 
         Args:
-            executed: identities of the transactions of the block.
+            body: of the block.
+            touched: the accounts that it changed.
         """
-        out = self._give_up(self.pool.renew(executed, now_ms))
+        out = self._give_up(self.pool.renew([tx_id_of(raw) for raw in body.transactions], now_ms, touched))
         out += [*self._witness.renew(), *self.hand_in_kept(now_ms)]
         for _, broken in self.solutions.renew():
             out.append(Report(name="early solution", value=None if broken is None else str(broken)))
@@ -123,7 +182,8 @@ class Intake:
 
     def close_gate(self, now_ms: int) -> list[Output]:
         """From the gate time on, take only what can follow the block that closes the gate."""
-        return self._give_up(self.pool.close_gate(now_ms))
+        dropped = self.pool.close_gate(now_ms)
+        return self._give_up(dropped) if dropped else []
 
     def _give_up(self, dropped: Iterable[tuple[SignedTransaction, str]]) -> list[Output]:
         """Say what has become invalid while it waited; nothing is owed any more for that."""
@@ -144,6 +204,7 @@ class Intake:
     def hand_in_kept(self, now_ms: int) -> list[Output]:
         """Put what is on disk and in no block yet into the pool, and send it to the other miners."""
         out: list[Output] = []
+        taken: list[bytes] = []
         for tx_id, raw in (*self._witness.pending(), *self._receipts.owed()):
             if self.pool.knows(tx_id):
                 continue
@@ -152,5 +213,7 @@ class Intake:
             except RuleViolation as early:
                 out.append(Report(name="kept-waits", value=(tx_id, early.rule)))
                 continue
-            out += [Broadcast(message=SubmitTx(raw=raw)), *self._gossip_later(now_ms)]
+            taken.append(raw)
+        if taken:
+            out += [*(Broadcast(message=batch) for batch in together(taken)), *self._gossip_later(now_ms)]
         return out

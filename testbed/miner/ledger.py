@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from light_client.messages.chain import CertifiedBlock
 from light_client.messages.snapshots import Turn
 from light_client.rules import merkle
 from light_client.rules.errors import RuleViolation
-from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.block import Block, Header, body_from_bytes, solution_leaves
 from light_client.rules.ledger.chain import Tip, genesis_tip, judge_block, make_block, way_to_clear
 from light_client.rules.ledger.clear import deadline_ms
 from light_client.rules.ledger.committee import Committee, QuorumCertificate, Verify, check_quorum
-from light_client.rules.ledger.events import Cleared, Event
-from light_client.rules.ledger.execution import Outcome, execute
+from light_client.rules.ledger.events import Cleared
+from light_client.rules.ledger.execution import Outcome
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import Account, Record
 from light_client.rules.ledger.state import LedgerState
-from light_client.rules.ledger.transactions import SignedTransaction
+from light_client.rules.ledger.transactions import (
+    ReadTransaction,
+    SignedTransaction,
+    decode_transaction,
+)
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.merkle import History
 from light_client.rules.statetree import Node
@@ -73,8 +77,12 @@ class Ledger:
         storage: Storage,
         verify_signature: Verify,
         params: MinerParams | None = None,
+        read: ReadTransaction = decode_transaction,
     ) -> None:
         """Take up the last checkpoint, held to its root, and replay the blocks after it, each judged again.
+
+        Args:
+            read: reads the transactions of blocks.
 
         Raises:
             RuleViolation: a stored block or record breaks a rule; the disk is not that of this chain, or is damaged.
@@ -91,6 +99,7 @@ class Ledger:
         self._history_is_the_headers()
         self.past: deque[Past] = deque(maxlen=RECENT_STATES)
         self._verify = verify_signature
+        self._read = read
         self._outcomes: dict[tuple[bytes, bytes], Outcome | None] = {}
         self._proven: OrderedDict[int, ProvenTrades] = OrderedDict()
         self._offers_of: dict[Address, set[OfferId]] = {}
@@ -137,55 +146,57 @@ class Ledger:
 
     def _judge(self, block: SeenBlock) -> Outcome:
         body = body_from_bytes(block.body, self.genesis.chain)
-        return judge_block(self.state, self.tip, Block(header=block.header, body=body), self._verify)
+        whole = Block(header=block.header, body=body)
+        return judge_block(self.state, self.tip, whole, self._verify, self._read)
 
     def make(
-        self, round_: int, time_ms: int, solution: bytes, waiting: Iterable[SignedTransaction]
+        self,
+        round_: int,
+        time_ms: int,
+        solution: bytes,
+        waiting: Iterable[SignedTransaction],
+        most: int | None = None,
     ) -> SeenBlock:
-        """The next block, out of as much of what waits as executes and fits."""
+        """The next block, out of as much of what waits as executes and fits.
+
+        Args:
+            most: most transactions that are tried, so that making a block takes a bounded time.
+        """
         how = way_to_clear(self.state, time_ms, have_solution=bool(solution))
         used = solution if how == Cleared.PROVEN else b""
-        chosen = self._executable(how, time_ms, used, waiting)
+        taken: list[SignedTransaction] = []
         block, outcome = make_block(
             self.state,
             self.tip,
             round_=round_,
             time_ms=time_ms,
             solution=used,
-            transactions=chosen,
+            transactions=self._fitting(waiting, len(used), taken, most),
             verify_signature=self._verify,
+            taken=taken,
         )
         seen = SeenBlock(block.header, block.body.encode())
         self._outcomes[seen.header.hash(), seen.body] = outcome
         return seen
 
-    def _executable(
-        self, how: Cleared, time_ms: int, solution: bytes, waiting: Iterable[SignedTransaction]
-    ) -> list[SignedTransaction]:
-        """Try each transaction on the draft that the block begins with; keep those that execute and fit."""
+    def _fitting(
+        self,
+        waiting: Iterable[SignedTransaction],
+        solution_bytes: int,
+        taken: list[SignedTransaction],
+        most: int | None,
+    ) -> Iterator[SignedTransaction]:
+        """What is tried for a block: as long as there is room beside what was ``taken`` so far."""
         limits = self.genesis.chain
-        room = limits.max_block_bytes - len(solution) - 64
-        draft = execute(
-            self.state,
-            time_ms=time_ms,
-            how=how,
-            solution=solution,
-            transactions=(),
-            verify_signature=self._verify,
-        ).draft
-        chosen: list[SignedTransaction] = []
-        events: list[Event] = []
-        for signed in waiting:
+        tries = limits.max_block_txs if most is None else min(most, limits.max_block_txs)
+        room = limits.max_block_bytes - solution_bytes - 64
+        for signed in islice(waiting, tries):
             size = len(signed.raw) + 5
-            if size > room or len(chosen) == limits.max_block_txs:
-                break
-            try:
-                apply_transaction(draft, signed, self._verify, events)
-            except RuleViolation:
-                continue
-            chosen.append(signed)
-            room -= size
-        return chosen
+            if size > room:
+                return
+            before = len(taken)
+            yield signed
+            room -= size * (len(taken) - before)
 
     # -- time ------------------------------------------------------------------------------------------------------
 

@@ -1,10 +1,11 @@
-"""Remembering good signatures, because a miner meets the same one on admission, in a proposal, and in the block."""
+"""Remembering what was verified and read: a miner meets the same transaction on admission and in a block."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
 from light_client.rules.crypto import verify
+from light_client.rules.ledger.transactions import SignedTransaction, decode_transaction
 
 
 class SignatureMemo:
@@ -26,3 +27,28 @@ class SignatureMemo:
         if len(self._good) > self._capacity:
             self._good.popitem(last=False)
         return True
+
+
+class TransactionMemo:
+    """Stands where ``decode_transaction`` stands: what waits in the pool was read when it came in.
+
+    It holds what the pool holds, and is bounded as that is.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, SignedTransaction] = {}
+
+    def __call__(self, raw: bytes, /, *, max_bytes: int) -> SignedTransaction:
+        """Read a transaction; raises as ``decode_transaction`` does."""
+        known = self._known.get(raw)
+        if known is None or len(raw) > max_bytes:
+            return decode_transaction(raw, max_bytes=max_bytes)
+        return known
+
+    def remember(self, signed: SignedTransaction) -> None:
+        """Keep one that was read out of these very bytes."""
+        self._known[signed.raw] = signed
+
+    def forget(self, signed: SignedTransaction) -> None:
+        """Keep it no longer."""
+        self._known.pop(signed.raw, None)

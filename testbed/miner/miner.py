@@ -3,7 +3,7 @@
     timer         meaning
     consensus/*   of the height under way (``consensus``)
     work          a block falls due: transactions have waited long enough, a gate closes, or the kept plan may clear
-    gossip        what has waited too long is sent to the other miners again
+    relay, gossip what came in a moment ago is sent on to the other miners; what has waited too long again
     join          a part of a snapshot has not come in time (``sync``)
     rebuild       a snapshot is on disk: begin again from there
     heartbeat     tell one other miner where we stand, so that a chain without work is the same everywhere
@@ -41,11 +41,9 @@ from light_client.session.actor import (
 )
 from testbed.miner.agenda import Agenda
 from testbed.miner.consensus import Broadcast, Consensus, Decided, Output, Step
-from testbed.miner.intake import TIMER as GOSSIP_TIMER
 from testbed.miner.intake import Intake
 from testbed.miner.ledger import Joined, Ledger
-from testbed.miner.memo import SignatureMemo
-from testbed.miner.mempool import tx_id_of
+from testbed.miner.memo import SignatureMemo, TransactionMemo
 from testbed.miner.params import MinerParams
 from testbed.miner.receipts import Receipts
 from testbed.miner.schedule import next_block_ms
@@ -109,14 +107,15 @@ class Miner:
         storage, params = self._storage, self._params
         self._rebuild = False
         self._quiet = storage.get(_QUIET, b"") is not None
-        self.ledger = Ledger(self._genesis, storage, self._verify, params)
+        memo = TransactionMemo()
+        self.ledger = Ledger(self._genesis, storage, self._verify, params, memo)
         self._server = Server(self.ledger)
         self._sync = Sync(self.ledger, self._others, params, self._verify)
         self._seat = self._take_seat()
         self._witness = Witness(self.ledger, self._seat, storage)
-        receipts = Receipts(storage)
-        self._intake = Intake(self.ledger, self._witness, receipts, self._verify, params, self._miners)
-        self._agenda = Agenda(self.ledger, self._intake.pool, self._intake.solutions)
+        ledger, receipts, others = self.ledger, Receipts(storage), self._miners
+        self._intake = Intake(ledger, self._witness, receipts, self._verify, params, miners=others, memo=memo)
+        self._agenda = Agenda(self.ledger, self._intake.pool, self._intake.solutions, params.block_txs)
         self._consensus = Consensus(self._seat, self._agenda, VoteLog(self.ledger.height + 1).load(storage))
         self._early: dict[tuple[PeerName, int, int], Proposal | Vote] = {}
 
@@ -168,7 +167,7 @@ class Miner:
             return
         try:
             if isinstance(message, SubmitTx):
-                self._emit(self._intake.submitted(message.raw, peer, now_ms), now_ms)
+                self._emit(self._intake.submitted(message, peer, now_ms), now_ms)
             elif peer in self._miners and isinstance(message, _FROM_MINERS):
                 self._heard(message, peer, now_ms)
             elif peer in self._miners or not isinstance(message, _FOR_MINERS):
@@ -197,8 +196,8 @@ class Miner:
             self._emit(self._consensus.on_timeout(name.removeprefix(_CONSENSUS), now_ms), now_ms)
         elif name == "work":
             self._work_at_ms = None
-        elif name == GOSSIP_TIMER:
-            self._emit(self._intake.gossip(now_ms), now_ms)
+        elif name in Intake.TIMERS:
+            self._emit(self._intake.woken(name, now_ms), now_ms)
         elif name == JOIN_TIMER:
             self._effects.extend(self._sync.woken(now_ms))
         elif name == "heartbeat":
@@ -272,7 +271,7 @@ class Miner:
         self._effects.append(Report(name="events", value=outcome.events))
         self._effects.extend(self._server.announce(block, now_ms))
         body = body_from_bytes(block.body, self.ledger.genesis.chain)
-        self._emit(self._intake.renew([tx_id_of(raw) for raw in body.transactions], now_ms), now_ms)
+        self._emit(self._intake.renew(body, outcome.draft.accounts.keys(), now_ms), now_ms)
         self._seat = self._take_seat()
         self._witness.sit(self._seat)
         self._consensus = Consensus(self._seat, self._agenda, VoteLog(self.ledger.height + 1))

@@ -29,10 +29,18 @@ class PoolLimits:
     transactions: int = 20_000
     bytes_: int = 32 << 20
     per_sender: int = 64
-    """Transactions of one key; the grid operator's is exempt."""
+    """Transactions of one key while the pool is half empty; the grid operator's is exempt."""
+    per_peer: int = 5_000
+    """Transactions that came over one connection; other miners are exempt."""
     parked: int = 1_024
+    """Transactions that came too early."""
+    parked_per_peer: int = 64
     parked_ms: int = 600_000
     """How long a transaction waits for one that must come before it."""
+    refusals: int = 64
+    """Refused transactions of one connection at once, before it is not listened to for a while."""
+    refusals_per_s: int = 8
+    """How many of them are forgotten in a second."""
     remembered: int = 1 << 14
     """Identities of executed transactions, so that one handed in again is answered as accepted."""
 
@@ -45,6 +53,10 @@ class MinerParams:
     """How long the first transaction of a block waits for others, unless they fill the block before."""
     last_call_ms: int = 2_000
     """How long before a gate closes whatever waits is put into a block, however short it has waited."""
+    relay_ms: int = 20
+    """How long a transaction waits for others before it is sent on to the other miners, together with them; 0: not."""
+    block_txs: int = 5_000
+    """Most transactions in a block of ours: what voters can judge well within their patience."""
     resend_ms: int = 2_000
     """How long a transaction waits beyond that before it is sent to the other miners again."""
     patience: int = 16

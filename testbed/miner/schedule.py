@@ -19,7 +19,8 @@ def next_block_ms(ledger: Ledger, pool: Mempool, solutions: Solutions, params: M
     oldest_ms = pool.oldest_ms
     if oldest_ms is None:
         return due_ms
-    due_ms = min(due_ms, oldest_ms if pool.fills_a_block else oldest_ms + params.batch_ms)
+    full = pool.fills_a_block or len(pool) >= params.block_txs
+    due_ms = min(due_ms, oldest_ms if full else oldest_ms + params.batch_ms)
     if ledger.gate_closed and not ledger.stage_open:
         return due_ms
     last_call_ms = ledger.clearing_due_ms() - params.last_call_ms

@@ -130,6 +130,46 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """What the electricity meters of all homes said of the day, beside what was traded."""
+
+    homes: int
+    readings: int
+    """All that were taken, from the first start of the meters on."""
+    good: int
+    suspect: tuple[tuple[str, int], ...]
+    """(quality, count) of those that were not good."""
+    missed: int
+    """Rounds or telegrams that brought no reading."""
+    measured: int
+    estimated: int
+    unknown: int
+    """Intervals of the day by how their energy is known, all homes together."""
+    metered_import_j: int
+    metered_export_j: int
+    """Energy of the measured intervals, J."""
+    doubtful_j: int
+    """Energy, both ways, that meters counted in intervals that are not measured, J: never traded on."""
+    sold_j: int
+    bought_j: int
+    """Energy of final trades of offers for one interval, J."""
+    sold_from_battery_j: int
+    """Energy of final trades of offers over several intervals, J: what a battery gives back is not metered here."""
+    short_j: int
+    """Energy traded in measured intervals beyond what the meter shows there, J."""
+    unmeasured_trades_j: int
+    """Energy traded, before anybody knew, in intervals that turned out not to be measured, J."""
+    halted: tuple[int, ...]
+    """Homes that were suspect at some time after the first good reading."""
+    withheld: int
+    """Offers that such a home did not post before their gate closed."""
+    posted_suspect: int
+    """Offers first sent while the home was suspect: must be none."""
+    wrong: int
+    """Where what was believed differs from what truly flowed: must be none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TradingDay:
     """Everything the report of one day is made of."""
 
@@ -162,6 +202,8 @@ class TradingDay:
     versions: tuple[tuple[str, str], ...] = ()
     inputs: tuple[tuple[str, str], ...] = ()
     """(input, its hash)."""
+    readings: Readings | None = None
+    """None where homes go by their plan."""
 
     def __post_init__(self) -> None:
         count = len(self.traded_j)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from testbed.report.model import TradingDay
+from testbed.report.model import Readings, TradingDay
 from testbed.report.wording import THIN_SPACE, kwh, milliseconds, money, percent, quantile, seconds
 
 _COLUMN = 12
@@ -73,6 +73,26 @@ def _feeders(day: TradingDay) -> list[str]:
     return [f"at the limit in {counts['at']} of {known} feeder-intervals, above it in {counts['above']}"]
 
 
+def _readings(readings: Readings) -> list[str]:
+    suspect = ", ".join(f"{count} {quality}" for quality, count in readings.suspect) or "none suspect"
+    lines = [
+        f"{readings.readings} of {readings.homes} homes, {readings.good} good, {suspect}; {readings.missed} missed",
+        f"intervals: {readings.measured} measured, {readings.estimated} estimated, {readings.unknown} unknown",
+        (
+            f"metered out {kwh(readings.metered_export_j)}, sold {kwh(readings.sold_j)}; "
+            f"in {kwh(readings.metered_import_j)}, bought {kwh(readings.bought_j)} kWh"
+        ),
+        (
+            f"traded beyond the meter {kwh(readings.short_j)}, in intervals not measured "
+            f"{kwh(readings.unmeasured_trades_j)}, out of batteries {kwh(readings.sold_from_battery_j)} kWh"
+        ),
+    ]
+    if readings.halted:
+        homes = ", ".join(map(str, readings.halted))
+        lines.append(f"suspect for a while: home {homes}; {readings.withheld} offers withheld")
+    return lines
+
+
 def _verdict(day: TradingDay, *, colour: bool) -> list[str]:
     """The last word; on failure what broke comes right after it."""
     checked = day.checked()
@@ -106,6 +126,8 @@ def terminal_summary(day: TradingDay, *, files: Sequence[Path] = (), colour: boo
         "Meters": _meters(day),
         "Feeders": _feeders(day),
     }
+    if day.readings is not None:
+        parts["Readings"] = _readings(day.readings)
     lines = []
     for title, content in parts.items():
         heads = [title, *[""] * (len(content) - 1)]

@@ -19,6 +19,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from testbed.scenarios.errors import PlanError, ScenarioFileError, at_least, nearest
 from testbed.scenarios.faults import CampaignRule, Fault
 from testbed.scenarios.mechanism import MechanismSection
+from testbed.scenarios.metering import MetersSection
 from testbed.scenarios.planning import Posting, PriceBand, Prices
 
 T = TypeVar("T")
@@ -153,12 +154,15 @@ _PARTICULARS: dict[Source, type[Homes102Section | SyntheticSection | TransaxSect
     Source.TRANSAX: TransaxSection,
 }
 _TOP = ("name", "title", "seed", "source", "date")
-_SECTIONS: dict[str, type[Limits | Window | PriceRule | Tier | MechanismSection | CampaignRule]] = {
+_SECTIONS: dict[
+    str, type[Limits | Window | PriceRule | Tier | MechanismSection | MetersSection | CampaignRule]
+] = {
     "limits": Limits,
     "mechanism": MechanismSection,
     "window": Window,
     "prices": PriceRule,
     "tier": Tier,
+    "meters": MetersSection,
     "campaign": CampaignRule,
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -179,6 +183,7 @@ class ScenarioFile:
     window: Window
     prices: PriceRule
     tier: Tier
+    meters: MetersSection
     campaign: CampaignRule
     particulars: Particulars
     faults: tuple[Fault, ...]
@@ -330,6 +335,7 @@ def parse(text: str, path: Path) -> ScenarioFile:
         window=reader.section(Window, "window", document.get("window", {})),
         prices=reader.section(PriceRule, "prices", document.get("prices", {})),
         tier=reader.section(Tier, "tier", document.get("tier", {})),
+        meters=reader.section(MetersSection, "meters", document.get("meters", {})),
         campaign=reader.section(CampaignRule, "campaign", document.get("campaign", {})),
         particulars=reader.section(_PARTICULARS[source], source, document.get(source, {})),
         faults=tuple(reader.section(Fault, "faults", fault) for fault in faults),

@@ -7,10 +7,11 @@ feasibility, bounds, shares, money, balances) is made by every meter.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import decode_transaction
@@ -27,6 +28,9 @@ from testbed.network.simulator import Build, Seen, Simulator
 from testbed.scenarios.files import ScenarioFile
 from testbed.scenarios.model import Scenario
 from testbed.simulation.record import DayRecord
+
+if TYPE_CHECKING:
+    from testbed.fleet.metered_home import MeteredHome
 
 _SHARED_READS = 1 << 14
 METER_LINK = Link(min_delay_ms=20, jitter_ms=30)
@@ -56,6 +60,8 @@ class SimulatedDay:
     miners: tuple[Miner, ...]
     """Those that are honest, and up at the end."""
     wall_s: float
+    homes: Mapping[int, MeteredHome] = field(default_factory=dict)
+    """Home -> its electricity meter, read to the end; empty where homes go by their plan."""
 
     @property
     def genesis(self) -> Genesis:
@@ -80,6 +86,7 @@ def cast_of(file: ScenarioFile, scenario: Scenario, seed: int) -> Cast:
         solvers=file.tier.solvers,
         candidates=file.tier.candidates,
         epoch_blocks=file.tier.epoch_blocks,
+        meters=file.meters,
     )
 
 
@@ -102,6 +109,8 @@ def run_day(
     """
     began = perf_counter()
     cast = replace(cast, read=lru_cache(maxsize=_SHARED_READS)(decode_transaction))
+    if cast.homes is None:
+        cast = cast.metered()
     observed = Observed(record=DayRecord(scenario=cast.scenario))
     simulator = Simulator(seed=cast.seed, start_ms=cast.start_ms, link=link or TIER_LINK, faults=faults)
     simulator.on_report = partial(_observe, observed)
@@ -127,6 +136,7 @@ def run_day(
         meters=tuple(meter for meter in meters if isinstance(meter, EmulatedMeter)),
         miners=tuple(miner for miner in miners if isinstance(miner, Miner)),
         wall_s=perf_counter() - began,
+        homes={} if cast.homes is None else cast.homes.finish(),
     )
 
 

@@ -189,18 +189,14 @@ def _post(draft: Draft, post: PostOffer, events: list[Event]) -> None:
             got=(first, last),
             expected=granted,
         )
+    production_j, consumption_j, money_uc = account.production_j, account.consumption_j, account.money_uc
     escrow_uc = 0
     if offer.side == Side.SELL:
-        asset_j = account.production_j
-        account = replace(account, production_j=asset_j - offer.energy_j)
+        asset_j, production_j = production_j, production_j - offer.energy_j
     else:
-        asset_j = account.consumption_j
         escrow_uc = most_owed_uc(offer.energy_j, offer.price_uc_per_kwh, offer.ranges)
-        account = replace(
-            account,
-            consumption_j=asset_j - offer.energy_j,
-            money_uc=account.money_uc - escrow_uc,
-        )
+        asset_j, consumption_j = consumption_j, consumption_j - offer.energy_j
+        money_uc -= escrow_uc
     if offer.energy_j > asset_j:
         raise RuleViolation(
             "LED-12",
@@ -208,16 +204,26 @@ def _post(draft: Draft, post: PostOffer, events: list[Event]) -> None:
             got=offer.energy_j,
             expected=asset_j,
         )
-    if account.money_uc < 0:
+    if money_uc < 0:
         raise RuleViolation(
             "LED-13",
             "money set aside for an offer",
             got=escrow_uc,
-            expected=account.money_uc + escrow_uc,
+            expected=account.money_uc,
         )
     offer_id = OfferId(draft.meta.next_offer)
-    draft.accounts[offer.address] = replace(
-        account, next_sequence=post.sequence + 1, open_offers=account.open_offers + 1
+    # Spelled out: ``replace`` takes four times as long, and this is done for every offer of every block.
+    draft.accounts[offer.address] = Account(
+        feeder=account.feeder,
+        first_interval=account.first_interval,
+        last_interval=account.last_interval,
+        production_j=production_j,
+        consumption_j=consumption_j,
+        money_uc=money_uc,
+        sold_j=account.sold_j,
+        bought_j=account.bought_j,
+        next_sequence=post.sequence + 1,
+        open_offers=account.open_offers + 1,
     )
     draft.offers[offer_id] = OpenOffer(
         offer_id=offer_id,
@@ -229,7 +235,7 @@ def _post(draft: Draft, post: PostOffer, events: list[Event]) -> None:
         remaining_j=offer.energy_j,
         escrow_uc=escrow_uc,
     )
-    draft.meta = replace(draft.meta, next_offer=offer_id + 1)
+    draft.meta = draft.meta.with_next_offer(offer_id + 1)
     events.append(OfferPosted(offer_id=offer_id, address=offer.address))
 
 

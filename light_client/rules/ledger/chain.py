@@ -20,7 +20,11 @@ from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.execution import Outcome, close_gate, execute
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.state import LedgerState
-from light_client.rules.ledger.transactions import SignedTransaction, decode_transaction
+from light_client.rules.ledger.transactions import (
+    ReadTransaction,
+    SignedTransaction,
+    decode_transaction,
+)
 from light_client.rules.merkle import History
 from light_client.rules.units import HASH_BYTES
 
@@ -118,29 +122,31 @@ def make_block(
     solution: bytes,
     transactions: Iterable[SignedTransaction],
     verify_signature: Verify,
+    taken: list[SignedTransaction] | None = None,
 ) -> tuple[Block, Outcome]:
-    """Make the next block out of content that is already known to execute in this order.
+    """Make the next block.
 
     Args:
         solution: raw signed solution, or no bytes; used only if an interval waits to be cleared.
+        transactions: what the block is to hold, all of which executes in this order; with ``taken``, what it may hold.
+        taken: where what the block holds is put, as it is executed; what does not execute is left out then.
 
     Raises:
         RuleViolation: when the content does not execute.
     """
-    listed = tuple(transactions)
     how = way_to_clear(state, time_ms, have_solution=bool(solution))
-    body = Body(
-        solution=solution if how == Cleared.PROVEN else b"",
-        transactions=tuple(signed.raw for signed in listed),
-    )
+    used = solution if how == Cleared.PROVEN else b""
+    listed = tuple(transactions) if taken is None else taken
     outcome = execute(
         state,
         time_ms=time_ms,
         how=how,
-        solution=body.solution,
-        transactions=listed,
+        solution=used,
+        transactions=listed if taken is None else transactions,
         verify_signature=verify_signature,
+        taken=taken,
     )
+    body = Body(solution=used, transactions=tuple(signed.raw for signed in listed))
     header = Header(
         chain_id=state.chain_id,
         height=tip.height + 1,
@@ -163,10 +169,14 @@ def judge_block(
     tip: Tip,
     block: Block,
     verify_signature: Verify,
+    read: ReadTransaction = decode_transaction,
 ) -> Outcome:
     """Check a block against the state and tip that it claims to follow; Proof of Solution is part of it.
 
     Not checked here: the header's time against a clock (``time_is_not_ahead``), and who proposed or signed it.
+
+    Args:
+        read: reads a transaction; for a miner that remembers those it has read before.
 
     Raises:
         RuleViolation: the first broken rule.
@@ -175,7 +185,7 @@ def judge_block(
     header_links(tip, header, state.chain_id, state.committee)
     body_matches(header, body)
     limit = state.genesis.chain.max_tx_bytes
-    transactions = [decode_transaction(raw, max_bytes=limit) for raw in body.transactions]
+    transactions = [read(raw, max_bytes=limit) for raw in body.transactions]
     outcome = execute(
         state,
         time_ms=header.time_ms,

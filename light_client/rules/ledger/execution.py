@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.apply import apply_transaction
 from light_client.rules.ledger.block import NO_CLEARING, Clearing, solution_root_of
 from light_client.rules.ledger.clear import clear, clearing_is_due, reaction_to
@@ -54,6 +55,7 @@ def execute(
     solution: bytes,
     transactions: Iterable[SignedTransaction],
     verify_signature: Verify,
+    taken: list[SignedTransaction] | None = None,
 ) -> Outcome:
     """Execute a block's content over ``state``, which is not changed.
 
@@ -62,6 +64,7 @@ def execute(
         how: what the block claims to clear by; judged here.
         solution: raw signed solution for ``Cleared.PROVEN``, else no bytes.
         transactions: decoded, in order; their signatures are checked here.
+        taken: for a proposer: of the transactions those that execute are put here, and the others left out.
 
     Raises:
         RuleViolation: the first broken rule; nothing has changed then.
@@ -79,7 +82,14 @@ def execute(
     if problem is not None and how != Cleared.NOTHING:
         clearing, trades = _clear(draft, problem, how, solution, verify_signature, events)
     for signed in transactions:
-        apply_transaction(draft, signed, verify_signature, events)
+        try:
+            apply_transaction(draft, signed, verify_signature, events)
+        except RuleViolation:
+            if taken is None:
+                raise
+        else:
+            if taken is not None:
+                taken.append(signed)
     _end_epoch(draft, events)
     return Outcome(
         draft=draft,

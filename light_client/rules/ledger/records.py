@@ -107,6 +107,19 @@ class Meta:
             self.traded_j,
         )
 
+    def with_next_offer(self, number: int) -> Meta:
+        """The counters after one more offer; spelled out, since it is done for every offer of every block."""
+        return Meta(
+            next_interval=self.next_interval,
+            gate_offer=self.gate_offer,
+            next_offer=number,
+            next_grant=self.next_grant,
+            next_report=self.next_report,
+            granted=self.granted,
+            deposited=self.deposited,
+            traded_j=self.traded_j,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:

@@ -13,27 +13,24 @@ from typing import Final
 import meter_io.profiles
 from meter_io.account import MeterAccount
 from meter_io.bus.scheduler import Broken, Bus, Failed, Round
-from meter_io.bus.slave import Poll, Pushing
+from meter_io.bus.slave import Poll
 from meter_io.bus.timing import BusTiming
 from meter_io.guard import EXPORT_WH, IMPORT_WH, GuardParams
-from meter_io.listener import TelegramListener
 from meter_io.modbus.poll import Exchanges, ModbusMeter
 from meter_io.profiles.load import find
 from meter_io.reading import MeterId
 from testbed.fleet.virtual_meters.display import Display
 from testbed.fleet.virtual_meters.household import Household
 from testbed.fleet.virtual_meters.line import FaultyLine
+from testbed.fleet.virtual_meters.lone import MODBUS_PROFILE, pushing_wire
 from testbed.fleet.virtual_meters.modbus_slave import Layout, ModbusSlave
-from testbed.fleet.virtual_meters.p1 import P1Meter
 from testbed.fleet.virtual_meters.script import PORT, FaultKind, Script, random_script
-from testbed.fleet.virtual_meters.sml import SmlMeter
 from testbed.fleet.virtual_meters.watch import Breach, Watch
 from testbed.fleet.virtual_meters.wire import Member, Report, Wire
 
 START_MS: Final = 1_799_971_200_000
 """A midnight, UTC."""
 DAY_MS: Final = 86_400_000
-_PROFILE: Final = "eastron-sdm630"
 _LIMIT_MS: Final = 1_000
 _GUARD: Final = GuardParams(counters=(IMPORT_WH, EXPORT_WH), needs_power=True)
 _TELEGRAM_KINDS: Final = frozenset(FaultKind) - PORT - {FaultKind.WRONG_SLAVE}
@@ -118,8 +115,10 @@ class Soak:
 
     def _modbus(self, number: int) -> Wire:
         """An RS-485 line with nine meters of one model."""
-        profile = find(_PROFILE)
-        layout = Layout.of_profile(Path(meter_io.profiles.__file__).parent / "data" / f"{_PROFILE}.toml")
+        profile = find(MODBUS_PROFILE)
+        layout = Layout.of_profile(
+            Path(meter_io.profiles.__file__).parent / "data" / f"{MODBUS_PROFILE}.toml"
+        )
         exchanges = Exchanges(tcp=False)
         port = self._script(number, 0, PORT, per_day=1)
         names = [MeterId(f"bus{number}-{unit}") for unit in range(1, self._slaves + 1)]
@@ -140,17 +139,9 @@ class Soak:
         name = MeterId(f"bus{number}-push")
         port = self._script(number, 0, PORT, per_day=1)
         watch = self._watch(name, number, 1, port, kinds=_TELEGRAM_KINDS)
-        is_p1 = number == 2
-        speaker = (P1Meter if is_p1 else SmlMeter)(watch.display, every_ms=self._every_ms)
-        listener = TelegramListener(find("p1-dsmr5" if is_p1 else "sml"))
-        pushing = Pushing(meter=name, listener=listener, silence_ms=2 * self._every_ms)
-        bus = Bus((), timing=BusTiming(), now_ms=0, pushing=pushing)
-        member = self._member(name, speaker, watch.display.script, number * 100)
-        return Wire(bus, [member], port, start_ms=START_MS, report=_reporter({name: watch}))
+        return pushing_wire(watch, "p1" if number == 2 else "sml", seed=self._seed * 1_000_003 + number * 100)
 
-    def _member(
-        self, name: MeterId, speaker: ModbusSlave | P1Meter | SmlMeter, script: Script, seed: int
-    ) -> Member:
+    def _member(self, name: MeterId, speaker: ModbusSlave, script: Script, seed: int) -> Member:
         line = FaultyLine(script, start_ms=START_MS, seed=self._seed * 1_000_003 + seed)
         return Member(meter=name, speaker=speaker, line=line)
 

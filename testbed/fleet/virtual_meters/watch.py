@@ -9,10 +9,11 @@ Four promises are kept or broken for every meter:
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from meter_io.account import MeterAccount
+from meter_io.account import Entry, MeterAccount
 from meter_io.bus.scheduler import Broken, Failed, Round
 from meter_io.guard import GuardParams
 from meter_io.intervals import IntervalEnergy
@@ -55,6 +56,7 @@ class Watch:
         breaches: found so far.
         qualities: how many readings had each.
         worst_delay_ms: longest that a reading was overdue with nothing wrong with the meter itself.
+        on_entry: told of everything that the account makes of a sample, and when it came.
     """
 
     display: Display
@@ -63,6 +65,7 @@ class Watch:
     account: MeterAccount
     every_ms: int
     limit_ms: int
+    on_entry: Callable[[Entry, int], None] | None = None
     breaches: list[Breach] = field(default_factory=list)
     qualities: Counter[Quality] = field(default_factory=Counter)
     worst_delay_ms: int = 0
@@ -90,6 +93,8 @@ class Watch:
         entry = self.account.judge(
             Sample(meter=report.meter, moment=moment, model=said.model, values=said.values)
         )
+        if self.on_entry is not None:
+            self.on_entry(entry, now_ms)
         self.qualities[entry.reading.quality] += 1
         if entry.reading.quality is Quality.GOOD:
             self._good_ms.append(now_ms)

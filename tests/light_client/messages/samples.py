@@ -37,7 +37,7 @@ from light_client.messages.proofs import (
 )
 from light_client.messages.registry import WithdrawEntry, WithdrawReply, WithdrawRequest
 from light_client.messages.snapshots import ChunkMessage, GetChunk, GetSnapshot, SnapshotMessage, Turn
-from light_client.messages.submission import SubmitTx, TxResult
+from light_client.messages.submission import MAX_RETRY_MS, SubmitTx, TxResult
 from light_client.rules.holdings import TradeProof
 from light_client.rules.ledger.block import Clearing, Header
 from light_client.rules.ledger.committee import Committee, Member, QuorumCertificate, VoteKind
@@ -303,8 +303,15 @@ MESSAGES: dict[type[Message], SearchStrategy[Message]] = {
         ),
     ),
     Unavailable: st.builds(Unavailable, request=st.integers(1, 255), height=whole),
-    SubmitTx: st.builds(SubmitTx, raw=bodies),
-    TxResult: st.builds(TxResult, tx_id=hashes, accepted=st.booleans(), rule=short, reason=short),
+    SubmitTx: st.builds(SubmitTx, raw=bodies, more=st.lists(bodies, max_size=3).map(tuple)),
+    TxResult: st.builds(
+        TxResult,
+        tx_id=hashes,
+        accepted=st.booleans(),
+        rule=short,
+        reason=short,
+        retry_ms=st.integers(0, MAX_RETRY_MS),
+    ),
     GetTrades: st.builds(GetTrades, interval=intervals, offers=offer_numbers),
     TradesMessage: st.builds(
         TradesMessage, height=st.integers(1, 1 << 60), interval=intervals, trades=up_to(proven_trades(), 3)

@@ -221,3 +221,20 @@ def test_encoding_too_deep_is_our_own_bug() -> None:
     assert read(encode(value)) == value
     with pytest.raises(LocalError, match="nest"):
         encode((value,))
+
+
+def test_derived_classes_are_spelled_like_their_own_kind() -> None:
+    class Name(bytes):
+        pass
+
+    class Number(enum.IntEnum):
+        SEVEN = 7
+        THOUSAND = 1_000
+
+    class Pair(NamedTuple):
+        one: int
+        other: bytes
+
+    plain = (b"ab", 7, 1_000, (1, b""), (-1, (2,)))
+    assert encode((Name(b"ab"), Number.SEVEN, Number.THOUSAND, Pair(1, b""), [-1, [2]])) == encode(plain)
+    assert decode(encode(plain), max_bytes=64) == plain

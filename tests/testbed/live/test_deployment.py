@@ -24,7 +24,7 @@ from testbed.live.clock import Clock
 from testbed.live.deployment import Deployment, deploy, free_ports
 from testbed.live.nodefile import NodeFileError, read_node_file
 from testbed.live.roles import ROLES
-from testbed.live.staging import Staging
+from testbed.live.staging import Staging, StagingError, cast_for
 from testbed.live.supervisor import Supervisor
 from testbed.scenarios import catalogue
 
@@ -62,6 +62,23 @@ def test_every_actor_is_in_one_process_and_can_be_built(deployment: Deployment) 
         assert file.genesis == cast.genesis
         for spec in file.actors:
             assert ROLES[spec.role](spec, file, MemoryStorage()).name == spec.name
+
+
+def test_homes_of_a_process_are_metered_where_the_run_says_so(tmp_path: Path) -> None:
+    staging = replace(_STAGING, meters="readings")
+    metered = deploy(tmp_path, catalogue.find("village"), staging, meters_per_process=6)
+    for node in metered.nodes:
+        if "meters" in node.name:
+            file = read_node_file(node.path)
+            (options,) = {json.dumps(spec.options, sort_keys=True) for spec in file.actors}
+            cast = cast_for(Staging(**json.loads(options)), file.folder)
+            assert cast.homes is not None
+            assert cast.genesis == file.genesis, "a meter is no matter of the chain"
+            home_id = cast.meter_names[file.actors[0].name]
+            assert not cast.homes.is_measured(home_id, cast.start_ms)
+            assert cast.homes.is_measured(home_id, cast.start_ms + 300_000)
+    with pytest.raises(StagingError, match="plan or readings"):
+        replace(_STAGING, meters="guesses")
 
 
 def test_another_speed_is_another_chain(deployment: Deployment, tmp_path: Path) -> None:

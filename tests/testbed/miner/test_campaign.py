@@ -87,4 +87,4 @@ def test_votes_that_are_not_logged_are_caught() -> None:
 
 def test_a_missing_lock_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(miner_module, "Consensus", NoLockConsensus)
-    assert "blocks at height" in first_failure(range(26, 34), storm=True)
+    assert "blocks at height" in first_failure(range(82, 84), storm=True)

@@ -129,6 +129,7 @@ def test_shipped_scenarios() -> None:
         "village",
         "village-continuous",
         "village-elections",
+        "village-metered",
         "village-two-stage",
         "village-uniform-price",
     ]
@@ -168,6 +169,23 @@ def test_a_file_chooses_a_mechanism_with_its_switches(section: str, params: Mech
 def test_a_mechanism_that_cannot_be_is_refused(line: str, told: str) -> None:
     with pytest.raises(ScenarioFileError, match=told):
         parse(f"{LEAST}[mechanism]\n{line}\n", PATH)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('source = "reading"', "did you mean 'readings'?"),
+        ('protocol = "dlms"', "one of"),
+        ("every_s = 600", "1..120"),
+        ("faults_per_day = 25", "0..24"),
+        ('faults = ["reset@5"]', "HOME:KIND@SECOND+DURATION"),
+    ],
+)
+def test_meters_that_cannot_be_are_refused(line: str, told: str) -> None:
+    with pytest.raises(ScenarioFileError) as caught:
+        parse(f'name = "x"\nsource = "synthetic"\n[meters]\n{line}\n', Path("x.toml"))
+    assert told in str(caught.value)
+    assert "line 4, [meters]" in str(caught.value)
 
 
 def test_building_the_village_from_its_file() -> None:

@@ -14,6 +14,7 @@ from testbed.scenarios.columns import OfferColumns
 from testbed.scenarios.faults import CampaignRule, Fault, FaultKind
 from testbed.scenarios.homes102 import homes102
 from testbed.scenarios.mechanism import MechanismSection
+from testbed.scenarios.metering import MetersSection
 from tests.testbed.scenarios.aggregated_lp import optimum_j
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "scenarios.md").read_text(encoding="utf-8")
@@ -23,6 +24,7 @@ SECTIONS = {
     "[window]": files.Window,
     "[prices]": files.PriceRule,
     "[tier]": files.Tier,
+    "[meters]": MetersSection,
     "[homes102]": files.Homes102Section,
     "[synthetic]": files.SyntheticSection,
     "[transax]": files.TransaxSection,

@@ -82,6 +82,6 @@ def test_homes_that_were_left_over_trade_in_the_second_stage(day_of: Callable[[s
 
 
 def test_a_stormy_day_of_two_stages_is_safe_and_live() -> None:
-    verdict = run_seed(find("village-two-stage"), 3)
+    verdict = run_seed(find("village-two-stage"), 5)
     assert (verdict.safety, verdict.liveness) == ((), ())
     assert verdict.crashes > 0

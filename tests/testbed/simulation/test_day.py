@@ -148,7 +148,7 @@ def test_a_forged_block_is_noticed_by_the_last_look() -> None:
 
 def test_a_day_in_which_things_go_wrong() -> None:
     """One of `gridlight-testbed run village --campaign 200`; shorter ones are run in ``test_campaign``."""
-    verdict = run_seed(FILE, 3)
+    verdict = run_seed(FILE, 5)
     assert verdict.complaints == ()
     assert verdict.crashes >= 1
 

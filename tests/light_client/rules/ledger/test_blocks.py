@@ -23,11 +23,17 @@ from light_client.rules.ledger.block import (
     trade_leaf,
     tx_root_of,
 )
-from light_client.rules.ledger.chain import genesis_tip, header_links, judge_block, time_is_not_ahead
+from light_client.rules.ledger.chain import (
+    genesis_tip,
+    header_links,
+    judge_block,
+    make_block,
+    time_is_not_ahead,
+)
 from light_client.rules.ledger.committee import Committee, Member
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.genesis import ChainParams
-from light_client.rules.ledger.transactions import decode_transaction, fields_of
+from light_client.rules.ledger.transactions import SignedTransaction, decode_transaction, fields_of
 from tests.ledger_kit import (
     FIRST,
     KWH,
@@ -75,6 +81,40 @@ def test_what_is_made_is_accepted(waiting: Chain, block: Block) -> None:
     assert outcome.state_root == block.header.state_root
     assert header_from_wire(block.header.to_wire()) == block.header
     assert body_from_bytes(block.body.encode(), waiting.genesis.chain) == block.body
+
+
+def test_a_proposer_leaves_out_what_does_not_execute(waiting: Chain) -> None:
+    good = waiting.post(LATE, LATE.offer(SELL, KWH // 2, 5, FIRST + 1))
+    out_of_turn = waiting.post(LATE, LATE.offer(SELL, KWH // 2, 6, FIRST + 1), sequence=7)
+    last = waiting.post(LATE, LATE.offer(SELL, KWH // 2, 6, FIRST + 1), sequence=1)
+    taken: list[SignedTransaction] = []
+    made, outcome = make_block(
+        waiting.state,
+        waiting.tip,
+        round_=0,
+        time_ms=waiting.tip.time_ms + 1_000,
+        solution=b"",
+        transactions=iter([good, out_of_turn, last]),
+        verify_signature=verify,
+        taken=taken,
+    )
+    assert taken == [good, last]
+    assert made.body.transactions == (good.raw, last.raw)
+    assert waiting.judge(made).state_root == outcome.state_root == made.header.state_root
+    with pytest.raises(RuleViolation, match="LED-09"):
+        waiting.make(good, out_of_turn, last)
+
+
+def test_a_block_is_judged_alike_whoever_reads_its_transactions(waiting: Chain, block: Block) -> None:
+    read: list[bytes] = []
+
+    def remembering(raw: bytes, /, *, max_bytes: int) -> SignedTransaction:
+        read.append(raw)
+        return decode_transaction(raw, max_bytes=max_bytes)
+
+    outcome = judge_block(waiting.state, waiting.tip, block, verify, remembering)
+    assert outcome.state_root == block.header.state_root
+    assert read == list(block.body.transactions)
 
 
 HEADER_MUTATIONS: list[tuple[str, str, object]] = [
