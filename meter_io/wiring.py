@@ -65,14 +65,18 @@ class Wiring:
 
     def port(self) -> Port:
         """The port, closed."""
-        line = replace(self.line, data_bits=8, parity="N") if self._parity_is_ours else self.line
+        line = replace(self.line, data_bits=8, parity="N") if self._sees_7_bits_as_8 else self.line
         return port_at(self.address, line)
 
     @property
+    def _sees_7_bits_as_8(self) -> bool:
+        """Whether 7-bit characters pass the port as 8N1: many adapters cannot do 7, none tells a wrong parity."""
+        seven = self.line.data_bits == 7
+        return seven and self.profile.protocol == "iec62056-21" and self.address.kind == "serial"
+
+    @property
     def _parity_is_ours(self) -> bool:
-        """Whether characters of 7E1 pass the port as 8N1: many adapters cannot do 7E1, none tells a wrong parity."""
-        is_7e1 = (self.line.data_bits, self.line.parity) == (7, "E")
-        return is_7e1 and self.profile.protocol == "iec62056-21" and self.address.kind == "serial"
+        return self._sees_7_bits_as_8 and self.line.parity == "E"
 
     def once(self, port: Port) -> Once:
         """How single rounds are carried out on an open port."""

@@ -24,6 +24,7 @@ from meter_io.telegram import Event, Reason, Refusal, Rejected, Telegram
 _BITS_PER_CHARACTER: Final = 10
 """Start, seven bits, parity, stop."""
 _ACK: Final = 0x06
+_PARITY_HINT: Final = "is the line 7E1? a head that strips parity wants --parity N"
 _MAX_ADDRESS: Final = 32
 _MAX_BEFORE_IDENTIFICATION: Final = 512
 """Bytes that may come before the identification: an echo and line noise."""
@@ -184,6 +185,8 @@ class Handshake:
         self._state = State.IDLE
         self._baud = FIRST_BAUD
         self._line = bytearray()
+        self._strange = b""
+        """The last line that was neither an identification nor an echo."""
         self._identification: Identification | None = None
         self._parser = self._fresh_parser()
         self._deadline_ms = 0
@@ -245,6 +248,7 @@ class Handshake:
     def _ask(self, _: bytes, now_ms: int) -> list[Effect]:
         self._baud = FIRST_BAUD
         self._line.clear()
+        self._strange = b""
         self._parser = self._fresh_parser()
         self._state = State.IDENTIFYING
         characters = len(self._request) + MAX_LINE_BYTES
@@ -260,6 +264,7 @@ class Handshake:
             begin = self._line.rfind(b"/")
             if begin >= 0 and self._line[begin + 1 : begin + 2] != b"?":
                 return self._identified(bytes(self._line[begin:]), data[place + 1 :], now_ms)
+            self._strange = self._strange if b"/?" in self._line else bytes(self._line)
             self._line.clear()
         if len(self._line) > _MAX_BEFORE_IDENTIFICATION:
             return self._again(
@@ -275,7 +280,10 @@ class Handshake:
         try:
             self._identification = Identification.parse(line)
         except Refusal as refusal:
-            return self._again(GarbledReply(refusal.sentence, hint="check parity: 7E1"), now_ms)
+            return self._again(
+                GarbledReply(refusal.sentence, hint=_PARITY_HINT),
+                now_ms,
+            )
         effects: list[Effect] = [Report(event) for event in self._parser.feed(line)]
         mode = self._identification.mode
         if mode is Mode.A:
@@ -323,6 +331,9 @@ class Handshake:
         return [*effects, self._wake(until_ms)]
 
     def _unanswered(self, _: bytes, now_ms: int) -> list[Effect]:
+        if self._strange:
+            unreadable = f"no identification came, but {self._strange[:20]!r}"
+            return self._again(GarbledReply(unreadable, hint=_PARITY_HINT), now_ms)
         waited = f"no identification within {self._timing.reply_ms} ms of the request"
         hint = "check that the head sits on the optical port, and that the port is 300 baud 7E1"
         return self._again(NoReply(waited, hint=hint), now_ms)

@@ -167,6 +167,18 @@ def test_unplugged_and_plugged_in_again(
     assert documents[-1]["import_j"] >= documents[0]["import_j"] > 0
 
 
+def test_a_head_that_strips_parity_is_told_apart_and_read_without_it(
+    tmp_path: Path, quick: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with PtyMeter(meter(), tmp_path / "head", parity=False) as head:
+        code, _, err = read(capsys, quick, head.end.name, "--once")
+        assert code == Exit.FAILED
+        assert "wants --parity N" in err
+        code, out, err = read(capsys, quick, head.end.name, "--once", "--parity", "N")
+    assert code == Exit.OK
+    assert "300 7N1" in out
+
+
 def test_the_doctor_asks_it(tmp_path: Path, quick: str, capsys: pytest.CaptureFixture[str]) -> None:
     with PtyMeter(meter(), tmp_path / "head") as head:
         code = cli.main(["doctor", "--profile", quick, "--port", head.end.name])

@@ -20,10 +20,11 @@ class PtyMeter:
         speeds: every speed of the reader's that it noticed, changes only.
     """
 
-    def __init__(self, meter: Meter, link: Path) -> None:
+    def __init__(self, meter: Meter, link: Path, *, parity: bool = True) -> None:
         self.meter = meter
         self.end = PtyEnd(link)
         self.speeds: list[int] = []
+        self._coded = with_even_parity if parity else bytes
         self._due: list[tuple[float, int, bytes]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -53,4 +54,4 @@ class PtyMeter:
                         heapq.heappush(self._due, (due_s, speed, part))
             while self._due and self._due[0][0] <= time.monotonic():
                 _, speed, said = heapq.heappop(self._due)
-                self.end.write(with_even_parity(garbled(said, speed, self.end.baud)))
+                self.end.write(self._coded(garbled(said, speed, self.end.baud)))
