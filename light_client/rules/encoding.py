@@ -23,7 +23,7 @@ Source: RFC 8949 sections 3 and 4.2.1.
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import Final, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from light_client.rules.errors import LocalError, MalformedError
 
@@ -202,21 +202,21 @@ def encode(value: Encodable) -> bytes:
     return b"".join(chunks)
 
 
-def _encode_items(items: Sequence[Encodable], put: Callable[[bytes], None], depth_left: int) -> None:
+def _encode_items(items: Sequence[Any], put: Callable[[bytes], None], depth_left: int) -> None:
     """Encode in order; the four commonest types first and flat, because a block seals thousands of records."""
     for item in items:
         kind = item.__class__
         if kind is int:
-            if 0 <= item < _ONE:  # type: ignore[operator] # told by its class
-                put(_SHORT_HEADS[item])  # type: ignore[index]
+            if 0 <= item < _ONE:
+                put(_SHORT_HEADS[item])
             else:
-                put(_encode_integer(item))  # type: ignore[arg-type]
+                put(_encode_integer(item))
         elif kind is bytes:
-            put(_encode_head(_BYTES, len(item)))  # type: ignore[arg-type]
-            put(item)  # type: ignore[arg-type]
+            put(_encode_head(_BYTES, len(item)))
+            put(item)
         elif kind is tuple and depth_left > 0:
-            put(_encode_head(_ARRAY, len(item)))  # type: ignore[arg-type]
-            _encode_items(item, put, depth_left - 1)  # type: ignore[arg-type]
+            put(_encode_head(_ARRAY, len(item)))
+            _encode_items(item, put, depth_left - 1)
         else:
             _encode_other(item, put, depth_left)
 

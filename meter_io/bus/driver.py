@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from meter_io.bus.dialogue import Send, Speed
@@ -98,10 +99,10 @@ class _Shell:
         for effect in effects:
             match effect:
                 case Send(data):
-                    if not self._tried(lambda data=data: self._port.send(data)):  # type: ignore[misc]
+                    if not self._tried(partial(self._port.send, data)):
                         return
                 case Speed(baud):
-                    if not self._tried(lambda baud=baud: self._port.set_speed(baud)):  # type: ignore[misc]
+                    if not self._tried(partial(self._port.set_speed, baud)):
                         return
                 case Open():
                     if not self._tried(self._port.open):

@@ -1,5 +1,6 @@
 """A Modbus meter on a bus: each round reads its blocks one after the other."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
@@ -27,7 +28,7 @@ class Exchanges:
         return TcpExchange(request, self._transaction)
 
 
-class ReadRound:
+class ReadRound(ABC):
     """Reads a row of requests; what the bytes mean is left to a subclass."""
 
     def __init__(self, exchanges: Exchanges, requests: Sequence[ReadRequest]) -> None:
@@ -57,13 +58,13 @@ class ReadRound:
         request = next(self._waiting, None)
         return self.finished() if request is None else self._ask(request)
 
+    @abstractmethod
     def read(self, request: ReadRequest, answer: bytes) -> None:
         """Take the registers of one request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finished(self) -> Said:
         """Return the result once all are read."""
-        raise NotImplementedError
 
     def _ask(self, request: ReadRequest) -> Ask:
         self._request = request

@@ -12,6 +12,7 @@ What miners tell each other is left as it is, so that the chain itself goes on.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from random import Random
@@ -30,7 +31,7 @@ _LATE: Final = "late answers"
 _LATE_MS: Final = 120_000
 
 
-class HostileServer:
+class HostileServer(ABC):
     """Passes events in, and twists what goes out to anybody but the miners."""
 
     def __init__(self, inner: Actor, window: Window, miners: Iterable[PeerName], chance: Random) -> None:
@@ -53,9 +54,9 @@ class HostileServer:
                 effects.append(effect)
         return effects
 
+    @abstractmethod
     def deceive(self, send: Send) -> list[Effect]:
         """What a follower is told instead."""
-        raise NotImplementedError
 
 
 class StaleServer(HostileServer):
