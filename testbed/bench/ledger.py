@@ -15,7 +15,9 @@ from testbed.bench.load.live import Live, measure_live
 from testbed.bench.load.workload import Workload
 from testbed.bench.section import Aim, Options, Section, Step, at_least, at_most
 
-SUMMARY = "offers made final by four miners per second and how soon; cost of a block as accounts grow"
+SUMMARY: Final = (
+    "Offers that four miners make final per second, and how soon; what a block costs as accounts grow."
+)
 
 PUBLISHED_PER_S: Final = {"anvil 1.7.1, blocks of 1 s": 1_325, "hardhat 2.29": 391, "ganache 7.9.2": 102}
 """Transactions per second of single-node development chains, one node and no committee, as measured for the design."""

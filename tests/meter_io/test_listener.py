@@ -46,7 +46,7 @@ def test_p1_by_its_shipped_profile_has_totals() -> None:
 
 
 def test_a_readout_that_is_pushed() -> None:
-    (said,) = TelegramListener(find("iec62056-21")).feed(PUSHED)
+    (said,) = TelegramListener(find("iec62056-21-d")).feed(PUSHED)
     assert isinstance(said, Said)
     assert said.values[IMPORT_TOTAL].number == 1_250
 
