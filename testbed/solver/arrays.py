@@ -111,6 +111,12 @@ class _Rows:
     range_last: Ints
 
 
+def one_price(market: Market) -> bool:
+    """Whether all offers have the same price."""
+    columns = [side.price for side in (market.sells, market.buys) if len(side)]
+    return all((column == columns[0][0]).all() for column in columns)
+
+
 def market_of(problem: Problem) -> Market:
     """The columns of a problem; classes keep the order of ``problem.classes`` within their side.
 

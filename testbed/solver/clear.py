@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from light_client.rules.market.params import Objective
-from testbed.solver.arrays import Ints, Market, Mask
+from testbed.solver.arrays import Ints, Market, Mask, one_price
 from testbed.solver.bounds import Table
 from testbed.solver.circulation import (
     Network,
@@ -47,7 +47,7 @@ def clear(market: Market) -> Cleared:
         TooLargeError: numbers beyond exact 64-bit arithmetic.
         NotSolvedError: a numerical library gave up.
     """
-    one_level = _one_price(market)
+    one_level = one_price(market)
     third = Objective.WELFARE in market.params.objectives
     if third and not one_level:
         raise UnsupportedObjectiveError("this solver certifies welfare only where all offers have one price")
@@ -86,11 +86,6 @@ def _with_welfare(market: Market, cleared: Cleared) -> Cleared:
     return replace(
         cleared, tables=(*cleared.tables, table), values=(*cleared.values, 0), bounds=(*cleared.bounds, 0)
     )
-
-
-def _one_price(market: Market) -> bool:
-    columns = [side.price for side in (market.sells, market.buys) if len(side)]
-    return all((column == columns[0][0]).all() for column in columns)
 
 
 def _lowest(kappa: Ints) -> int:

@@ -23,18 +23,31 @@ def payments(sold: Fills, bought: Fills) -> tuple[Ints, Ints]:
     total = int(sold.energy.sum())
     if dearest * total >= SAFE:
         return _exact(sold, bought)
+    values = _values((sold, bought), groups, energies)
+    result = []
+    for fills, starts, energy, value in zip((sold, bought), groups, energies, values, strict=True):
+        if int((value % energy + HALF_UNITS_PER_UC).max()) * int(energy.max()) >= SAFE:
+            return _exact(sold, bought)
+        result.append(_amounts(fills, starts, energy, value))
+    return result[0], result[1]
+
+
+def _values(sides: tuple[Fills, Fills], groups: list[Ints], energies: list[Ints]) -> tuple[Ints, Ints]:
+    """Half-units of money per group of either side: joules times the prices of both sides of each group pair."""
+    prices = [fills.price[starts] for fills, starts in zip(sides, groups, strict=True)]
+    first = prices[0][0]
+    if all((price == first).all() for price in prices):  # a uniform market: one group an interval
+        return energies[0] * (2 * first), energies[1] * (2 * first)
     upto = [energy.cumsum() for energy in energies]
     cuts = np.union1d(upto[0], upto[1])
     quantity = increments(cuts)
     pair = [np.searchsorted(side, cuts) for side in upto]
-    value = quantity * (sold.price[groups[0]][pair[0]] + bought.price[groups[1]][pair[1]])
+    value = quantity * (prices[0][pair[0]] + prices[1][pair[1]])
     result = []
-    for fills, starts, energy, group in zip((sold, bought), groups, energies, pair, strict=True):
-        of_group = np.zeros(len(starts), np.int64)
+    for energy, group in zip(energies, pair, strict=True):
+        of_group = np.zeros(len(energy), np.int64)
         np.add.at(of_group, group, value)
-        if int((of_group % energy + HALF_UNITS_PER_UC).max()) * int(energy.max()) >= SAFE:
-            return _exact(sold, bought)
-        result.append(_amounts(fills, starts, energy, of_group))
+        result.append(of_group)
     return result[0], result[1]
 
 

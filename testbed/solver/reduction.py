@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from testbed.solver.arrays import Classes, Ints, Market, Mask
+from testbed.solver.arrays import Classes, Ints, Market, Mask, one_price
 from testbed.solver.runs import fresh, positions, run_lengths, run_starts
 
 
@@ -107,6 +107,10 @@ def reduce(market: Market) -> Reduced:
 def _nodes(market: Market) -> tuple[Ints, Ints, Ints, Ints, Mask, Ints]:
     """Node of each entry of either side (-1: nobody to trade with), and per node its interval and lowest price."""
     sells, buys, count_t = market.sells, market.buys, len(market.two_sided)
+    if one_price(market):  # everybody can trade with everybody of the interval
+        price = np.repeat(sells.price[:1], count_t)
+        none = np.full(count_t, -1, np.int64)
+        return sells.entry_t, buys.entry_t, np.arange(count_t), price, np.zeros(count_t, np.bool_), none
     highest = max((int(side.price.max()) for side in (sells, buys) if len(side)), default=0)
     shift = highest.bit_length()
     level_key, level_of = np.unique(
