@@ -110,8 +110,14 @@ def _duration(seconds: int) -> str:
 
 def _print(console: Console, plans: list[Plan], found: list[Found], wanted: Profile | None) -> None:
     lines: list[str] = []
-    for meter in found:
-        lines += _meter_lines(console, meter, wanted)
+    for plan in plans:
+        here = [meter for meter in found if meter.address == plan.address]
+        strangers = [] if wanted else [meter for meter in here if not meter.right]
+        for meter in here:
+            if meter.right or len(strangers) < 2:
+                lines += _meter_lines(console, meter, wanted)
+        if len(strangers) > 1:
+            lines += _stranger_lines(console, plan, strangers)
     if not found:
         ports = ", ".join(plan.address.text for plan in plans)
         lines.append(f"no meter answered on {ports}")
@@ -146,6 +152,17 @@ def _meter_lines(console: Console, meter: Found, wanted: Profile | None) -> list
     word = console.paint("found", Paint.GREEN) if meter.sure else console.paint("likely", Paint.YELLOW)
     others = f"; the same registers fit {', '.join(meter.right[1:])}" if len(meter.right) > 1 else ""
     return [f"{word}  {_place(meter)}: {meter.model}{others}", f"  next: {_command(meter)}"]
+
+
+def _stranger_lines(console: Console, plan: Plan, strangers: list[Found]) -> list[str]:
+    """Several that no profile fits, in one breath: many gateways answer for addresses that nobody has."""
+    units = ", ".join(str(meter.unit) for meter in strangers)
+    word = console.paint("unknown", Paint.YELLOW)
+    return [
+        f"{word}  {plan.address.text}: {len(strangers)} addresses answer, and no profile fits: {units}",
+        "  a gateway may answer for addresses that nobody has; --json says why each profile was refused",
+        "  next: gridlight scan --addresses N looks at one of them alone",
+    ]
 
 
 def _command(meter: Found) -> str:
