@@ -1,0 +1,1 @@
+"""What a home does on the market: intents become orders, orders become signed offers, trades and deposits."""
