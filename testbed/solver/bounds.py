@@ -9,8 +9,8 @@ import numpy as np
 from light_client.rules.errors import RuleViolation
 from light_client.rules.market.certificate import Certificate, Sparse, Steps
 from light_client.rules.market.params import Objective
-from testbed.solver.arrays import Classes, Ints, Market, Mask
-from testbed.solver.runs import positions, run_starts
+from testbed.solver.arrays import Classes, Market
+from testbed.solver.runs import Ints, Mask, positions, run_starts
 
 SAFE = 1 << 62
 """Products and sums below this are exact in int64."""

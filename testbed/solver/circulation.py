@@ -18,10 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from ortools.graph.python import min_cost_flow
 
-from testbed.solver.arrays import Ints, Mask
 from testbed.solver.errors import NotSolvedError, TooLargeError
 from testbed.solver.reduction import Arcs, Reduced
-from testbed.solver.runs import positions, run_starts
+from testbed.solver.runs import Ints, Mask, positions, run_starts
 
 MAX_SCALED_COST = 1 << 60
 """OR-tools multiplies costs by the number of nodes, in 64 bits."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from light_client.rules.market.params import Objective
-from testbed.solver.arrays import Ints, Market, Mask, one_price
+from testbed.solver.arrays import Market, one_price
 from testbed.solver.bounds import Table
 from testbed.solver.circulation import (
     Network,
@@ -29,6 +29,7 @@ from testbed.solver.levels import Joined, solve_lazily
 from testbed.solver.program import Vertex, program_of, rounded_prices, solve_program
 from testbed.solver.reduction import Reduced, reduce
 from testbed.solver.repair import whole_plan, with_whole_splits
+from testbed.solver.runs import Ints, Mask
 from testbed.solver.task import SCALES, Cleared, Duals, Stats, Task
 
 MAX_MU = 1 << 40

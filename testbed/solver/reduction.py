@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from testbed.solver.arrays import Classes, Ints, Market, Mask, one_price
-from testbed.solver.runs import fresh, positions, run_lengths, run_starts
+from testbed.solver.arrays import Classes, Market, one_price
+from testbed.solver.runs import Ints, Mask, fresh, positions, run_lengths, run_starts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,11 @@ class Reduced:
     """Per interval: whether some buyer bids less than every seller asks."""
     dropped_high: Ints
     """Per interval: the lowest price of a seller who asks more than every buyer bids; -1 where there is none."""
+
+    @property
+    def drops(self) -> bool:
+        """Whether anybody was dropped for his price."""
+        return bool(self.dropped_low.any() or (self.dropped_high >= 0).any())
 
 
 def reduce(market: Market) -> Reduced:
