@@ -218,12 +218,12 @@ def _grouped(
     rows = chosen[order]
     energies = table.energy_j[rows]
     total = np.add.reduceat(energies, starts) if len(starts) else energies
-    bounds = np.append(starts, len(order))
-    cut = int(np.searchsorted(side, Side.BUY))
+    bounds = np.concatenate((starts, [len(order)]))
+    cut = int(np.searchsorted(side, int(Side.BUY)))
     result = []
     for classes in (slice(0, cut), slice(cut, len(leader))):
         low, high = bounds[classes.start], bounds[classes.stop]
-        if float(energies[low:high].sum(dtype=np.float64)) > MAX_TOTAL_J:
+        if float(total[classes].sum(dtype=np.float64)) > MAX_TOTAL_J:
             raise TooLargeError(
                 f"offers of one side hold more than the {MAX_TOTAL_J} J up to which the solver is exact"
             )
@@ -246,7 +246,7 @@ def _market(base: int, params: MarketParams, grid: Grid, sells: _Rows, buys: _Ro
     span = 1 + max((int(rows.range_last.max()) for rows in (sells, buys) if len(rows.range_last)), default=0)
     if span > MAX_SPAN:
         raise TooLargeError(f"offers span {span} intervals, the solver takes {MAX_SPAN}")
-    two_sided = np.flatnonzero(_covered(sells, span) & _covered(buys, span))
+    two_sided = (_covered(sells, span) & _covered(buys, span)).nonzero()[0]
     internal = [UNLIMITED_J if limit is None else min(limit, UNLIMITED_J) for limit in grid.int_j.values()]
     return Market(
         base=base,
@@ -261,12 +261,23 @@ def _market(base: int, params: MarketParams, grid: Grid, sells: _Rows, buys: _Ro
 
 
 def _covered(rows: _Rows, span: int) -> Mask:
+    if span == 1:
+        return np.array([len(rows.range_first) > 0])
     opened = np.bincount(rows.range_first, minlength=span + 1)
     closed = np.bincount(rows.range_last + 1, minlength=span + 1)
     return np.asarray(np.cumsum(opened - closed)[:span] > 0)
 
 
 def _classes(rows: _Rows, two_sided: Ints) -> Classes:
+    if len(two_sided) == 1 and len(rows.range_class) == len(rows.feeder) and not rows.range_last.any():
+        return Classes(  # everybody trades now or never
+            feeder=rows.feeder,
+            price=rows.price,
+            energy=rows.energy,
+            last=rows.range_last,
+            entry_class=rows.range_class,
+            entry_t=rows.range_last,
+        )
     low = np.searchsorted(two_sided, rows.range_first)
     count = np.searchsorted(two_sided, rows.range_last, side="right") - low
     total = int(count.sum())
