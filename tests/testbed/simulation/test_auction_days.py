@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from firmware_app.trading.orders import Order
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.units import Side
-from testbed.fleet.orders import Order
 from testbed.scenarios.catalogue import build, find
 from testbed.simulation.campaign import run_seed
 from testbed.simulation.day import SimulatedDay, cast_of, run_day
