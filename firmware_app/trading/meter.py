@@ -175,7 +175,7 @@ class TradingMeter:
             case TxResult(accepted=True):
                 effects = self._taken(message.tx_id, now_ms)
             case TxResult():
-                effects = [Report(name="tx-refused", value=message.rule)]
+                effects = self._turned_away(message, now_ms)
         return effects
 
     def _heed(self, outputs: Iterable[Output], now_ms: int) -> list[Effect]:
@@ -282,6 +282,23 @@ class TradingMeter:
         order.post_at_ms = now_ms + self._params.confirm_ms
         return [Report(name="tx-taken", value=tx_id), *self._post_timer(now_ms)]
 
+    def _turned_away(self, message: TxResult, now_ms: int) -> list[Effect]:
+        """A miner did not take something. Where it says when to come again, come then, and not before.
+
+        Not all at once with whoever was told the same, and not so late that a server could talk an offer past its gate.
+        """
+        report = Report(name="tx-refused", value=message.rule)
+        order = self._unconfirmed.get(message.tx_id)
+        if order is None or not message.retry_ms:
+            return [report]
+        again_ms = now_ms + message.retry_ms + self._chance.randrange(message.retry_ms)
+        if order.stage is not Stage.POSTED:
+            order.ask_again_ms = min(again_ms, now_ms + self._params.confirm_ms)
+            return [report]
+        left_ms = self._genesis.gate_ms(order.plan.first_interval) - now_ms
+        order.post_at_ms = min(again_ms, now_ms + max(1, left_ms // 2))
+        return [report, *self._post_timer(now_ms)]
+
     def _post_timer(self, now_ms: int) -> list[Effect]:
         waiting = [order.post_at_ms for order in self._orders.at(*_TO_POST)]
         return [SetTimer(name="post", at_ms=max(now_ms + 1, min(waiting)))] if waiting else []
@@ -334,8 +351,9 @@ class TradingMeter:
         if order is None or order.stage not in (Stage.CLOSED, Stage.MISSED):
             return []
         order.ask_again_ms = now_ms + self._params.confirm_ms
-        raw = order.signed_deposit(self._chain_id).raw
-        return [Send(peer=self.client.server, message=encode_message(SubmitTx(raw=raw)))]
+        signed = order.signed_deposit(self._chain_id)
+        self._unconfirmed[signed.tx_id()] = order
+        return [Send(peer=self.client.server, message=encode_message(SubmitTx(raw=signed.raw)))]
 
     @property
     def identity_key(self) -> bytes:
