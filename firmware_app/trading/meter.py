@@ -295,7 +295,7 @@ class TradingMeter:
         if order.stage is not Stage.POSTED:
             order.ask_again_ms = min(again_ms, now_ms + self._params.confirm_ms)
             return [report]
-        left_ms = self._genesis.gate_ms(order.plan.first_interval) - now_ms
+        left_ms = self._genesis.gate_ms(order.intent.first_interval) - now_ms
         order.post_at_ms = min(again_ms, now_ms + max(1, left_ms // 2))
         return [report, *self._post_timer(now_ms)]
 

@@ -61,7 +61,7 @@ def orders_of(played: SimulatedDay, home_id: int) -> tuple[Order, ...]:
 
 def posted(played: SimulatedDay, home_id: int) -> list[int]:
     """First intervals of the offers that the market took from a home."""
-    return [order.plan.first_interval for order in orders_of(played, home_id) if order.offer_id is not None]
+    return [order.intent.first_interval for order in orders_of(played, home_id) if order.offer_id is not None]
 
 
 def table_j(who: Cast, home_id: int, until_interval: int) -> tuple[int, int]:

@@ -4,14 +4,14 @@ from functools import cache
 
 import pytest
 
+from firmware_app.trading.meter import MeterParams, TradingMeter
+from firmware_app.trading.orders import Order, Stage
 from light_client.client.status import Standing
 from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.submission import MAX_RETRY_MS, SubmitTx, TxResult
 from light_client.rules.errors import RuleViolation
 from light_client.session.actor import Effect, Received, Report, Send, SetTimer, TimerFired
 from testbed.cast import Cast
-from testbed.fleet.meter import EmulatedMeter, MeterParams
-from testbed.fleet.orders import Order, Stage
 from testbed.miner.mempool import tx_id_of
 from testbed.network.memory import MemoryStorage
 from testbed.scenarios import catalogue
@@ -27,7 +27,7 @@ def _cast() -> Cast:
     return cast_of(file, part_of(catalogue.build(file), skip=48, intervals=4), 5)
 
 
-def _meter(meter_type: type[EmulatedMeter] = EmulatedMeter) -> tuple[EmulatedMeter, Order, int]:
+def _meter(meter_type: type[TradingMeter] = TradingMeter) -> tuple[TradingMeter, Order, int]:
     """A meter that trades, with one granted offer that is due long before its gate; and when it is due."""
     meter = _cast().meter(next(iter(_cast().meter_names)), MemoryStorage())
     meter.__class__ = meter_type
@@ -36,7 +36,7 @@ def _meter(meter_type: type[EmulatedMeter] = EmulatedMeter) -> tuple[EmulatedMet
     for other in others:
         other.advance(Stage.MISSED)
     order.advance(Stage.GRANTED)
-    gate_ms = _cast().genesis.gate_ms(order.plan.first_interval)
+    gate_ms = _cast().genesis.gate_ms(order.intent.first_interval)
     order.post_at_ms = gate_ms - 600_000
     return meter, order, order.post_at_ms
 
@@ -46,7 +46,7 @@ def _submitted(effects: list[Effect]) -> list[bytes]:
     return [message.raw for message in messages if isinstance(message, SubmitTx)]
 
 
-def _answered(meter: EmulatedMeter, raw: bytes, retry_ms: int, now_ms: int) -> list[Effect]:
+def _answered(meter: TradingMeter, raw: bytes, retry_ms: int, now_ms: int) -> list[Effect]:
     result = TxResult.refused(tx_id_of(raw), _FULL, retry_ms)
     return meter.handle(Received(peer=meter.client.server, message=encode_message(result)), now_ms)
 
@@ -55,7 +55,7 @@ def _next_ms(effects: list[Effect], name: str) -> int:
     return max(effect.at_ms for effect in effects if isinstance(effect, SetTimer) and effect.name == name)
 
 
-class _Deaf(EmulatedMeter):
+class _Deaf(TradingMeter):
     """Hears no pause: comes again when it always does."""
 
     def _turned_away(self, message: TxResult, now_ms: int) -> list[Effect]:
@@ -85,7 +85,7 @@ def test_a_meter_that_hears_no_pause_comes_too_early() -> None:
 def test_no_pause_talks_an_offer_past_its_gate() -> None:
     meter, order, now_ms = _meter()
     (raw,) = _submitted(meter.handle(TimerFired(name="post"), now_ms))
-    gate_ms = _cast().genesis.gate_ms(order.plan.first_interval)
+    gate_ms = _cast().genesis.gate_ms(order.intent.first_interval)
     tries = 0
     while now_ms < gate_ms - 60_000:
         now_ms = _next_ms(_answered(meter, raw, MAX_RETRY_MS, now_ms), "post")
