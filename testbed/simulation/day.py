@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from firmware_app.trading.meter import TradingMeter
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import decode_transaction
 from light_client.rules.market.params import MarketParams
@@ -21,7 +22,6 @@ from testbed.adversaries.eclipse import Eclipse
 from testbed.adversaries.troupe import NOBODY, Troupe
 from testbed.cast import DSO, Cast
 from testbed.dso.operator import FollowedBlock
-from testbed.fleet.meter import EmulatedMeter
 from testbed.miner.miner import Miner
 from testbed.network.faults import NO_FAULTS, Faults, Link
 from testbed.network.simulator import Build, Seen, Simulator
@@ -56,7 +56,7 @@ class SimulatedDay:
     cast: Cast
     troupe: Troupe
     observed: Observed
-    meters: tuple[EmulatedMeter, ...]
+    meters: tuple[TradingMeter, ...]
     miners: tuple[Miner, ...]
     """Those that are honest, and up at the end."""
     wall_s: float
@@ -133,7 +133,7 @@ def run_day(
         cast=cast,
         troupe=troupe,
         observed=observed,
-        meters=tuple(meter for meter in meters if isinstance(meter, EmulatedMeter)),
+        meters=tuple(meter for meter in meters if isinstance(meter, TradingMeter)),
         miners=tuple(miner for miner in miners if isinstance(miner, Miner)),
         wall_s=perf_counter() - began,
         homes={} if cast.homes is None else cast.homes.finish(),

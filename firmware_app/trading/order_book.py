@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from firmware_app.trading.orders import Order, Stage
 from light_client.rules.ledger.audit import Followed
 from light_client.rules.ledger.transactions import (
     Kind,
@@ -15,7 +16,6 @@ from light_client.rules.ledger.transactions import (
 from light_client.rules.market.clearing import Trade
 from light_client.rules.market.mechanisms.reaction import Reaction
 from light_client.rules.units import Address, OfferId
-from testbed.fleet.orders import Order, Stage
 
 _UNSEEN = (Stage.GRANTED, Stage.POSTED, Stage.MISSED)
 """Stages of an order of which no block has an offer yet."""

@@ -1,4 +1,4 @@
-"""An emulated meter: a home's planned day, a wallet and a light client that believes nothing it has not checked."""
+"""The trading meter: a home's intents, a wallet and a light client that believes nothing it has not checked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 
+from firmware_app.trading.intent import Intent
+from firmware_app.trading.order_book import OrderBook
+from firmware_app.trading.orders import Order, Stage
 from light_client.client.belief import Checked
 from light_client.client.client import LightClient
 from light_client.client.news import BalanceVerified, BlockVerified, Halted, Output
@@ -36,9 +39,6 @@ from light_client.session.actor import (
     Write,
 )
 from light_client.wallet.wallet import AddressKey, Wallet
-from testbed.fleet.order_book import OrderBook
-from testbed.fleet.orders import Order, Stage
-from testbed.scenarios.model import PlannedOffer
 
 _TABLE = "orders"
 _FIRST_INDEX = b"first-index"
@@ -67,7 +67,7 @@ def always(utc_ms: int) -> bool:
     return True
 
 
-class EmulatedMeter:
+class TradingMeter:
     """One home."""
 
     def __init__(
@@ -77,7 +77,8 @@ class EmulatedMeter:
         *,
         identity: bytes,
         wallet: Wallet,
-        plan: Iterable[PlannedOffer],
+        feeder: int,
+        intents: Iterable[Intent],
         servers: tuple[PeerName, ...],
         operator: PeerName,
         storage: Storage,
@@ -108,22 +109,22 @@ class EmulatedMeter:
         self._identity = identity
         self._operator = operator
         self._chance = chance
-        planned = tuple(plan)
+        planned = tuple(intents)
         keys, self._first_writes = _keys_for(len(planned), wallet, storage)
         self._first_index = keys[0].index if keys else 0
         orders = [
-            Order(plan=offer, key=key, post_at_ms=self._moment(offer))
-            for offer, key in zip(planned, keys, strict=True)
+            Order(intent=intent, feeder=feeder, key=key, post_at_ms=self._moment(intent))
+            for intent, key in zip(planned, keys, strict=True)
         ]
         self._orders = OrderBook(orders, genesis.chain.max_tx_bytes)
         self._requests: dict[int, bytes] | None = None
         self._unconfirmed: dict[bytes, Order] = {}
         self._reaction: Reaction | None = None
 
-    def _moment(self, plan: PlannedOffer) -> int:
+    def _moment(self, intent: Intent) -> int:
         """When to post: uniformly random within the interval, since habits are fingerprints."""
         length_ms = self._genesis.market.interval_s * 1_000
-        start_ms = plan.post_interval * length_ms
+        start_ms = intent.post_interval * length_ms
         return start_ms + self._chance.randrange(max(1, length_ms - self._params.quiet_ms))
 
     def orders(self) -> tuple[Order, ...]:
@@ -174,7 +175,7 @@ class EmulatedMeter:
             case TxResult(accepted=True):
                 effects = self._taken(message.tx_id, now_ms)
             case TxResult():
-                effects = [Report(name="tx-refused", value=message.rule)]
+                effects = self._turned_away(message, now_ms)
         return effects
 
     def _heed(self, outputs: Iterable[Output], now_ms: int) -> list[Effect]:
@@ -249,9 +250,9 @@ class EmulatedMeter:
         for order in self._orders.at(*_TO_POST):
             if order.post_at_ms > now_ms:
                 continue
-            if now_ms >= self._genesis.gate_ms(order.plan.first_interval):
+            if now_ms >= self._genesis.gate_ms(order.intent.first_interval):
                 order.advance(Stage.MISSED)
-                effects.append(Report(name="offer-missed", value=order.plan.first_interval))
+                effects.append(Report(name="offer-missed", value=order.intent.first_interval))
                 continue
             if order.stage is Stage.GRANTED and may_offer:
                 order.advance(Stage.POSTED)
@@ -268,7 +269,7 @@ class EmulatedMeter:
 
     def _pause_ms(self, order: Order, now_ms: int) -> int:
         """How long a withheld offer waits: offers that all came when a meter recovers would be linked."""
-        left_ms = self._genesis.gate_ms(order.plan.first_interval) - now_ms
+        left_ms = self._genesis.gate_ms(order.intent.first_interval) - now_ms
         if not self.client.may_trade or left_ms <= 2 * self._params.resend_ms:
             return self._params.resend_ms
         return self._chance.randrange(self._params.resend_ms, left_ms // 2 + 1)
@@ -280,6 +281,23 @@ class EmulatedMeter:
             return []
         order.post_at_ms = now_ms + self._params.confirm_ms
         return [Report(name="tx-taken", value=tx_id), *self._post_timer(now_ms)]
+
+    def _turned_away(self, message: TxResult, now_ms: int) -> list[Effect]:
+        """A miner did not take something. Where it says when to come again, come then, and not before.
+
+        Not all at once with whoever was told the same, and not so late that a server could talk an offer past its gate.
+        """
+        report = Report(name="tx-refused", value=message.rule)
+        order = self._unconfirmed.get(message.tx_id)
+        if order is None or not message.retry_ms:
+            return [report]
+        again_ms = now_ms + message.retry_ms + self._chance.randrange(message.retry_ms)
+        if order.stage is not Stage.POSTED:
+            order.ask_again_ms = min(again_ms, now_ms + self._params.confirm_ms)
+            return [report]
+        left_ms = self._genesis.gate_ms(order.intent.first_interval) - now_ms
+        order.post_at_ms = min(again_ms, now_ms + max(1, left_ms // 2))
+        return [report, *self._post_timer(now_ms)]
 
     def _post_timer(self, now_ms: int) -> list[Effect]:
         waiting = [order.post_at_ms for order in self._orders.at(*_TO_POST)]
@@ -333,8 +351,9 @@ class EmulatedMeter:
         if order is None or order.stage not in (Stage.CLOSED, Stage.MISSED):
             return []
         order.ask_again_ms = now_ms + self._params.confirm_ms
-        raw = order.signed_deposit(self._chain_id).raw
-        return [Send(peer=self.client.server, message=encode_message(SubmitTx(raw=raw)))]
+        signed = order.signed_deposit(self._chain_id)
+        self._unconfirmed[signed.tx_id()] = order
+        return [Send(peer=self.client.server, message=encode_message(SubmitTx(raw=signed.raw)))]
 
     @property
     def identity_key(self) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from firmware_app.trading.intent import Intent
 from light_client.rules.holdings import account_after
 from light_client.rules.ledger.improvement import ImproveOffer
 from light_client.rules.ledger.records import Account
@@ -21,7 +22,6 @@ from light_client.rules.market.offer import Offer
 from light_client.rules.market.settlement import most_owed_uc
 from light_client.rules.units import FeederId, OfferId, Side
 from light_client.wallet.wallet import AddressKey
-from testbed.scenarios.model import PlannedOffer
 
 
 class Stage(Enum):
@@ -57,9 +57,11 @@ NEXT_STAGES = {
 
 @dataclass(slots=True)
 class Order:
-    """One planned offer with its own address."""
+    """One intended offer with its own address."""
 
-    plan: PlannedOffer
+    intent: Intent
+    feeder: int
+    """The home's."""
     key: AddressKey
     post_at_ms: int
     """When it is to be posted, UTC ms: uniformly random in its interval."""
@@ -86,39 +88,39 @@ class Order:
     @property
     def offer(self) -> Offer:
         """What is signed."""
-        plan = self.plan
+        intent = self.intent
         return Offer(
-            side=plan.side,
-            feeder=FeederId(plan.feeder),
-            energy_j=plan.energy_j,
-            ranges=((plan.first_interval, plan.last_interval),),
-            price_uc_per_kwh=plan.price_uc_per_kwh,
+            side=intent.side,
+            feeder=FeederId(self.feeder),
+            energy_j=intent.energy_j,
+            ranges=((intent.first_interval, intent.last_interval),),
+            price_uc_per_kwh=intent.price_uc_per_kwh,
             address=self.key.address,
         )
 
     @property
     def asset(self) -> Asset:
         """What its address needs from the DSO."""
-        plan = self.plan
-        selling = plan.side is Side.SELL
-        ranges = ((plan.first_interval, plan.last_interval),)
+        intent = self.intent
+        selling = intent.side is Side.SELL
+        ranges = ((intent.first_interval, intent.last_interval),)
         return Asset(
             address=self.key.address,
-            feeder=FeederId(plan.feeder),
-            first_interval=plan.first_interval,
-            last_interval=plan.last_interval,
-            production_j=plan.energy_j if selling else 0,
-            consumption_j=0 if selling else plan.energy_j,
-            money_uc=0 if selling else most_owed_uc(plan.energy_j, self._highest_price(), ranges),
+            feeder=FeederId(self.feeder),
+            first_interval=intent.first_interval,
+            last_interval=intent.last_interval,
+            production_j=intent.energy_j if selling else 0,
+            consumption_j=0 if selling else intent.energy_j,
+            money_uc=0 if selling else most_owed_uc(intent.energy_j, self._highest_price(), ranges),
         )
 
     def _highest_price(self) -> int:
         """The most that the home ever pays, micro-currency per kWh."""
-        return max(self.plan.price_uc_per_kwh, self.plan.last_limit_uc_per_kwh or 0)
+        return max(self.intent.price_uc_per_kwh, self.intent.last_limit_uc_per_kwh or 0)
 
     def offer_in(self, interval: int) -> Offer:
         """The offer with the limit that held when an interval became final."""
-        limit = self.limits.get(interval, self.plan.price_uc_per_kwh)
+        limit = self.limits.get(interval, self.intent.price_uc_per_kwh)
         return replace(self.offer, price_uc_per_kwh=limit)
 
     def answer_to(self, interval: int, average: int) -> int | None:
@@ -126,15 +128,15 @@ class Order:
 
         A seller comes down to the average, a buyer up to it, neither beyond the home's last limit.
         """
-        plan = self.plan
-        takes_part = plan.first_interval <= interval <= plan.last_interval
-        if plan.last_limit_uc_per_kwh is None or not takes_part or interval in self.limits:
+        intent = self.intent
+        takes_part = intent.first_interval <= interval <= intent.last_interval
+        if intent.last_limit_uc_per_kwh is None or not takes_part or interval in self.limits:
             return None
-        if plan.side is Side.SELL:
-            limit = max(average, plan.last_limit_uc_per_kwh)
-            return limit if limit < plan.price_uc_per_kwh else None
-        limit = min(average, plan.last_limit_uc_per_kwh)
-        return limit if limit > plan.price_uc_per_kwh else None
+        if intent.side is Side.SELL:
+            limit = max(average, intent.last_limit_uc_per_kwh)
+            return limit if limit < intent.price_uc_per_kwh else None
+        limit = min(average, intent.last_limit_uc_per_kwh)
+        return limit if limit > intent.price_uc_per_kwh else None
 
     def signed_improvement(self, limit: int, chain_id: bytes) -> SignedTransaction | None:
         """The transaction that improves the limit; None while the offer has no number."""
