@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final
 
+from light_client.messages.anchors import ForkMessage
 from light_client.messages.codec import encode_message
 from light_client.messages.submission import MAX_RETRY_MS, SubmitTx, TxResult
 from light_client.rules.errors import RuleViolation
@@ -67,6 +68,12 @@ class Intake:
         self._resend_ms = params.resend_ms
         self._relay = Relay()
         self._standings = Standings(params.pool)
+
+    def handed_in(self, message: SubmitTx | ForkMessage, peer: PeerName, now_ms: int) -> list[Output]:
+        """Take in what is to get into a block: transactions, or the fork that a meter has found."""
+        if isinstance(message, SubmitTx):
+            return self.submitted(message, peer, now_ms)
+        return self._told_of_fork(message, peer, now_ms)
 
     def submitted(self, message: SubmitTx, peer: PeerName, now_ms: int) -> list[Output]:
         """Take in transactions; tell the submitter, and the other miners if they came from outside."""
@@ -202,6 +209,17 @@ class Intake:
             if kept is not None:
                 out += [kept, Report(name="evidence", value=evidence), *self.hand_in_kept(now_ms)]
         return out
+
+    def _told_of_fork(self, message: ForkMessage, peer: PeerName, now_ms: int) -> list[Output]:
+        """Accuse whom a fork convicts. One that does not hold costs its sender a point, like any other rubbish."""
+        if self._standings.pause_ms(peer, now_ms):
+            return []
+        try:
+            found = self._witness.in_fork(message.fork)
+        except RuleViolation as broken:
+            self._standings.refused(peer, now_ms)
+            return [Report(name="refused", value=(peer, str(broken)))]
+        return self.accuse(found, now_ms)
 
     def hand_in_kept(self, now_ms: int) -> list[Output]:
         """Put what is on disk and in no block yet into the pool, and send it to the other miners."""
