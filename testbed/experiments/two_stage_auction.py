@@ -61,7 +61,7 @@ def perform(options: Options, step: Step) -> Findings:
                 name="gains",
                 finding="The published gains are those of one kind of day",
                 caption=f"Gain of each of {len(days)} days, one community of 4 sellers and 3 buyers a day; ordered. "
-                "The cross is the published pair.",
+                "Dashed: the published gains.",
                 draw=partial(_draw_gains, found),
             ),
             Picture(
