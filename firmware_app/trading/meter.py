@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from random import Random
 
-from firmware_app.trading import addresses, posting, settling, withdrawing
+from firmware_app.trading import posting, settling, withdrawing
 from firmware_app.trading.addresses import Addresses
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.order_book import OrderBook
@@ -17,6 +17,7 @@ from firmware_app.trading.order_store import load
 from firmware_app.trading.orders import Order
 from firmware_app.trading.params import MeterParams
 from firmware_app.trading.posting import Posting
+from firmware_app.trading.reservation import Reservation
 from firmware_app.trading.settling import Settling
 from firmware_app.trading.submitting import Submissions
 from firmware_app.trading.withdrawing import Withdrawing
@@ -93,15 +94,7 @@ class TradingMeter:
             book=book,
             resend_ms=params.resend_ms,
         )
-        self._addresses = Addresses(
-            wallet,
-            storage,
-            feeder=feeder,
-            interval_s=genesis.market.interval_s,
-            book=book,
-            chance=chance,
-            params=params.batch,
-        )
+        self._addresses = Addresses(wallet, storage, feeder=feeder, book=book)
         submissions = Submissions(client)
         self._posting = Posting(
             genesis,
@@ -155,6 +148,20 @@ class TradingMeter:
         posting = self._posting.timer(now_ms)
         return [*forgotten, *expired, *writes, *self._book.store(), *asked, *posting]
 
+    @property
+    def reserved_day(self) -> int | None:
+        """The last day for which spare addresses were asked for, UTC days since 1970, in any life."""
+        return self._addresses.reserved_day
+
+    def reserve(self, day: int, wants: Iterable[Reservation], now_ms: int) -> list[Effect]:
+        """Ask for a day's spare addresses; once for each day, whatever happens in between."""
+        if self.reserved_day is not None and day <= self.reserved_day:
+            return []
+        asking, writes = self._addresses.reserve(day, wants)
+        self._withdrawing.want(asking)
+        asked = self._withdrawing.ask(now_ms) if asking else []
+        return [*writes, *self._book.store(), *asked]
+
     # -- events --------------------------------------------------------------------------------------------------------
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
@@ -167,7 +174,6 @@ class TradingMeter:
         match event:
             case Started():
                 effects += self._heed(self.client.start(now_ms), now_ms)
-                effects += self._batch(now_ms)
                 effects += self._withdrawing.ask(now_ms) + self._posting.timer(now_ms)
                 effects += self._settling.start(now_ms)
             case TimerFired(name=name) if name in TIMERS:
@@ -195,16 +201,7 @@ class TradingMeter:
                 effects = self._posting.react(now_ms)
             case settling.TIMER:
                 effects = self._settling.settle(now_ms)
-            case addresses.TIMER:
-                effects = self._batch(now_ms)
-                effects += self._withdrawing.ask(now_ms)
         return effects
-
-    def _batch(self, now_ms: int) -> list[Effect]:
-        """Ask for the addresses of a day, if they are due."""
-        asking, writes = self._addresses.batch_if_due(now_ms)
-        self._withdrawing.want(asking)
-        return [*writes, *self._addresses.timer(now_ms)]
 
     def _received(self, peer: PeerName, raw: bytes, now_ms: int) -> list[Effect]:
         effects: list[Effect] = []
