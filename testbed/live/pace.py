@@ -7,7 +7,7 @@ ones. The deadline for solutions is part of the genesis, so a hurried chain has 
 
 from typing import Final, TypedDict
 
-from firmware_app.trading.meter import MeterParams
+from firmware_app.trading.params import MeterParams
 from light_client.client.params import ClientParams
 from light_client.rules.ledger.genesis import ChainParams
 from light_client.sync.follow import FollowParams

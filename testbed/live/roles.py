@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from firmware_app.trading.meter import TradingMeter
+from firmware_app.device.device import Device
 from light_client.session.actor import Actor, Storage
 from testbed.cast import Cast
 from testbed.dso.operator import Operator
@@ -77,8 +77,8 @@ def status_of(actor: Actor) -> Mapping[str, Any] | None:
     match actor:
         case Miner() | Operator():
             return {"height": actor.ledger.tip.height, "tip": actor.ledger.tip.header_hash}
-        case TradingMeter():
-            header, checked = actor.client.belief.trusted.header, actor.checked
+        case Device(trader=trader):
+            header, checked = trader.client.belief.trusted.header, trader.checked
             return {
                 "height": 0 if header is None else header.height,
                 "tip": None if header is None else header.hash(),

@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from firmware_app.device.device import Device
 from firmware_app.trading.meter import TradingMeter
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import decode_transaction
@@ -127,13 +128,13 @@ def run_day(
         passed += 1
         if progress is not None:
             progress(passed, observed.record)
-    meters = [_honest(simulator.actor(name)) for name in cast.meter_names]
+    devices = [_honest(simulator.actor(name)) for name in cast.meter_names]
     miners = [_honest(simulator.actor(name)) for name in cast.miner_names]
     return SimulatedDay(
         cast=cast,
         troupe=troupe,
         observed=observed,
-        meters=tuple(meter for meter in meters if isinstance(meter, TradingMeter)),
+        meters=tuple(device.trader for device in devices if isinstance(device, Device)),
         miners=tuple(miner for miner in miners if isinstance(miner, Miner)),
         wall_s=perf_counter() - began,
         homes={} if cast.homes is None else cast.homes.finish(),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, Final
 
+from firmware_app.device.device import Device
 from firmware_app.trading.meter import TradingMeter
 from light_client.client.status import Standing
 from light_client.rules.crypto import public_key_of, sign
@@ -82,8 +83,8 @@ def deceive(
         if progress is not None:
             progress()
     honest = simulator.actor(cast.miner_names[-1])
-    meters = [simulator.actor(name) for name in cast.meter_names]
-    return tuple(_outcome(meter, honest) for meter in meters if isinstance(meter, TradingMeter))
+    devices = [simulator.actor(name) for name in cast.meter_names]
+    return tuple(_outcome(device.trader, honest) for device in devices if isinstance(device, Device))
 
 
 def _dressed(

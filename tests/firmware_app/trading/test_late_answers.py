@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from firmware_app.device.device import Device
 from firmware_app.trading.meter import TradingMeter
 from firmware_app.trading.orders import Stage
 from testbed.cast import DSO, Cast
@@ -28,8 +29,8 @@ def _run(cast: Cast) -> list[TradingMeter]:
             simulator.set_link(name, miner, _SLOW)
             simulator.set_link(miner, name, _SLOW)
     simulator.run(cast.end_ms + 24 * 900_000)
-    meters = [simulator.actor(name) for name in cast.meter_names]
-    return [meter for meter in meters if isinstance(meter, TradingMeter)]
+    devices = [simulator.actor(name) for name in cast.meter_names]
+    return [device.trader for device in devices if isinstance(device, Device)]
 
 
 def test_an_answer_from_before_an_offer_ended_is_not_held_against_the_server() -> None:

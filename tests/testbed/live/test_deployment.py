@@ -135,7 +135,7 @@ def test_a_meter_is_another_pseudonym_to_each_miner_and_to_the_dso(deployment: D
     assert not known & set(everybody)
     (meter,) = (node.actors for node in deployment.nodes if node.name == "meters-1")
     identities = {
-        deployment.cast.meter(name, MemoryStorage()).identity_key
+        deployment.cast.meter(name, MemoryStorage()).trader.identity_key
         for name in deployment.cast.meter_names
         if name in meter
     }
