@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from testbed.experiments.findings import Experiment
 
 EXPERIMENTS: Final = {
+    "microgrid": "testbed.experiments.microgrid",
     "two-stage-auction": "testbed.experiments.two_stage_auction",
     "score-dpos": "testbed.experiments.score_dpos",
 }

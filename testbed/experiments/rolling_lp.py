@@ -9,13 +9,14 @@ Source: equations (3)-(8), (10)-(15) of the transactive-energy paper.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from random import Random
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.sparse import coo_matrix
+from scipy.sparse import csr_matrix, vstack
 
 _TINY_J = 1.0
 
@@ -43,97 +44,88 @@ class Row:
     energy_j: float
 
 
-def rolling_energy(
-    sells: Sequence[Row],
-    buys: Sequence[Row],
-    *,
-    window: int,
-    ext_j: float,
-    int_j: float | None,
-    tie_break: TieBreak,
-    seed: int = 1,
-    on_step: Callable[[], None] = lambda: None,
-) -> float:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rolling:
+    """One way to run the day.
+
+    Attributes:
+        window: prediction window L: step tau sees offers with ``first <= tau + L - 2``.
+        ext_j: external limit of each feeder, J an interval.
+        tie_break: which optimum is taken.
+        seed: of a random tie-break.
+    """
+
+    window: int
+    ext_j: float
+    tie_break: TieBreak
+    seed: int = 1
+
+
+def rolling_energy(sells: Sequence[Row], buys: Sequence[Row], rolling: Rolling) -> float:
     """Energy traded in a day, J.
 
     Args:
+        sells: any number of intervals each.
         buys: each with a single interval, as in the published data.
-        window: prediction window L: step tau sees offers with ``first <= tau + L - 2``.
+        rolling: how the day is run.
     """
     left = [row.energy_j for row in sells]
     start, end = min(row.first for row in (*sells, *buys)), max(row.last for row in (*sells, *buys))
     demand: dict[tuple[int, int], float] = {}
     for row in buys:
         demand[row.feeder, row.first] = demand.get((row.feeder, row.first), 0.0) + row.energy_j
-    traded, chance = 0.0, Random(seed)
+    traded, chance = 0.0, Random(rolling.seed)  # noqa: S311 - a tie-break
     for now in range(start, end + 1):
-        seen = now + window - 2
+        seen = now + rolling.window - 2
         visible = [
             number
             for number, row in enumerate(sells)
             if row.first <= seen and row.last >= now and left[number] > _TINY_J
         ]
         wanted = {cell: energy_j for cell, energy_j in demand.items() if now <= cell[1] <= seen}
-        sold = _step([sells[number] for number in visible], [left[n] for n in visible], wanted, now, ext_j, int_j, tie_break, chance)
+        if not visible or not wanted:
+            continue
+        offers = [replace(sells[number], energy_j=left[number]) for number in visible]
+        nudge = partial(_nudge, tie_break=rolling.tie_break, now=now, chance=chance)
+        sold = _step(offers, wanted, now, rolling.ext_j, nudge)
         for number, energy_j in zip(visible, sold, strict=True):
             left[number] -= energy_j
             traded += energy_j
-        on_step()
     return traded
 
 
 def _step(
     sells: Sequence[Row],
-    left: Sequence[float],
     wanted: dict[tuple[int, int], float],
     now: int,
     ext_j: float,
-    int_j: float | None,
-    tie_break: TieBreak,
-    chance: Random,
+    nudge: Callable[[Row, int], float],
 ) -> list[float]:
-    """Energy that each offer sells in the first interval."""
-    if not sells or not wanted:
-        return [0.0] * len(sells)
+    """Energy that each offer sells in interval ``now`` of a plan with the most energy over all that is seen."""
     times = sorted({t for _, t in wanted})
-    columns = [(number, t) for number, row in enumerate(sells) for t in times if max(row.first, now) <= t <= row.last]
+    columns = [
+        (number, t) for number, row in enumerate(sells) for t in times if max(row.first, now) <= t <= row.last
+    ]
     cells = sorted({(sells[number].feeder, t) for number, t in columns} | wanted.keys())
-    place = {cell: at for at, cell in enumerate(cells)}
-    count, buyers = len(columns), len(cells)
-    supply = coo_matrix(
-        (np.ones(count), ([number for number, _ in columns], range(count))), shape=(len(sells), count + buyers)
+    place, moment = ({key: at for at, key in enumerate(keys)} for keys in (cells, times))
+    selling, buying = len(columns), len(cells)
+    everything = np.arange(selling + buying)
+    signs = np.concatenate((np.ones(selling), -np.ones(buying)))
+    at_cell = [place[sells[number].feeder, t] for number, t in columns] + list(range(buying))
+    at_time = [moment[t] for _, t in columns] + [moment[t] for _, t in cells]
+    supply = csr_matrix(
+        (np.ones(selling), ([number for number, _ in columns], everything[:selling])),
+        shape=(len(sells), selling + buying),
     )
-    at_cell = [place[sells[number].feeder, t] for number, t in columns]
-    net = coo_matrix(
-        (
-            np.concatenate((np.ones(count), -np.ones(buyers))),
-            (np.concatenate((at_cell, np.arange(buyers))), np.arange(count + buyers)),
-        ),
-        shape=(buyers, count + buyers),
-    )
-    rows, limits = [supply, net, -net], [np.array(left), np.full(buyers, ext_j), np.full(buyers, ext_j)]
-    if int_j is not None:
-        produced = coo_matrix((np.ones(count), (at_cell, range(count))), shape=(buyers, count + buyers))
-        rows.append(produced)
-        limits.append(np.full(buyers, int_j))
-    at_time = {t: at for at, t in enumerate(times)}
-    balance = coo_matrix(
-        (
-            np.concatenate((np.ones(count), -np.ones(buyers))),
-            (
-                [at_time.get(t, 0) for _, t in columns] + [at_time.get(t, 0) for _, t in cells],
-                np.arange(count + buyers),
-            ),
-        ),
-        shape=(len(times), count + buyers),
-    )
-    unit = max(max(left), 1.0)
-    most = [None] * count + [min(wanted.get(cell, 0.0), np.inf if int_j is None else int_j) / unit for cell in cells]
+    net = csr_matrix((signs, (at_cell, everything)), shape=(buying, selling + buying))
+    balance = csr_matrix((signs, (at_time, everything)), shape=(len(times), selling + buying))
+    unit = max(row.energy_j for row in sells)
+    most = [None] * selling + [wanted.get(cell, 0.0) / unit for cell in cells]
     answer = linprog(
-        [-_weight(sells[number], t, tie_break, now, chance) for number, t in columns] + [0.0] * buyers,
-        A_ub=_stack(rows),
-        b_ub=np.concatenate(limits) / unit,
-        A_eq=balance.tocsr(),
+        [-1 - nudge(sells[number], t) for number, t in columns] + [0.0] * buying,
+        A_ub=vstack((supply, net, -net), format="csr"),
+        b_ub=np.concatenate(([row.energy_j for row in sells], np.full(2 * buying, ext_j))) / unit,
+        A_eq=balance,
         b_eq=np.zeros(len(times)),
         bounds=[(0, high) for high in most],
         method="highs-ds",
@@ -145,17 +137,11 @@ def _step(
     return result
 
 
-def _weight(row: Row, t: int, tie_break: TieBreak, now: int, chance: Random) -> float:
-    if tie_break is TieBreak.WASTEFUL:
-        return 1 + 1e-4 * (row.last - now) / 100 + 1e-5 * (200 - (t - now)) / 200
+def _nudge(row: Row, t: int, *, tie_break: TieBreak, now: int, chance: Random) -> float:
+    """How much more than 1 a joule counts: too little to cost any energy."""
+    if tie_break is TieBreak.ARBITRARY:
+        return 0.0
     if tie_break is TieBreak.RANDOM:
-        return 1 + 1e-4 * chance.random()
-    if tie_break is TieBreak.PERISHABLE:
-        return 1 + 1e-4 * (100 - (row.last - now)) / 100 + 1e-5 * (200 - (t - now)) / 200
-    return 1.0
-
-
-def _stack(blocks: Sequence[coo_matrix]) -> coo_matrix:
-    from scipy.sparse import vstack
-
-    return vstack(blocks, format="csr")
+        return 1e-4 * chance.random()
+    waits = row.last - now
+    return 1e-6 * (waits if tie_break is TieBreak.WASTEFUL else 100 - waits) + 5e-8 * (200 - (t - now))
