@@ -1,4 +1,4 @@
-"""The published rolling market and the published program, on markets small enough to solve by hand and on their data."""
+"""The published rolling market and program, on markets small enough to solve by hand and on their own data."""
 
 from pathlib import Path
 
