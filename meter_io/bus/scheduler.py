@@ -179,6 +179,7 @@ class Bus:
     def _opened(self, now_ms: int) -> list[Effect]:
         if self._state is _State.OPENING:
             self._breaks = 0
+            self._heard_ms = now_ms  # nobody was silent while there was no port to hear them
             self._rest(now_ms, self._timing.post_open_ms)
         return []
 

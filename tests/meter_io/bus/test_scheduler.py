@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from meter_io.bus.dialogue import Said
-from meter_io.bus.scheduler import PATIENCE_MS, Broken, Bus, Opened, Received, Round, Time
+from meter_io.bus.scheduler import PATIENCE_MS, Broken, Bus, Failed, Opened, Received, Round, Time
 from meter_io.bus.slave import Poll, Pushing, Slave
 from meter_io.bus.timing import BusTiming, ReplyTime, doubled_ms
 from meter_io.errors import GarbledReply, MeterError, NoReply
@@ -224,6 +224,22 @@ def test_a_pushing_meter_is_heard_beside_polled_ones_and_missed_when_silent() ->
     silences = [failure for failure in line.failures_of("push") if isinstance(failure.error, NoReply)]
     assert len(silences) == 2
     assert len(line.rounds_of("a")) >= 24
+
+
+def test_a_meter_is_not_called_silent_for_the_time_in_which_its_port_was_gone() -> None:
+    pushing = Pushing(meter=MeterId("push"), listener=Telegrams(), silence_ms=10_000)
+    line = World(bus=Bus([], timing=TIMING, now_ms=0, pushing=pushing), slaves={})
+    line.run_until(1_000)
+    line.tell(Received(b"telegram"))
+    line.unplug()
+    line.run_until(100_000)
+    line.openable = True
+    line.run_until(135_000)
+    opened_ms = max(at for at, report in line.reports if isinstance(report, Broken))
+    assert opened_ms > 60_000
+    silences = [at for at, report in line.reports if isinstance(report, Failed)]
+    assert silences
+    assert silences[0] >= 100_000 + 10_000
 
 
 def test_a_bus_with_only_a_pushing_meter_does_not_spin() -> None:
