@@ -34,11 +34,12 @@ class KeptText:
         try:
             with self._path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
-            text = data.decode("ascii").replace("\r\n", "\n")  # people write into these files, too
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self.unusable(f"cannot be read: {error.strerror}") from error
+        try:
+            text = data.decode("ascii").replace("\r\n", "\n")  # people write into these files, too
         except UnicodeDecodeError:
             raise self.unusable(f"holds {data[:20].hex(' ')}, expected one line of text") from None
         line = text.removesuffix("\n")

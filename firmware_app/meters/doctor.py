@@ -9,7 +9,7 @@ from typing import Final, Literal
 from firmware_app.console import Console, Exit, Paint
 from firmware_app.meters.target import address_of, line_of, wiring_of
 from meter_io.bus.driver import drive, monotonic_ms
-from meter_io.bus.scheduler import Broken, Failed, Round
+from meter_io.bus.events import Broken, Failed, Round
 from meter_io.errors import GarbledReply, MeterError, NoReply, PortError, WrongSpeed
 from meter_io.identify import Slave
 from meter_io.modbus.exchange import speaker

@@ -18,7 +18,7 @@ from firmware_app.meters.read import METER, Reader
 from firmware_app.meters.target import meter_errors
 from meter_io.bus.dialogue import Said
 from meter_io.bus.driver import monotonic_ms
-from meter_io.bus.scheduler import Round
+from meter_io.bus.events import Round
 from meter_io.errors import MeterError
 from meter_io.profiles.model import Profile
 from meter_io.pulse import Edge, FileTotal, PulseCounter, PulseInput, TotalKeeper

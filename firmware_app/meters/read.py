@@ -13,7 +13,7 @@ from firmware_app.meters import table
 from firmware_app.meters.target import meter_errors, profile_of, wiring_of
 from meter_io.bus.dialogue import Said
 from meter_io.bus.driver import drive, monotonic_ms
-from meter_io.bus.scheduler import Broken, Failed, Round
+from meter_io.bus.events import Broken, Failed, Round
 from meter_io.errors import MeterError, WrongSpeed
 from meter_io.guard.guard import CounterGuard
 from meter_io.guard.params import EXPORT_WH, IMPORT_WH, GuardParams

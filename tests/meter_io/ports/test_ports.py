@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from meter_io.bus.driver import drive
-from meter_io.bus.scheduler import Broken, Bus, Failed, Round
+from meter_io.bus.events import Broken, Failed, Round
+from meter_io.bus.scheduler import Bus
 from meter_io.bus.slave import Poll
 from meter_io.bus.timing import BusTiming
 from meter_io.errors import PortError
