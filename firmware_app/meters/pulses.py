@@ -38,7 +38,15 @@ _WAITING: Final = 4_096
 
 def read_pulses(args: argparse.Namespace, profile: Profile, settings: PulseInput, count: int | None) -> int:
     """Count until enough readings are shown, the source ends, or Ctrl-C; the total is kept whatever ends it."""
-    reader = Reader(args.console, profile, port=args.port, unit=None, place=args.port, count=count)
+    reader = Reader(
+        args.console,
+        profile,
+        port=args.port,
+        unit=None,
+        place=args.port,
+        count=count,
+        interval_ms=round(args.interval * 1000),
+    )
     store = FileTotal(Path(args.state)) if args.state else None
     with meter_errors(), _arrivals(args.port, settings) as arrivals:
         keeper = TotalKeeper(store) if store else None
