@@ -1,7 +1,7 @@
 """P1 telegrams out of a byte stream, plain or encrypted.
 
 A plain one is `/` and an identification, an empty line, lines of data sets, and `!` with a checksum. Source: DSMR P1
-companion standard 5.0.2, sections 5.2 and 6.
+companion standard 5.0.2, section 6.
 """
 
 import re

@@ -115,7 +115,7 @@ def test_old_dutch_meters_have_no_checksum_and_give_gas_on_two_lines() -> None:
         ("FLU5\\1", ["0-0:96.1.4(50217)", "0-0:1.0.0(200512135409S)"], "Belgium"),
         ("SAG5X", ["0-0:1.0.0(230724150730S)", "1-0:15.8.0(000800.817*kWh)"], "Hungary"),
         ("ISk5X", ["0-0:1.0.0(230202132747S)", "0-0:96.14.0(0001)"], "Ireland"),
-        ("ELL5X", ["0-0:1.0.0(230202132747W)", "1-0:1.8.0(00006678.394*kWh)"], "Sweden"),
+        ("ELL5X", ["0-0:1.0.0(230202132747W)", "1-0:1.8.0(00006678.394*kWh)"], "Sweden or Finland"),
         ("Lux5X", ["1-3:0.2.8(42)", "0-0:42.0.0(53414731)", "1-0:3.8.0(1.0*kvarh)"], "Luxembourg"),
         ("EST5X", ["1-3:0.2.8(50)", "1-0:3.8.0(000000747*varh)"], "Austria"),
     ],
@@ -127,11 +127,18 @@ def test_dialects_are_told_apart_and_all_of_them_need_their_checksum(
     assert one_reason(p1_telegram(identification, lines, checksum=False)) is Reason.CHECKSUM
 
 
-def test_irish_winter_time_is_utc() -> None:
-    irish = one(p1_telegram("ISk5X", ["0-0:1.0.0(230202132747S)", "0-0:96.14.0(0001)"]))
-    swedish = one(p1_telegram("ELL5X", ["0-0:1.0.0(230202132747S)"]))
-    assert irish.meter_time_ms is not None
-    assert swedish.meter_time_ms == irish.meter_time_ms - 3_600_000
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["0-0:1.0.0(210524094210W)", "1-0:1.8.0(00000424.413*kWh)"],
+        ["0-0:1.0.0(230202132747S)", "0-0:96.14.0(0001)"],
+    ],
+)
+def test_a_time_of_an_unknown_country_is_left_out(lines: list[str]) -> None:
+    """The first was sent in May, in Sweden: standard time with a W. Finland does the same, an hour further east."""
+    telegram = one(p1_telegram("KFM5KAIFA-METER", [*lines, "0-1:24.2.1(210524090000W)(1.0*m3)"]))
+    assert (telegram.meter_time_ms, telegram.times) == (None, {})
+    assert telegram.values[Obis(0, 1, 24, 2, 1)] == Value(Decimal("1.0"), Unit.CUBIC_METRE)
 
 
 def test_what_no_version_vouches_for_is_refused() -> None:
