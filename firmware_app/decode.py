@@ -57,7 +57,11 @@ def _captured(name: str) -> bytes:
             with Path(name).open("rb") as file:
                 data = file.read(_MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise CommandError(f"cannot read {name}: {error.strerror}", code=Exit.USAGE) from None
+        raise CommandError(
+            f"cannot read {name}: {error.strerror}",
+            hint="timeout 10 cat PORT > capture.bin makes a file of what a meter says",
+            code=Exit.USAGE,
+        ) from None
     if len(data) > _MAX_FILE_BYTES:
         raise CommandError(
             f"{name} is too large: at most {_MAX_FILE_BYTES} bytes", hint=f"head -c 1000000 {name}"

@@ -15,7 +15,7 @@ from typing import Final
 
 from firmware_app.console import CommandError, Exit
 from firmware_app.meters.read import METER, Reader
-from firmware_app.meters.target import meter_errors
+from firmware_app.meters.target import in_a_folder, meter_errors
 from meter_io.bus.dialogue import Said
 from meter_io.bus.driver import monotonic_ms
 from meter_io.bus.events import Round
@@ -47,7 +47,8 @@ def read_pulses(args: argparse.Namespace, profile: Profile, settings: PulseInput
         count=count,
         interval_ms=round(args.interval * 1000),
     )
-    store = FileTotal(Path(args.state)) if args.state else None
+    state = in_a_folder("--state", args.state)
+    store = FileTotal(state) if state else None
     with meter_errors(), _arrivals(args.port, settings) as arrivals:
         keeper = TotalKeeper(store) if store else None
         counter = PulseCounter(settings, keeper.load() if keeper else 0)

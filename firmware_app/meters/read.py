@@ -5,13 +5,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from firmware_app.console import CommandError, Console, Exit
 from firmware_app.meters import table
 from firmware_app.meters.history import History
-from firmware_app.meters.target import meter_errors, profile_of, wiring_of
+from firmware_app.meters.target import in_a_folder, meter_errors, profile_of, wiring_of
 from meter_io.bus.dialogue import Said
 from meter_io.bus.driver import drive, monotonic_ms
 from meter_io.bus.events import Broken, Failed, Round
@@ -92,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
 @contextmanager
 def _history(args: argparse.Namespace, wiring: Wiring) -> Iterator[History]:
     """What is known of this meter from earlier; keep what is known at the end, however it comes."""
-    history = History(Path(args.history) if args.history else None, wiring.profile, wiring.where)
+    history = History(in_a_folder("--history", args.history), wiring.profile, wiring.where)
     history.load(accept=args.accept)
     try:
         yield history
@@ -108,7 +107,8 @@ def _decryptor(args: argparse.Namespace, profile: Profile) -> "Iterator[Decrypto
         return
     from firmware_app.meters.keys import KeptCounter, decryptor_of  # noqa: PLC0415 - P1 alone needs it
 
-    kept = KeptCounter(Path(args.state)) if args.state else None
+    state = in_a_folder("--state", args.state)
+    kept = KeptCounter(state) if state else None
     decryptor = decryptor_of(args.key_file, kept.load() if kept else None)
     if kept is not None and decryptor is None:
         raise CommandError("--state keeps the counter of an encrypted port: give --key-file", code=Exit.USAGE)

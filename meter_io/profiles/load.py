@@ -80,7 +80,10 @@ def read(path: Path) -> Profile:
     except OSError as error:
         raise ProfileError(f"cannot read {path}: {error.strerror}", hint="gridlight profiles") from error
     if len(data) > _MAX_BYTES:
-        raise ProfileError(f"{path} is larger than a profile can be ({_MAX_BYTES} bytes)")
+        raise ProfileError(
+            f"{path} is larger than a profile can be ({_MAX_BYTES} bytes)",
+            hint="docs/meters.md shows a profile",
+        )
     try:
         text = data.decode("utf-8-sig")
         tables = tomllib.loads(text)
