@@ -41,7 +41,9 @@ def run(args: argparse.Namespace) -> int:
         "noise": [_place(event) for event in events if _is_noise(event)],
     }
     lines = [line for event in events for line in _lines(console, event, anonymous=args.anonymous)]
-    summary = f"{accepted} telegrams accepted, {refused} refused, in {len(data)} bytes"
+    summary = (
+        f"{accepted} telegram{'' if accepted == 1 else 's'} accepted, {refused} refused, in {len(data)} bytes"
+    )
     console.result(_SCHEMA, document, [*lines, summary])
     if not accepted and not refused:
         console.warn(f"no {args.protocol} telegram here: is it another protocol, or another speed or parity?")
