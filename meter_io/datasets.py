@@ -13,7 +13,8 @@ from meter_io.obis import Obis
 from meter_io.reading import Unit, Value
 from meter_io.telegram import Reason, Refusal
 
-_DATA_SET: Final = re.compile(r"([0-9A-Z:.*&-]{0,24})((?:\([^()\r\n]*\))+)")
+_DATA_SET: Final = re.compile(r"([0-9A-Z:.*&-]{0,24})((?:\([ -'*-~]*\))+)")
+"""Printable characters only: what a meter says is shown on a terminal, which obeys some of the others."""
 _QUANTITY: Final = re.compile(r"([+-]?[0-9]{1,20}(?:\.[0-9]{1,12})?)\*([A-Za-z0-9]{1,8})")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,12})?")
 _LETTERS: Final = {"C": "96", "F": "97", "L": "98", "P": "99"}

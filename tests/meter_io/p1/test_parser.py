@@ -244,3 +244,10 @@ def test_codes_are_kept_for_reuse_up_to_a_limit(monkeypatch: pytest.MonkeyPatch)
     kept = dict(datasets._codes)
     assert len(one(p1_telegram("XYZ5X", [*DSMR5, "7-9:91.8.77(1*kWh)"])).values) == len(one(WHOLE).values) + 1
     assert datasets._codes == kept
+
+
+@pytest.mark.parametrize("letter", ["\x1b", "\x07", "\x7f", "\x00"])
+def test_what_a_terminal_would_obey_is_shown_harmless_or_refused(letter: str) -> None:
+    """An identification is shown with a question mark: public examples have one with a control character."""
+    assert one(p1_telegram(f"KFM5{letter}[2J", DSMR5)).model == "KFM5?[2J"
+    assert one_reason(p1_telegram("KFM5X", [*DSMR5, f"0-0:96.13.0({letter}[2J)"])) is Reason.STRUCTURE
