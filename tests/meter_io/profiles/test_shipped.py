@@ -17,6 +17,7 @@ from meter_io.profiles.model import ModbusMap, Profile, SunSpecMap
 from meter_io.profiles.registers import KINDS, Register
 from meter_io.pulse import PulseInput
 from meter_io.reading import Quality, Unit, Value
+from meter_io.span import Span
 from testbed.fleet.foreign_slaves import PYMODBUS, free_port, slave
 from tests.meter_io.samples import METER, joules
 
@@ -229,7 +230,7 @@ def test_a_p1_counter_goes_round_at_its_nine_digits() -> None:
     guard = CounterGuard(METER, GuardParams(counters=(spec, None)))
     end_wh = 10**9
     qualities = []
-    spans = []
+    spans: list[Span] = []
     for place, wh in enumerate([end_wh - 20, end_wh - 10, 0, 10, 20, 30]):
         judged = guard.judge(joules(10_000 * place, wh * 3_600))
         qualities.append(judged.reading.quality)
