@@ -62,7 +62,7 @@ class Prices:
     """Of the step from each hour's level to the next."""
 
 
-class BadPrices(ValueError):  # noqa: N818 - a judgement, not a failure
+class BadPrices(ValueError):
     """Prices of the wrong shape, below 0 where they must not be, or no numbers."""
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from testbed.experiments.manchester.feasibility import broken
 from testbed.experiments.manchester.heat_network import Tree
