@@ -141,6 +141,8 @@ class Outcome:
     """What came of a scenario."""
 
     scene: Scene
+    proven: bytes
+    """The answer that honest delegates had."""
     decided: Mapping[PeerName, bytes | None]
     """By each honest delegate."""
     convicted: frozenset[PeerName]
@@ -148,9 +150,9 @@ class Outcome:
     rounds: int
     took_ms: int
 
-    def as_it_should(self, proven: bytes) -> bool:
+    def as_it_should(self) -> bool:
         """Every honest delegate with the proven answer (or none, where they are too few), and only the guilty convicted."""
-        wanted = proven if self.scene.decides else None
+        wanted = self.proven if self.scene.decides else None
         return (
             all(found == wanted for found in self.decided.values())
             and self.scene.convicts <= self.convicted <= self.scene.parts.keys()
@@ -186,6 +188,7 @@ def play(scene: Scene, case: Case, answers: Answers, *, seed: int) -> Outcome:
     rounds = [block.certificate.round_ for block in blocks.values() if block is not None]
     return Outcome(
         scene=scene,
+        proven=answers.proven,
         decided={name: None if block is None else block.body for name, block in blocks.items()},
         convicted=frozenset(
             keys[charge.public_key] for charge in charges if proves(charge, case, council.chain_id)
