@@ -1,4 +1,4 @@
-"""Delegates of a council that play false: with a wrong answer when they lead, in silence, or vouching for each other."""
+"""Delegates of a council that play false: wrong answers when they lead, silence, vouching for each other."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Delegates that agree on the proven answer to a problem: the miners' consensus, with an answer instead of a block's body.
+"""Delegates that agree on the proven answer to a problem: the miners' consensus, with an answer instead of a body.
 
 Shared with the chain: ``testbed.miner.consensus`` whole (rounds, locks, votes written before they are sent, quorums
-strictly above two thirds), its messages and signatures, headers, and the evidence of ``rules.ledger.evidence``. Not used:
-mempool, ledger, epochs; there is one height, and its header names the problem where a block names its state.
+strictly above two thirds), its messages and signatures, headers, and the statements of ``rules.ledger.evidence``. Not
+used: mempool, ledger, epochs; there is one height, and its header names the problem where a block names its state.
 
-An answer is valid if its own certificate says so, so however many votes an unproven one gathers, no honest delegate's is
-among them. A delegate is accused only with what it signed itself; silence and slowness accuse nobody.
+An answer is valid if its own certificate says so, so however many votes an unproven one gathers, no honest delegate's
+is among them. A delegate is accused only with what it signed itself; silence and slowness accuse nobody.
 """
 
 from __future__ import annotations

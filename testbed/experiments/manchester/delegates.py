@@ -1,13 +1,14 @@
 """Who plays which part among the delegates, and what comes of it, in the simulator.
 
-Delegates C, D, E, F, G as published, and two more where two play false for good: a quorum of the consensus is strictly more
-than two thirds, so five bear one that is silent for ever, and seven bear two.
+Delegates C, D, E, F, G as published, and two more where two play false for good: a quorum of the consensus is strictly
+more than two thirds, so five bear one that is silent for ever, and seven bear two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from light_client.session.actor import Actor, PeerName, Storage
@@ -151,7 +152,7 @@ class Outcome:
     took_ms: int
 
     def as_it_should(self) -> bool:
-        """Every honest delegate with the proven answer (or none, where they are too few), and only the guilty convicted."""
+        """Every honest delegate with the proven answer (none, where too few), and only the guilty convicted."""
         wanted = self.proven if self.scene.decides else None
         return (
             all(found == wanted for found in self.decided.values())
@@ -173,7 +174,7 @@ def play(scene: Scene, case: Case, answers: Answers, *, seed: int) -> Outcome:
         return delegate if part is None else part(delegate, case, answers, plot)
 
     for name in scene.names:
-        simulator.add(name, lambda storage, name=name: build(name, storage))
+        simulator.add(name, partial(build, name))
     honest = [name for name in scene.names if name not in scene.parts]
 
     def done() -> bool:

@@ -1,19 +1,19 @@
 """Heat that is lost whatever the operators do: a proof, evaluated in closed form and by one pass over the tree.
 
-Write warmth for degrees above the ground, ``s`` for the warmth at the sources, ``c`` for water's heat capacity, and for a
-pipe of conductance ``k`` let ``a = k / c``. A flow ``m`` of warmth ``T`` loses ``c T g(m)`` there,
+Write warmth for degrees above the ground, ``s`` for the warmth at the sources, ``c`` for water's heat capacity, and for
+a pipe of conductance ``k`` let ``a = k / c``. A flow ``m`` of warmth ``T`` loses ``c T g(m)`` there,
 ``g(m) = m (1 - exp(-a/m))``; ``g`` grows with ``m`` and stays below ``a``. Supply and return flow are equal.
 
 1. No pipe loses more than ``c s a``. On a tree the pipes upstream of a node ``n`` share no water, so by induction along
    the flow its warmth is at least ``s (1 - A/M)``: ``A`` the sum of ``a`` upstream, ``M`` the flow through the node.
 2. What a load returns is colder than that by its heat over ``c`` times its draw. What a return pipe takes in is a
    mixture of such water from downstream, cooled on its way: at least the coldest of it less ``s A'/M``, ``A'`` the
-   sum of ``a`` downstream.
+   sum of ``a`` downstream. No load returns water colder than the ground (checked), so no pipe gains heat.
 3. So a pipe that carries at least ``m`` loses at least ``l(m)``: 1 and 2, at ``M = m``, times ``c g(m)``. Both factors
    grow with ``m``.
 4. Let ``e`` be a load's draw over the number of sources, and ``S`` the pipes that carry at least ``e``. Every load is
    reached through ``S`` from a source: otherwise, of the nodes ``U`` from which it is reached through ``S``, none is a
-   source; what flows into ``U`` comes through pipes outside ``S``, one for each side of the tree, and on each side there is
+   source; what flows into ``U`` comes through pipes outside ``S``, one for each side of the tree, and on each side is
    another source, so it is less than the draw. That cannot be, since the load draws it.
 5. A pipe that is the only way to ``r`` loads carries at least their draws, and belongs to ``S``.
 
@@ -40,7 +40,9 @@ def lossless_heat(system: System) -> tuple[float, ...]:
 
 
 def least_loss(system: System, factor: float) -> float:
-    """What is lost at least, kW, at some load factor."""
+    """What is lost at least, kW, at some load factor; 0 where the proof does not apply."""
+    if min(_returned(system, node, factor) for node in _loads(system)) < 0:
+        return 0.0
     weights = [least_loss_of(system, number, factor) for number in range(len(system.pipes))]
     root = _cheapest(system, weights, 0, None)
     return min(root.inside, root.dry)
@@ -56,14 +58,17 @@ def least_loss_of(system: System, number: int, factor: float) -> float:
     before = _reached(system, {pipe.start}, against=True)
     after = _reached(system, {pipe.end})
     supply = warmth * max(0.0, 1 - _sum_a(system, before) / flow)
-    coldest = min(
-        warmth * (1 - _sum_a(system, _reached(system, {node}, against=True)) / system.draw)
-        - system.heat_loads[node] * factor / (capacity * system.draw)
-        for node in after & _loads(system)
-    )
+    coldest = min(_returned(system, node, factor) for node in after & _loads(system))
     back = max(0.0, coldest - warmth * _sum_a(system, after, start=True) / flow)
     a = pipe.first / (1_000 * capacity)
     return capacity * (supply + back) * flow * (1 - exp(-a / flow))
+
+
+def _returned(system: System, node: int, factor: float) -> float:
+    """Least warmth of the water that a load returns."""
+    cooled = _sum_a(system, _reached(system, {node}, against=True)) / system.draw
+    taken = system.heat_loads[node] * factor / (system.heat_capacity * system.draw)
+    return (system.supply - system.ambient) * (1 - cooled) - taken
 
 
 def _loads(system: System) -> set[int]:

@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import pairwise
-from math import exp, fsum
+from math import exp, fsum, sqrt
 from typing import Final, NamedTuple, TypeAlias
 
 Table: TypeAlias = tuple[tuple[float, ...], ...]
@@ -122,7 +121,7 @@ class System:
     @property
     def most_flow(self) -> float:
         """More than a line carries of active or reactive power, kW: what its voltage and current allow."""
-        return (self.volts[1] * self.amps) ** 0.5
+        return sqrt(self.volts[1] * self.amps)
 
     def plant_cost(self, hub: int) -> tuple[float, float]:
         """Square and linear term of what a kW of power with its heat costs, $."""
@@ -238,8 +237,3 @@ def upward(nodes: int, branches: Sequence[Branch]) -> list[int]:
     if len(order) != nodes:
         raise ValueError("a network has a circle")
     return order
-
-
-def pairs(values: Sequence[float]) -> list[tuple[float, float]]:
-    """Each value with the next."""
-    return list(pairwise(values))

@@ -1,8 +1,9 @@
 """The published check of an answer, as far as its hole goes: reproduced to show what passes it, and used for nothing.
 
-It adds up residuals of stationarity, absolute and whatever their units, and accepts up to 0.05; every price of the problem
-is at most 0.06 $/kWh. Signs and bounds are not looked at, and complementarity vanishes with multipliers of 0. So one price
-for all nodes, halfway between the dearest and the cheapest source of each hour, passes for any feasible dispatch.
+It adds up residuals of stationarity, absolute and whatever their units, and accepts up to 0.05; every price of the
+problem is at most 0.06 $/kWh. Signs and bounds are not looked at, and complementarity vanishes with multipliers of 0.
+So one price for all nodes, halfway between the dearest and the cheapest source of each hour, passes for any feasible
+dispatch.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ Source: the data published with the Proof-of-Solution paper; corrections by its 
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -130,7 +131,9 @@ class _Book:
         import openpyxl  # noqa: PLC0415 - only where the data is
 
         try:
-            book = openpyxl.load_workbook(path, data_only=True)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Cannot parse header or footer")
+                book = openpyxl.load_workbook(path, data_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise ScenarioFileError(
                 path, "workbook", "cannot be read", got=str(error), expected="an .xlsx file"
