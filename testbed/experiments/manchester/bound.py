@@ -1,9 +1,9 @@
 """What every delegate evaluates: a cost below which no dispatch lies, out of prices that anybody may have made up.
 
 The dispatch problem is not convex. Its convex relaxation leaves the gas network out, keeps of the heat network only
-that the hubs together give what the loads take and what is provably lost (``heat_loss``), and lets ``V I >= P² + Q²``
-stand for the equality. Every dispatch that is feasible for the true model is feasible for the relaxation, so a bound below
-the relaxation is one below the problem.
+that the hubs together give what the loads take and what is provably lost (``heat_loss``), and lets
+``V I >= P² + Q²`` stand for the equality. Every dispatch that is feasible for the true model is feasible for the
+relaxation, so a bound below the relaxation is one below the problem.
 
 Weak duality gives such a bound for any prices: the least value that the Lagrangian takes on a box that holds every
 feasible point. It splits into one term per variable: linear ones take an end of their range, a plant's convex cost its

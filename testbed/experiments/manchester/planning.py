@@ -1,7 +1,7 @@
 """A dispatch that the true model allows: the relaxation with heat that flows, and then the networks solved exactly.
 
 Heat may flow through the pipes as the tree allows, each open pipe with the loss that the round before found; opening
-one costs that loss, so few are open. Flows, currents and temperatures follow exactly; what is left over, watts, is taken up
+one costs that loss, so few are. Flows, currents and temperatures follow exactly; what is left over, watts, is taken up
 by boilers and the bulk power system. Nothing here proves anything: ``bound`` does.
 """
 
