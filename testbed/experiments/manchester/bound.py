@@ -82,12 +82,13 @@ def check_prices(system: System, prices: Prices) -> None:
         (tuple(tuple(value for item in row for value in item) for row in prices.apparent), 2 * hubs),
         (prices.active_end, lines),
         (prices.reactive_end, lines),
-        ((prices.heat,), hours),
         (prices.battery, hubs),
         (prices.tank, hubs),
     )
+    if len(prices.heat) != hours or not all(map(isfinite, prices.heat)):
+        raise BadPrices("prices of heat of another system, or no numbers")
     for table, width in shapes:
-        if len(table) not in (hours, 1) or any(len(row) != width for row in table):
+        if len(table) != hours or any(len(row) != width for row in table):
             raise BadPrices("prices of another system")
         if not all(isfinite(value) for row in table for value in row):
             raise BadPrices("a price that is no number")

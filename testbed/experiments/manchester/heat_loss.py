@@ -41,7 +41,7 @@ def lossless_heat(system: System) -> tuple[float, ...]:
 
 def least_loss(system: System, factor: float) -> float:
     """What is lost at least, kW, at some load factor; 0 where the proof does not apply."""
-    if min(_returned(system, node, factor) for node in _loads(system)) < 0:
+    if any(_returned(system, node, factor) < 0 for node in _loads(system)):
         return 0.0
     weights = [least_loss_of(system, number, factor) for number in range(len(system.pipes))]
     root = _cheapest(system, weights, 0, None)
@@ -58,7 +58,7 @@ def least_loss_of(system: System, number: int, factor: float) -> float:
     before = _reached(system, {pipe.start}, against=True)
     after = _reached(system, {pipe.end})
     supply = warmth * max(0.0, 1 - _sum_a(system, before) / flow)
-    coldest = min(_returned(system, node, factor) for node in after & _loads(system))
+    coldest = min((_returned(system, node, factor) for node in after & _loads(system)), default=0.0)
     back = max(0.0, coldest - warmth * _sum_a(system, after, start=True) / flow)
     a = pipe.first / (1_000 * capacity)
     return capacity * (supply + back) * flow * (1 - exp(-a / flow))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 from typing import Any, Final, TypeAlias
+from zipfile import BadZipFile
 
 from testbed.experiments.manchester.model import Branch, Dispatch, Hub, Store, System, Table
 from testbed.scenarios.errors import ScenarioFileError
@@ -134,7 +135,7 @@ class _Book:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="Cannot parse header or footer")
                 book = openpyxl.load_workbook(path, data_only=True)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise ScenarioFileError(
                 path, "workbook", "cannot be read", got=str(error), expected="an .xlsx file"
             ) from None
