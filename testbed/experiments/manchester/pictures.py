@@ -20,7 +20,7 @@ def pictures(case: Cases) -> tuple[Picture, ...]:
     return (
         Picture(
             name="sources",
-            finding="Hubs 1 and 2 follow the price, the bulk power system fills the cheap hours",
+            finding="Bulk power fills the cheap hours up to what its lines carry; in the two dearest none is bought",
             caption="Where the electricity of each hour comes from in our dispatch; the line is the load.",
             draw=partial(_draw_sources, case),
         ),

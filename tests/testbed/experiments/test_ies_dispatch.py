@@ -375,8 +375,8 @@ def test_recorded_costs_are_recomputed(manchester: Path) -> None:
     assert total_cost(system, read_dispatch(manchester / "results.xlsx", "non-optimal")[0]) == pytest.approx(
         904.1742, abs=1e-4
     )
-    hub = [(row[2], out[2]) for row, out in zip(good.charged, good.discharged, strict=True)]
-    found = levels(system.battery, *zip(*hub, strict=True), None)  # type: ignore[misc]
+    into, out = ([row[2] for row in table] for table in (good.charged, good.discharged))
+    found = levels(system.battery, into, out, None)
     assert found[:24] == pytest.approx([row[2] for row in recorded_levels])
 
 
