@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 from testbed.experiments.wuzhong.model import Community, Device, Kind, Market, Plant
 from testbed.scenarios.errors import ScenarioFileError
@@ -101,7 +102,7 @@ def _sheets(path: Path) -> dict[str, list[tuple[Any, ...]]]:
 
     try:
         book = openpyxl.load_workbook(path, data_only=True, read_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise ScenarioFileError(
             path, "workbook", "cannot be read", got=str(error), expected="an .xlsx file"
         ) from None
