@@ -194,7 +194,7 @@ def test_what_the_home_will_not_need_is_one_offer_over_several_intervals() -> No
     assert told(decision.intents) == [("SELL", 1_000, 2, 4, 460_000)] * 2, (
         "3.5 less 1.5 kWh, until the sun is back"
     )
-    assert decision.hold_j == 2_000 * WH
+    assert decision.hold_j == 2_000 * WH + 2 * 2
 
 
 def test_the_battery_sells_no_more_than_it_can_deliver_in_one_interval() -> None:
