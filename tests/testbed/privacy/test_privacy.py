@@ -32,14 +32,14 @@ def seen(home: int, chance: Random, *, prices: bool = False, key: str = "") -> S
     )
 
 
-def named(**changes: bool) -> float:
+def named(*, prices: bool = False) -> float:
     """Share of addresses of eight homes that are named right."""
     chance = Random(5)
     linker = Linker(8, 3_600)
-    linker.learn([(at % 8, seen(at % 8, chance, **changes)) for at in range(4_000)])
+    linker.learn([(at % 8, seen(at % 8, chance, prices=prices)) for at in range(4_000)])
     hits = 0
     for at in range(800):
-        probabilities = linker.posterior(seen(at % 8, chance, **changes))
+        probabilities = linker.posterior(seen(at % 8, chance, prices=prices))
         assert abs(sum(probabilities) - 1) < 1e-9
         hits += probabilities.index(max(probabilities)) == at % 8
     return hits / 800
