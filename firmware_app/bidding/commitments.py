@@ -80,6 +80,8 @@ class Committed:
 
     def add(self, one: Commitment) -> None:
         """Count one more."""
+        if not one.alive and not one.traded:
+            return
         if one.flexible:
             self._flexible.append(one)
         else:

@@ -106,6 +106,10 @@ class Ladder:
     days: int
     steps: tuple[Step, ...]
 
+    def named(self, name: str) -> Step:
+        """The step of a rung; the last one where it was left out."""
+        return next((step for step in self.steps if step.rung.name == name), self.steps[-1])
+
 
 def climb(village: Village, terms: Terms, on_day: Callable[[str, int], None] = lambda *_: None) -> Ladder:
     """Trade on every rung and let the linker look.

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from light_client.rules.units import JOULES_PER_KWH
 from testbed.privacy.ladder import Ladder
-from testbed.report.drawing import BLUE, GREEN, MUTED, VERMILION, WIDE, style
+from testbed.report.drawing import BLUE, GREEN, INK, VERMILION, WIDE, style
 from testbed.year.picture import save
 
 
@@ -26,7 +26,6 @@ def draw_ladder(ladder: Ladder, path: Path) -> None:
         linked.set_xlim(0, 1.2)
         linked.set_xlabel("linking advantage (1: certain)")
         _bars(hides, places, [step.exposure.effective_set for step in ladder.steps], BLUE, "{:.1f}")
-        hides.axvline(ladder.homes, color=MUTED, linewidth=1, linestyle="--")
         hides.set_xlim(0, 1.3 * ladder.homes)
         hides.set_xlabel(f"hides among, of {ladder.homes} homes")
         energy = [step.traded_j / JOULES_PER_KWH for step in ladder.steps]
@@ -40,7 +39,12 @@ def draw_ladder(ladder: Ladder, path: Path) -> None:
         cost.set_xlabel("energy traded, transactions posted")
         for axes in (linked, hides, cost):
             axes.tick_params(axis="y", length=0)
-            axes.grid(visible=False, axis="y")
+            axes.grid(visible=False)
+            axes.spines["left"].set_visible(False)
+        careless, shipped = ladder.steps[0], ladder.named("as shipped")
+        lost = 1 - shipped.traded_j / careless.traded_j if careless.traded_j else 0
+        title = f"As shipped, an address hides among {shipped.exposure.effective_set:.0f} of {ladder.homes} homes, "
+        figure.suptitle(f"{title}for {100 * lost:.0f} % less energy traded", x=0.01, ha="left", color=INK)
         save(figure, path)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from firmware_app.bidding.battery import BatteryState
 from firmware_app.bidding.bidder import Bidder
-from firmware_app.bidding.settings import BatterySettings, BiddingSettings, PrivacySettings
+from firmware_app.bidding.settings import BatterySettings, BiddingSettings, PrivacySettings, Strategy
 from firmware_app.reconcile.deviation import FinalTrade, ImbalancePrices
 from firmware_app.reconcile.metered import MeteredInterval, Quality
 from firmware_app.reconcile.reconciler import Reconciler, Settlement
@@ -200,10 +200,14 @@ class _Year:
 
     def _decide(self, number: int, home: _Home, foresight: Foresight, place: int) -> None:
         now = self._village.first_interval + place
+        midnight = now - now % self._per_day
+        learns = self._terms.bidding.strategy is Strategy.ADAPTIVE
         home.orders = [
             order
             for order in home.orders
-            if order.alive or order.intent.last_interval >= now - LEARN_INTERVALS
+            if order.alive
+            or (order.traded and order.intent.last_interval >= midnight)
+            or (learns and order.intent.last_interval >= now - LEARN_INTERVALS)
         ]
         state = (
             None

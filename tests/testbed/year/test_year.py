@@ -152,7 +152,7 @@ def test_margins_and_habits_of_ones_own() -> None:
 def test_the_naive_forecast_is_the_past_of_the_same_hour() -> None:
     village = village_of(sources(), days=DAYS, battery=None)
     forecast = SeasonalNaive(village).net(1, 5 * 24 + 9)
-    assert (forecast.first_interval - village.first_interval, len(forecast.energy_j)) == (5 * 24 + 9, 24)
+    assert (forecast.first_interval - village.first_interval, len(forecast.energy_j)) == (5 * 24 + 9, 6)
     nine = np.sort(village.homes[1].net_j.reshape(-1, 24)[:5, 9])
     assert nine[0] <= forecast.energy_j[0][0] <= forecast.energy_j[0][-1] <= nine[-1]
     assert forecast.at(forecast.first_interval, 500) == int(np.median(nine))
