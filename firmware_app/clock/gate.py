@@ -31,7 +31,6 @@ from light_client.rules.errors import RuleViolation
 from light_client.rules.light import TrustedState, clock_is_set
 from meter_io.reading import Moment, TimeBasis
 
-
 SAID_VALID_MS: Final = 120_000
 """How long a word of a time service counts, ms: who asks it no more must not go on believing it."""
 

@@ -2,8 +2,8 @@
 
 While its own clock is not set, the light client judges nothing (LC-08). Here a header is judged as if the time that it
 states were now. All its other rules hold: chain, quorum of the known committee, history, and that the trusted header
-was still fresh *then*. So a header that passes proves that its time has come. Nothing of it is trusted beyond that: once
-the gate is open the light client judges everything anew.
+was still fresh *then*. So a header that passes proves that its time has come. Nothing of it is trusted beyond that:
+once the gate is open the light client judges everything anew.
 """
 
 from __future__ import annotations

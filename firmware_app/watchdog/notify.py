@@ -68,7 +68,7 @@ class Notifier:
             contextlib.suppress(OSError, ValueError),  # ValueError: a path with a NUL byte
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out,
         ):
-            out.setblocking(False)
+            out.settimeout(0)
             out.sendto(state.encode("utf-8", "replace"), self._address)
 
 

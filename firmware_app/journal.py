@@ -1,4 +1,4 @@
-"""Logs: one event on each line, bounded in length and in number, without secrets and without trades.
+"""The journal: one event on each line, bounded in length and in number, without secrets and without trades.
 
 On a terminal a line reads `13:07:12 warning  meter.lost  port is gone  port=ttyUSB0`, elsewhere it is a JSON object.
 Logs carry the identity of the meter, so no line says what was traded: what leaves the board holds one or the other.
@@ -91,7 +91,7 @@ class _Quota:
         self.suppressed = 0
 
 
-class Log:
+class Journal:
     """Writes events to one stream. A stream that refuses is no reason to stop a meter: what it loses is counted."""
 
     def __init__(
@@ -241,6 +241,6 @@ def safe(name: str, value: object) -> str | int | bool | None:
     return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
 
 
-def _word(value: str | int | bool | None) -> str:
+def _word(value: str | int | None) -> str:
     text = "-" if value is None else str(value)
     return json.dumps(text, ensure_ascii=False) if not text or any(map(str.isspace, text)) else text
