@@ -246,7 +246,7 @@ class ClockGate:
         events: list[ClockEvent] = [Jumped(by_ms=by_ms, monotonic_ms=monotonic_ms)]
         if self.state is ClockState.TRUSTED:
             self._disputed_ms = self._offset_ms
-            events += self._close(f"the clock was set by {by_ms} ms", monotonic_ms)
+            events += self._close(_set_by(by_ms), monotonic_ms)
         return events
 
     def _is_synchronised(self) -> bool:
@@ -357,3 +357,7 @@ class ClockGate:
         if state not in NEXT_STATES[self.state]:
             raise ValueError(f"the clock gate goes from {self.state.value} not to {state.value}")
         self.state, self._since_ms = state, monotonic_ms
+
+
+def _set_by(by_ms: int) -> str:
+    return f"the clock was set {'forwards' if by_ms > 0 else 'back'} by {abs(by_ms) // 1_000} s"
