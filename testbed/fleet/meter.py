@@ -8,7 +8,7 @@ from random import Random
 
 from light_client.client.belief import Checked
 from light_client.client.client import LightClient
-from light_client.client.news import BalanceVerified, BlockVerified, Halted, Output
+from light_client.client.news import BalanceDiffers, BalanceVerified, BlockVerified, Halted, Output
 from light_client.client.params import TAKEN, TIMERS, ClientParams
 from light_client.client.proofs import OwnTrade
 from light_client.messages.codec import decode_message, encode_message, type_number_of
@@ -186,6 +186,8 @@ class EmulatedMeter:
                     effects += self._take_in(output, now_ms)
                 case BalanceVerified():
                     effects += self._deposit(output.address, now_ms)
+                case BalanceDiffers():
+                    effects += self._complain(output) + self._deposit(output.address, now_ms)
                 case Halted():
                     pass  # posting looks at ``may_trade``; what is open goes on without us
                 case _:
@@ -353,6 +355,15 @@ class EmulatedMeter:
         signed = order.signed_deposit(self._chain_id)
         self._unconfirmed[signed.tx_id()] = order
         return [Send(peer=self.client.server, message=encode_message(SubmitTx(raw=signed.raw)))]
+
+    def _complain(self, differs: BalanceDiffers) -> list[Effect]:
+        """Say once of whom a wrong balance comes; what is there is handed back as it is, and never offered."""
+        order = self._orders.of_address(differs.address)
+        if order is None or order.differs:
+            return []
+        order.differs = True
+        who = self._operator if differs.rule == "LC-26" else "the DSO or the committee"
+        return [Report(name="balance-differs", value=(who, differs.rule, differs.height))]
 
     @property
     def identity_key(self) -> bytes:
