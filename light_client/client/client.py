@@ -367,10 +367,11 @@ class LightClient:
         if message.height == self.belief.trusted.height == 0:  # an empty chain: there is nothing to skip to
             self._follower.wants = Announce.BLOCKS
             return [*self._follower.start(self.height, now_ms)]
-        if message.request in BLOCKS_OR_PROOFS and message.height >= self.belief.trusted.height:
+        behind = message.height < self.belief.trusted.height
+        if message.request in BLOCKS_OR_PROOFS and not behind:
             self._without_blocks()
-        if message.request in NEEDED or message.height < self.belief.trusted.height:
-            return self._refuse(peer, now_ms, fault=Fault.BEHIND)
+        if message.request in NEEDED or behind:
+            return self._refuse(peer, now_ms, fault=Fault.BEHIND if behind else Fault.SILENT)
         return []
 
     # -- witnesses and forks -------------------------------------------------------------------------------------------

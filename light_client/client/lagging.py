@@ -70,8 +70,9 @@ class Lagging:
         if peer != self._planner.asked or peer == self._servers.primary:
             return None
         self._shown = None
-        if message.request == _HISTORY or not 0 < message.height < self._belief.trusted.height:
-            return self._planner.failed(Fault.BEHIND, now_ms)
+        behind = message.height < self._belief.trusted.height
+        if message.request == _HISTORY or not behind or not message.height:
+            return self._planner.failed(Fault.BEHIND if behind else Fault.SILENT, now_ms)
         self._shown = (peer, message.height)
         request = GetHistory(height=message.height, head_height=message.height)
         return [Send(peer=peer, message=encode_message(request)), self._planner.wait(now_ms)]
