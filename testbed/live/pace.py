@@ -7,13 +7,13 @@ ones. The deadline for solutions is part of the genesis, so a hurried chain has 
 
 from typing import Final, TypedDict
 
+from firmware_app.trading.params import MeterParams
 from light_client.client.params import ClientParams
 from light_client.rules.ledger.genesis import ChainParams
 from light_client.sync.follow import FollowParams
 from light_client.sync.servers import ServersParams
 from light_client.sync.witness import WitnessParams
 from testbed.dso.operator import OperatorParams
-from testbed.fleet.meter import MeterParams
 from testbed.miner.params import MinerParams, PoolLimits, Timeouts
 from testbed.miner.serving import SUBSCRIPTION_MS
 from testbed.solver.params import SolverParams

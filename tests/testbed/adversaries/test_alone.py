@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from firmware_app.trading.orders import Stage
 from light_client.rules.crypto import public_key_of
 from light_client.rules.ledger.accountability import Fault
 from light_client.rules.ledger.block import body_from_bytes
@@ -11,7 +12,6 @@ from light_client.rules.ledger.events import Cleared
 from light_client.rules.ledger.transactions import GrantAssets, PostOffer, decode_transaction
 from testbed.adversaries.troupe import MINERS, SPAMMER
 from testbed.cast import DSO
-from testbed.fleet.orders import Stage
 from testbed.scenarios.faults import FaultKind
 from testbed.simulation.campaign import convictions_of
 from testbed.simulation.day import SimulatedDay
@@ -96,12 +96,12 @@ def test_a_dso_that_grants_more_than_asked_is_blamed_and_no_server_is() -> None:
     complaints = differing(day)
     orders = [(meter.name, order) for meter in day.meters for order in meter.orders() if order.granted]
     assert len(complaints) == len([order for _, order in orders if order.differs]) > 0, "each once"
-    assert {value[:2] for _, value in complaints if isinstance(value, tuple)} == {(DSO, "LC-26")}
+    assert {value[:2] for _, value in complaints if isinstance(value, tuple)} == {("DSO", "LC-26")}
     for meter in day.meters:
         assert meter.client.status().switches == 0
         assert meter.checked.by_rule.keys() <= {"LC-26"}
     assert all(order.stage is Stage.DEPOSITED for _, order in orders if order.differs), "all handed back"
-    offered = {order.key.address: order.plan.energy_j for _, order in orders}
+    offered = {order.key.address: order.wish.energy_j for _, order in orders if order.wish is not None}
     posted = {tx.offer.address: tx.offer.energy_j for tx in transactions_of(day) if isinstance(tx, PostOffer)}
     assert posted
     assert posted.items() <= offered.items(), "trading goes on with what was asked for"
