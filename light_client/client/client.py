@@ -360,10 +360,8 @@ class LightClient:
     def _without(self, peer: PeerName, message: Unavailable, now_ms: int) -> list[Output]:
         """A server has not got what was asked for: it is behind, or has pruned."""
         compared = self._comparison.unavailable(peer, message, now_ms)
-        if compared is not None:
-            return [*compared]
-        if peer != self.server:
-            return []
+        if compared is not None or peer != self.server:
+            return [*(compared or ())]
         if message.height == self.belief.trusted.height == 0:  # an empty chain: there is nothing to skip to
             self._follower.wants = Announce.BLOCKS
             return [*self._follower.start(self.height, now_ms)]

@@ -7,20 +7,19 @@ from random import Random
 
 import pytest
 
-from light_client.client.lagging import Lagging
 from light_client.client.news import Halted
 from light_client.client.params import ClientParams
 from light_client.client.status import ProofLevel, Standing
 from light_client.messages.anchors import CheckpointMessage, ForkMessage
-from light_client.messages.chain import Blocks, Unavailable
+from light_client.messages.chain import Blocks
 from light_client.messages.codec import encode_message
 from light_client.rules.checkpoint import Checkpoint
 from light_client.rules.ledger.fork import CertifiedHeader, fork_from_bytes, fork_of
 from light_client.rules.light import LightParams
-from light_client.session.actor import Actor, Effect, Received
+from light_client.session.actor import Actor, Received
 from light_client.store import trust
 from light_client.sync.follow import FollowParams
-from light_client.sync.servers import Fault, ServersParams
+from light_client.sync.servers import ServersParams
 from light_client.sync.witness import WitnessParams
 from testbed.adversaries.disguise import Window
 from testbed.adversaries.fork_server import ForkingServer, sign_all
@@ -239,43 +238,6 @@ def test_a_fork_is_seen_kept_told_and_ends_trading(minute: int, liar: str) -> No
     assert told == set(servers)
     assert [news.reason for news in found.actor.news] == [f"two certified headers of height {fork.height}"]
     assert trust.alarm(found.storage) == found.actor.news[0].reason
-
-
-@pytest.mark.parametrize(("minute", "blocks"), [(5, 1), (40, 1), (40, 3)])
-def test_a_witness_that_is_stuck_on_another_branch_is_found_out_however_far_behind(
-    minute: int, blocks: int
-) -> None:
-    """It never has what is trusted here; what its branch ends with contradicts the history that we verified."""
-    stuck = forking(BEGAN_MS + minute * MINUTE_MS, stands_still_after=blocks)
-    found = world(dresses={"server-1": stuck}, servers=SERVERS[:2]).run(END_MS + 60 * MINUTE_MS)
-    assert found.client.standing is Standing.HALTED
-    raw = trust.evidence(found.storage)
-    assert raw is not None
-    fork = fork_from_bytes(raw)
-    assert fork.culprits() == (0, 1, 2, 3)
-    assert fork.height < found.client.status().height
-    headers = {block.header.height: block.header for block in BLOCKS}
-    assert headers[fork.height] in (fork.first.header, fork.second.header), "one side is our history"
-
-
-def test_a_client_that_takes_such_a_witness_for_a_slow_one_notices_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def behind(self: Lagging, peer: str, message: Unavailable, now_ms: int) -> list[Effect] | None:
-        del message
-        return self._planner.failed(Fault.BEHIND, now_ms) if peer == self._planner.asked else None
-
-    monkeypatch.setattr(Lagging, "unavailable", behind)
-    stuck = forking(BEGAN_MS + 40 * MINUTE_MS, stands_still_after=1)
-    found = world(dresses={"server-1": stuck}, servers=SERVERS[:2]).run(END_MS + 60 * MINUTE_MS)
-    assert found.client.standing is Standing.FOLLOWING
-
-
-def test_a_witness_that_is_honestly_behind_is_let_rest_and_nothing_more() -> None:
-    found = world(dresses={"server-1": hostile("stale")}, servers=SERVERS[:2]).run(END_MS + 60 * MINUTE_MS)
-    assert found.client.standing is Standing.FOLLOWING
-    assert found.client.status().refused == {}
-    assert found.client.servers.failures("server-1") > 0
 
 
 def test_a_halted_client_stays_halted_after_a_restart() -> None:
