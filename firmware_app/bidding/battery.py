@@ -11,9 +11,9 @@ intervals ``I[i]`` are deliverable under **every** spread if, and only if,
 Both stay true as time goes by: a trade takes the same energy out of the offer and out of the store. They hold only if
 nobody else empties the battery, so the bidder says what has to be held (``hold_j``), and own use stops there.
 
-Own use first: the battery must begin each interval with what the home will need from it until it is filled again.
-Counted backwards from the end of the forecast that is ``need = max(reserve, need - charged)`` over a surplus and
-``need = min(capacity, need + taken)`` over a deficit. Only what is above it is sold.
+Own use first: the battery must begin the first interval of a sale with what the home will need from it until it is
+filled again. Counted backwards from the end of the forecast that is ``need = max(reserve, need - charged)`` over a
+surplus and ``need = min(capacity, need + taken)`` over a deficit. Only what is above it is sold.
 """
 
 from __future__ import annotations
@@ -107,14 +107,24 @@ def spare_j(
     committed: Committed,
     net_j: Sequence[int],
     interval_s: int,
+    first: int = 0,
 ) -> int:
-    """What may be sold of the energy in the store now, J as delivered: above own need, promises and reserve.
+    """What may be sold from an interval on of the energy in the store now, J as delivered.
+
+    Above own need from then on, and never lower than that in any interval before: until it is sold it lies in the
+    store, where nothing else can be charged.
 
     Args:
         net_j: from the present interval on.
+        first: how many intervals from now the sale may begin.
     """
-    promised = hold_j(battery, committed) - battery.reserve_j
-    return battery.delivered_from(max(0, state.stored_j - promised - needed_j(battery, net_j, interval_s)))
+    held = hold_j(battery, committed)
+    stored = lowest = state.stored_j
+    for flow in own_use(battery, stored, held, net_j[:first], interval_s):
+        stored += battery.stored_from(flow.charged_j) - battery.taken_for(flow.delivered_j)
+        lowest = min(lowest, stored)
+    need = needed_j(battery, net_j[first:], interval_s) - battery.reserve_j
+    return battery.delivered_from(max(0, min(lowest, stored - need) - held))
 
 
 def room_in(battery: BatterySettings, committed: Committed, interval: int, interval_s: int) -> int:

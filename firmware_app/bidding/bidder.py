@@ -181,8 +181,10 @@ class Bidder:
         price = self._battery_price(past)
         if battery is None or state is None or price is None:
             return []
-        energy_j = spare_j(battery, state, committed, view.sellable, self._market.interval_s)
         first = last = self._first_open(view.now)
+        energy_j = spare_j(
+            battery, state, committed, view.sellable, self._market.interval_s, first - view.now
+        )
         for interval in range(first, first + min(battery.window_intervals, self._market.horizon)):
             place = interval - view.now
             if place >= len(view.sellable) or view.sellable[place] > 0:

@@ -139,6 +139,22 @@ def test_a_full_battery_before_a_sunny_day_spares_all_above_the_reserve() -> Non
     assert needed_j(battery, [-2_000 * JOULES_PER_WH] * 9, HOUR_S) == battery.capacity_j
 
 
+def test_what_waits_to_be_sold_leaves_no_room_for_the_sun() -> None:
+    """Two sunny hours before the sale cannot fill a battery that is full already: tonight's need counts in whole."""
+    battery = a_battery(charge_permille=1_000, discharge_permille=1_000)
+    state = BatteryState(stored_j=battery.capacity_j)
+    net = [wh * JOULES_PER_WH for wh in (2_000, 2_000, -2_000, -2_000, -1_000, 9_000)]
+    assert spare_j(battery, state, Committed([], 24), net, HOUR_S, first=2) == 1_000 * JOULES_PER_WH
+    assert spare_j(battery, state, Committed([], 24), net, HOUR_S) == 5_000 * JOULES_PER_WH
+
+
+def test_a_dip_before_the_sale_bounds_it() -> None:
+    battery = a_battery(charge_permille=1_000, discharge_permille=1_000)
+    state = BatteryState(stored_j=2_000 * JOULES_PER_WH)
+    net = [wh * JOULES_PER_WH for wh in (-1_500, 3_000, 0, 0)]
+    assert spare_j(battery, state, Committed([], 24), net, HOUR_S, first=2) == 500 * JOULES_PER_WH
+
+
 def test_promises_count_against_what_is_spare_and_held() -> None:
     battery = a_battery(discharge_permille=500, reserve_wh=1_000)
     committed = Committed([an_offer(5, 9, 1_500, (5, 500))], 24)
