@@ -22,7 +22,7 @@ from testbed.miner.mempool import Mempool, tx_id_of
 from testbed.miner.params import MinerParams
 from testbed.miner.receipts import Receipts
 from testbed.miner.relay import TIMER as RELAY_TIMER
-from testbed.miner.relay import Relay, accepted, together
+from testbed.miner.relay import Relay, together
 from testbed.miner.standing import Standings
 from testbed.miner.witness import Witness
 
@@ -97,11 +97,12 @@ class Intake:
             broken = RuleViolation("POOL-04", "refused transactions of this connection", got="too many")
             return [_answer(peer, TxResult.refused(tx_id, broken, min(pause_ms, MAX_RETRY_MS)))]
         if self._knows(raw, tx_id):
-            return [*self._keep([(tx_id, raw)]), accepted(tx_id, peer)]
+            return [*self._keep(tx_id, raw), _answer(peer, TxResult(tx_id=tx_id, accepted=True))]
         try:
             out = self._admit(raw, tx_id, now_ms, peer)
         except RuleViolation as broken:
             return [_answer(peer, self._refusal(broken, tx_id, peer, now_ms))]
+        out += self._keep(tx_id, raw)
         waits = not self._relay.empty
         self._relay.add(raw, tx_id, peer)
         if not self._params.relay_ms or self._relay.due or raw == self.solutions.best:
@@ -119,16 +120,12 @@ class Intake:
 
     def relay(self) -> list[Output]:
         """Send on what came in from outside, and say so."""
-        rows = self._relay.flush()
-        return [
-            *self._keep([(tx_id, raw) for tx_id, raw, _ in rows]),
-            *(Broadcast(message=batch) for batch in together([raw for _, raw, _ in rows])),
-            *(accepted(tx_id, peer) for tx_id, _, peer in rows),
-        ]
+        batches, answers = self._relay.flush()
+        return [*(Broadcast(message=batch) for batch in batches), *answers]
 
-    def _keep(self, rows: list[tuple[bytes, bytes]]) -> list[Write]:
-        """Make the answers good that are about to leave."""
-        return self._receipts.keep(row for row in rows if self.pool.waits(row[0]))
+    def _keep(self, tx_id: bytes, raw: bytes) -> list[Write]:
+        """Make the answer good that is about to leave."""
+        return self._receipts.keep(tx_id, raw) if self.pool.waits(tx_id) else []
 
     def _knows(self, raw: bytes, tx_id: bytes) -> bool:
         return self.pool.knows(tx_id) or self.solutions.knows(raw)

@@ -19,33 +19,35 @@ class Relay:
     """Transactions and answers that wait for the next message."""
 
     def __init__(self) -> None:
-        self._rows: list[tuple[bytes, bytes, PeerName]] = []
+        self._raws: list[bytes] = []
         self._bytes = 0
+        self._answers: list[tuple[PeerName, bytes]] = []
 
     @property
     def empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._rows
+        return not self._raws
 
     @property
     def due(self) -> bool:
         """Whether it is enough for a message."""
-        return len(self._rows) >= _BATCH or self._bytes >= MAX_RAW_BYTES // 4
+        return len(self._raws) >= _BATCH or self._bytes >= MAX_RAW_BYTES // 4
 
     def add(self, raw: bytes, tx_id: bytes, peer: PeerName) -> None:
         """Send a transaction on soon, and tell its submitter then."""
-        self._rows.append((tx_id, raw, peer))
+        self._raws.append(raw)
         self._bytes += len(raw)
+        self._answers.append((peer, tx_id))
 
-    def flush(self) -> list[tuple[bytes, bytes, PeerName]]:
-        """Take everything that waits: identity, transaction and submitter of each."""
-        rows, self._rows, self._bytes = self._rows, [], 0
-        return rows
-
-
-def accepted(tx_id: bytes, peer: PeerName) -> Send:
-    """The answer to the submitter of a transaction that was sent on."""
-    return Send(peer=peer, message=encode_message(TxResult(tx_id=tx_id, accepted=True)))
+    def flush(self) -> tuple[list[SubmitTx], list[Send]]:
+        """Everything that waits: for the other miners, and for the submitters."""
+        answers = [
+            Send(peer=peer, message=encode_message(TxResult(tx_id=tx_id, accepted=True)))
+            for peer, tx_id in self._answers
+        ]
+        batches = together(self._raws)
+        self._raws, self._bytes, self._answers = [], 0, []
+        return batches, answers
 
 
 def together(raws: list[bytes]) -> list[SubmitTx]:
