@@ -200,7 +200,7 @@ def _cost(comparison: Comparison, figure: Figure) -> bool:
     costs, losses = [cost for _, cost, _ in points], [loss for *_, loss in points]
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlim(min(costs) / 4, max(costs) * 4)
+    axes.set_xlim(min(costs) / 12, max(costs) * 6)
     axes.set_ylim(0.93, max(losses) * 1.15)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_major_locator(FixedLocator([1, 1.2, 1.5, 2, 3, 5, 10]))
