@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from firmware_app.forecast.settings import Series
+from light_client.rules.units import JOULES_PER_KWH
 from testbed.forecasting import backtest
 from testbed.forecasting.measured import MeasuredSeries
 from testbed.forecasting.models import (
