@@ -1,4 +1,4 @@
-"""The system calls by which small files change, as an object: what is tested is the order of these calls, not a likeness.
+"""The system calls by which small files change, as an object, so that a test sees the order of the very calls made.
 
 SQLite makes its own; everything else in this package that changes the disk goes through here.
 """
@@ -62,8 +62,11 @@ def write_whole(files: Files, path: Path, data: bytes) -> None:
         files.close(descriptor)
 
 
-def replace_document(files: Files, path: Path, data: bytes) -> None:
-    """Put a new version of a small file in the place of the present one, which stays beside it as `.previous`.
+def replace_document(files: Files, path: Path, data: bytes, *, keep_present: bool) -> None:
+    """Put a new version of a small file in the place of the present one.
+
+    Args:
+        keep_present: whether the present one is whole, and becomes `.previous`.
 
     At every moment the present or the previous name leads to a whole version, and what has returned stays.
 
@@ -77,7 +80,7 @@ def replace_document(files: Files, path: Path, data: bytes) -> None:
         with suppress(OSError):
             files.remove(fresh)  # a full disk needs the room
         raise
-    if path.exists():
+    if keep_present:
         files.replace(path, previous_of(path))
     files.replace(fresh, path)
     files.sync_folder(path.parent)

@@ -28,6 +28,8 @@ _ALL_SUBSETS: Final = 4
 _PAIRS: Final = 48
 """Most ways tried at one cut before samples are taken instead."""
 
+_NO_CHANCE: Final = Random(0)  # noqa: S311 - nothing is drawn where all is kept
+
 LOST: Final = 0
 KEPT: Final = 1
 ZEROS: Final = 2
@@ -71,7 +73,7 @@ class Disk:
             case Sync(file):
                 mine = [piece for piece in self.pieces if piece.file == file]
                 self.pieces = [piece for piece in self.pieces if piece.file != file]
-                self.files[file] = _changed(self.files.get(file, b""), mine, (KEPT,) * len(mine), Random(0))
+                self.files[file] = _changed(self.files.get(file, b""), mine, (KEPT,) * len(mine), _NO_CHANCE)
             case SyncFolder():
                 self.names = _renamed(self.names, self.changes, (KEPT,) * len(self.changes))
                 self.changes = []
