@@ -25,7 +25,7 @@ from firmware_app.store.params import StoreParams
 from firmware_app.store.ring import DAY_MS, Left, Ring
 from firmware_app.store.rows import EventRow, Row
 from firmware_app.store.status import StoreStatus
-from firmware_app.store.tables import BY_ROW
+from firmware_app.store.tables import BY_ROW, READINGS, TABLES
 from firmware_app.store.waiting import Waiting
 from firmware_app.store.written import Written, bytes_written
 from light_client.rules.errors import LocalError
@@ -120,9 +120,9 @@ class DeviceStore:
         self._waiting.add(self._event(name, detail))
 
     def _event(self, name: str, detail: str) -> EventRow:
-        return EventRow(
-            at_ms=self._clock.utc_ms(), monotonic_ms=self._clock.monotonic_ms(), name=name, detail=detail
-        )
+        utc_ms = self._clock.utc_ms()
+        monotonic_ms = self._clock.monotonic_ms() if utc_ms is None else None
+        return EventRow(at_ms=utc_ms, monotonic_ms=monotonic_ms, name=name, detail=detail)
 
     def keep(self, name: str, value: bytes) -> None:
         """Keep a value under a name, durable in the same instant as the rows recorded before the next commit.
@@ -289,10 +289,11 @@ class DeviceStore:
         return number
 
     def _expire(self, ring: Ring) -> None:
+        """Let go of what is too old: readings always, since new ones take their pages, other rows once a day."""
         utc_ms = self._clock.utc_ms()
-        if utc_ms is not None and utc_ms // DAY_MS != self._expired_day:
-            ring.expire(utc_ms)
+        if utc_ms is not None:
             self._expiring_day = utc_ms // DAY_MS
+            ring.expire(utc_ms, (READINGS,) if self._expiring_day == self._expired_day else TABLES)
 
     def _tell_of(self, left: Left) -> None:
         """Record that rows left before their time: messages always, other rows once a day."""

@@ -23,11 +23,11 @@ DAY_MS: Final = 86_400_000
 _HOUR_MS: Final = 3_600_000
 _HANDFUL: Final = 64
 """Newest rows of a table that stay as long as another table has more."""
-_PART: Final = 32
-"""Of a table that has to give way, this fraction leaves at once: few writes, little lost."""
+_STEP_ROWS: Final = 32
+"""So few leave at once, and new rows take their pages in the same transaction: a page that is given back in one
+transaction and used in another is written twice."""
 _SAMPLE_ROWS: Final = 512
 """Newest rows from which the present rate is told."""
-_EXPIRE_ROWS: Final = 4_096
 _CHUNK_ROWS: Final = 256
 
 
@@ -86,8 +86,7 @@ class Ring:
         for table in TABLES:
             first, count = self._extent(table.name)
             if count > _HANDFUL:
-                cut = first + max(_HANDFUL // 2, count // _PART)
-                return table.name, self._delete(table.name, cut)
+                return table.name, self._delete(table.name, first + _STEP_ROWS)
         first, count = self._extent(OUTBOX)
         return OUTBOX, self._delete(OUTBOX, first + 1) if count else 0
 
@@ -99,12 +98,12 @@ class Ring:
     def _delete(self, name: str, before: int) -> int:
         return self.database.run(f"DELETE FROM {name} WHERE seq < ?", (before,))  # noqa: S608 - our names
 
-    def expire(self, now_ms: int) -> None:
+    def expire(self, now_ms: int, tables: Iterable[Table] = TABLES) -> None:
         """Let rows leave that are older than their table's days; a row without a time leaves with the one after it."""
-        for table in TABLES:
+        for table in tables:
             limit_ms = now_ms - self._params.days(table.name) * DAY_MS
             query = (
-                f"SELECT max(seq) FROM (SELECT seq, at_ms FROM {table.name} ORDER BY seq LIMIT {_EXPIRE_ROWS})"  # noqa: S608
+                f"SELECT max(seq) FROM (SELECT seq, at_ms FROM {table.name} ORDER BY seq LIMIT {_CHUNK_ROWS})"  # noqa: S608
                 " WHERE at_ms < ?"
             )
             while (last := self.database.value(query, (limit_ms,))) is not None:

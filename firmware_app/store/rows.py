@@ -30,15 +30,17 @@ class ReadingRow:
     """A judged reading, without its phases."""
 
     at_ms: int | None
-    monotonic_ms: int
-    basis: TimeBasis
     meter: str
     import_j: int | None
     export_j: int | None
     power_mw: int | None
     """Active power, milliwatts, rounded towards zero; positive when drawn from the grid."""
-    quality: Quality
+    quality: Quality = Quality.GOOD
     reason: str = ""
+    basis: TimeBasis = TimeBasis.RECEIVED
+    """How the time was known; `MONOTONIC` stays when it is found out later."""
+    monotonic_ms: int | None = None
+    """The board's clock then; only where there is no `at_ms`, or was none."""
     boot: int = 0
     """Which start of the board `monotonic_ms` counts from; the store fills it in."""
 
@@ -48,7 +50,7 @@ class ReadingRow:
         moment, power_w = reading.moment, reading.power_w
         return cls(
             at_ms=moment.utc_ms,
-            monotonic_ms=moment.monotonic_ms,
+            monotonic_ms=moment.monotonic_ms if moment.utc_ms is None else None,
             basis=moment.basis,
             meter=reading.meter,
             import_j=reading.import_j,
@@ -164,11 +166,11 @@ class EventRow:
     """Something that somebody may ask about later: a gap, a fault, a decision. `name` is stable."""
 
     at_ms: int | None
-    monotonic_ms: int
     name: str
     detail: str = ""
+    monotonic_ms: int | None = None
     boot: int = 0
-    """As in `ReadingRow`."""
+    """Both as in `ReadingRow`."""
 
 
 Row: TypeAlias = ReadingRow | IntervalRow | OfferRow | HeaderRow | TradeRow | VerdictRow | EventRow

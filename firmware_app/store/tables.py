@@ -1,4 +1,5 @@
-"""From a dataclass to SQL and back: a field is a column, its type the column's type.
+"""From a dataclass to SQL and back: a field is a column, its type the column's type, and its default is stored as NULL,
+which takes no room: most readings are good, timed, and have no reason to be anything else.
 
 Rows keep the order in which they came (`seq`), so the oldest lie together at the beginning of a table, leave
 together, and give back whole pages. Times cannot order them: a clock may be set.
@@ -7,7 +8,7 @@ together, and give back whole pages. Times cannot order them: a clock may be set
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from enum import Enum
 from functools import cached_property
 from types import NoneType
@@ -39,7 +40,8 @@ class _Kind(NamedTuple):
     """Of the field's values."""
     plain: type
     """Of which SQL knows; for an enumeration the type of its values."""
-    optional: bool
+    default: object
+    """What NULL stands for; `MISSING` where it stands for nothing."""
 
     def read(self, value: object) -> Any:
         """Return the value of a field.
@@ -48,8 +50,8 @@ class _Kind(NamedTuple):
             TypeError: it is of another type.
             ValueError: the enumeration has no such value.
         """
-        if value is None and self.optional:
-            return None
+        if value is None and self.default is not MISSING:
+            return self.default
         if type(value) is not self.plain:
             raise TypeError(f"got {type(value).__name__}, expected {self.made.__name__}")
         return self.made(value)
@@ -76,11 +78,11 @@ class Table:
         """What each column holds."""
         hints = get_type_hints(self.row)
         kinds = []
-        for column in self.columns:
-            parts = get_args(hints[column]) or (hints[column],)
+        for field in fields(self.row):
+            parts = get_args(hints[field.name]) or (hints[field.name],)
             (kind,) = (part for part in parts if part is not NoneType)
             plain = type(next(iter(kind)).value) if issubclass(kind, Enum) else kind
-            kinds.append(_Kind(kind, plain, NoneType in parts))
+            kinds.append(_Kind(kind, plain, None if NoneType in parts else field.default))
         return tuple(kinds)
 
     @cached_property
@@ -88,7 +90,9 @@ class Table:
         """The statement that makes the table."""
         columns = ["seq INTEGER PRIMARY KEY"]
         for column, kind in zip(self.columns, self._kinds, strict=True):
-            columns.append(f"{column} {_SQL_TYPES[kind.plain]}{'' if kind.optional else ' NOT NULL'}")
+            columns.append(
+                f"{column} {_SQL_TYPES[kind.plain]}{' NOT NULL' if kind.default is MISSING else ''}"
+            )
         if self.key:
             columns.append(f"UNIQUE ({', '.join(self.key)})")
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(columns)}) STRICT"
@@ -115,13 +119,14 @@ class Table:
         texts = [name for name, kind in zip(self.columns, self._kinds, strict=True) if kind.plain is not int]
         keys = len(self.key) * _INTEGER_BYTES + (_ROW_BYTES if self.key else 0)
         fixed = _ROW_BYTES + (len(self.columns) - len(texts)) * _INTEGER_BYTES + len(texts) + keys
-        return " + ".join([str(fixed), *(f"length({name})" for name in texts)])
+        return " + ".join([str(fixed), *(f"ifnull(length({name}), 0)" for name in texts)])
 
     def values(self, row: Row) -> tuple[int | str | bytes | None, ...]:
         """A row's columns in order."""
         return tuple(
-            value.value if isinstance(value, Enum) else value
-            for value in (getattr(row, column) for column in self.columns)
+            None if value == kind.default else value.value if isinstance(value, Enum) else value
+            for column, kind in zip(self.columns, self._kinds, strict=True)
+            for value in (getattr(row, column),)
         )
 
     def parse(self, values: tuple[Any, ...]) -> Row:

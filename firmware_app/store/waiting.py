@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeGuard
 
 from firmware_app.store.rows import EventRow, ReadingRow, Row
 from firmware_app.store.tables import BY_ROW, TABLES, Table
@@ -51,7 +51,7 @@ class Waiting:
         """All rows, those that need it marked with the board's present start."""
         for rows in self._rows.values():
             for row in rows:
-                yield replace(row, boot=boot) if isinstance(row, ReadingRow | EventRow) else row
+                yield replace(row, boot=boot) if _is_untimed(row) else row
 
     def of(self, table: Table) -> list[Row]:
         """The rows of a table in order."""
@@ -61,8 +61,8 @@ class Waiting:
         """Give rows without a UTC time theirs, by the offset of UTC against the monotonic clock."""
         for rows in self._rows.values():
             for place, row in enumerate(rows):
-                if isinstance(row, ReadingRow | EventRow) and row.at_ms is None:
-                    rows[place] = replace(row, at_ms=row.monotonic_ms + offset_ms)
+                if _is_untimed(row):
+                    rows[place] = replace(row, at_ms=(row.monotonic_ms or 0) + offset_ms)
 
     def pages(self, page_bytes: int, other_bytes: int) -> int:
         """How many free pages the next commit may need.
@@ -80,3 +80,8 @@ class Waiting:
             rows.clear()
         self.kept.clear()
         self._count = self.dropped = 0
+
+
+def _is_untimed(row: Row) -> TypeGuard[ReadingRow | EventRow]:
+    """Whether only the board's own clock tells when it was."""
+    return isinstance(row, ReadingRow | EventRow) and row.at_ms is None and row.monotonic_ms is not None
