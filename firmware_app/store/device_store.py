@@ -206,6 +206,11 @@ class DeviceStore:
         value = self._asked(lambda ring: ring.database.value(query, (name,)), None)
         return None if value is None else bytes(value)
 
+    @property
+    def fault(self) -> str:
+        """Why the disk cannot be written; empty where it can."""
+        return self._fault
+
     def status(self) -> StoreStatus:
         """How the store stands, for people and programs."""
         utc_ms = self._clock.utc_ms()
@@ -313,7 +318,7 @@ class DeviceStore:
         opening = open_ring(
             self.path,
             self._files,
-            file_bytes=self._params.file_bytes,
+            room=self._params.room,
             event=lambda detail: self._event("store.salvaged", detail),
         )
         self._database = opening.database

@@ -24,8 +24,9 @@ _HOUR_MS: Final = 3_600_000
 _HANDFUL: Final = 64
 """Newest rows of a table that stay as long as another table has more."""
 _STEP_ROWS: Final = 32
-"""So few leave at once, and new rows take their pages in the same transaction: a page that is given back in one
-transaction and used in another is written twice."""
+_STEP_PART: Final = 128
+"""So few rows leave at once, or this fraction of a table: each time costs some pages, and a page that is not used again
+soon is written twice."""
 _SAMPLE_ROWS: Final = 512
 """Newest rows from which the present rate is told."""
 _CHUNK_ROWS: Final = 256
@@ -86,7 +87,7 @@ class Ring:
         for table in TABLES:
             first, count = self._extent(table.name)
             if count > _HANDFUL:
-                return table.name, self._delete(table.name, first + _STEP_ROWS)
+                return table.name, self._delete(table.name, first + max(_STEP_ROWS, count // _STEP_PART))
         first, count = self._extent(OUTBOX)
         return OUTBOX, self._delete(OUTBOX, first + 1) if count else 0
 
