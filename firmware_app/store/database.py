@@ -26,6 +26,8 @@ KIND: Final = FileKind(
     page_bytes=PAGE_BYTES,
 )
 _CACHE_KIB: Final = 512
+WAIT_S: Final = 5.0
+"""How long to wait for a program that is about to close the file, s."""
 OUTBOX: Final = "outbox"
 SCHEMA: Final = (
     *(table.create for table in TABLES),
@@ -61,7 +63,7 @@ class Database:
         self.path: Final = path
         self.max_pages: Final = room.file_bytes // PAGE_BYTES
         self._log_pages = room.log_pages
-        self._connection = opened(path, KIND)
+        self._connection = opened(path, KIND, wait_s=WAIT_S)
         try:
             self._prepare()
             check(self._connection, path, KIND, thorough=thorough)

@@ -172,6 +172,7 @@ class DeviceStore:
     def close(self) -> None:
         """Write what waits and let go of the file."""
         self._try_at_ms = 0
+        self._written.hurry()
         self.commit()
         self._let_go()
 
@@ -222,7 +223,7 @@ class DeviceStore:
             waiting_rows=len(self._waiting),
             dropped_rows=self._waiting.dropped,
             memory_rows=self._params.memory_rows,
-            holding=self._asked(lambda ring: ring.holding(), None),
+            holding=self._asked(lambda ring: ring.holding(utc_ms), None),
             written_today_bytes=None if utc_ms is None else days.get(utc_ms // DAY_MS, 0),
             written_days=days,
             outbox=self._asked(lambda _: self.outbox.waiting(), {}),

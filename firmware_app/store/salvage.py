@@ -95,6 +95,7 @@ def _opened(path: Path) -> sqlite3.Connection | None:
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         connection.execute("PRAGMA cell_size_check=ON")
+        connection.execute("PRAGMA writable_schema=ON")  # or a file that was cut short is refused as a whole
     except sqlite3.Error:
         return None
     return connection

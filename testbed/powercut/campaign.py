@@ -50,7 +50,7 @@ class Stage:
 
     def __init__(self, folder: Path, log: Log | None = None) -> None:
         self.folder: Final = folder
-        self.files: Final = Files() if log is None else RecordingFiles(log)
+        self.files: Files = Files() if log is None else RecordingFiles(log)
         self._log = log
 
     def trying(self, what: int) -> None:
@@ -121,11 +121,13 @@ class Thoroughness:
         samples: random fates of unsynced pieces at each point, beside the telling ones.
         every: each so-many-th point is cut; 1 for all.
         again: each so-many-th reopening is itself recorded and cut; 0 for none.
+        failures: stop after so many broken promises; 0 to go on to the end.
     """
 
     samples: int = 6
     every: int = 1
     again: int = 40
+    failures: int = 0
 
 
 def cut_everywhere(
@@ -199,6 +201,8 @@ class _Cutter:
         """Cut one log at its points; `progress` is told only for the outer one, which alone is cut again."""
         disk, tried, promised = Disk.holding(before), list(past.tried), list(past.promised)
         for number, entry in enumerate(entries):
+            if 0 < self._how.failures <= self._result.failed:
+                return
             match entry:
                 case Tried(what):
                     tried.append(what)

@@ -127,6 +127,8 @@ class StateSalvageSubject(WalletSubject):
     """A start that finds a damaged page under wallet and light client: no index comes back, whatever is cut."""
 
     name = "state-salvage"
+    wallets: tuple[str, ...] = ("wallet",)
+    """Tables of which it is known that no index in them may come back."""
 
     def prepare(self, folder: Path) -> None:
         """Use keys, and overwrite the page that the newest values lie on."""
@@ -152,7 +154,7 @@ class StateSalvageSubject(WalletSubject):
     def _open(self, stage: Stage) -> SqliteStorage:
         chance = Random(1)  # noqa: S311 - it has to repeat
         state = open_state(
-            stage.folder / self._FILE, wallets=["wallet"], files=stage.files, chance=chance.randbytes
+            stage.folder / self._FILE, wallets=self.wallets, files=stage.files, chance=chance.randbytes
         )
         return state.storage
 

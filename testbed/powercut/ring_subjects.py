@@ -33,7 +33,7 @@ class SmallParams(StoreParams):
     """A store that reaches its quota, and folds its log in, within a few rounds."""
 
     file_kb: int
-    log_pages: int = 40
+    log_pages: int = 16
 
     @property
     def room(self) -> Room:
@@ -60,6 +60,9 @@ class RingSubject:
     """Rounds of readings, a trade and a kept value, each round one commit, until old ones have to leave."""
 
     name = "ring"
+    make = DeviceStore
+    """What is opened."""
+    quota_kb = _QUOTA_KB
 
     def __init__(self, rounds: int = _ROUNDS) -> None:
         self._rounds = rounds
@@ -69,8 +72,8 @@ class RingSubject:
 
     def open(self, stage: Stage, clock: _Clock) -> DeviceStore:
         """Open the store as the device does."""
-        params = SmallParams(file_kb=_QUOTA_KB)
-        return DeviceStore(
+        params = SmallParams(file_kb=self.quota_kb)
+        return self.make(
             stage.folder, params, clock=clock, boot_id=_BOOT, files=stage.files, counter=lambda: None
         )
 
@@ -203,7 +206,7 @@ class SalvageSubject(RingSubject):
     """A start that finds a damaged page: cut anywhere, the next start goes on, and keeps what could be read."""
 
     name = "salvage"
-    _DAMAGED_FROM: Final = 0.5
+    quota_kb = 256
 
     def prepare(self, folder: Path) -> None:
         """Write rounds, and overwrite a page in the middle of the readings."""
@@ -219,13 +222,6 @@ class SalvageSubject(RingSubject):
         page = page_of_readings(path)
         content[page : page + 1_024] = b"\xa5" * 1_024
         path.write_bytes(content)
-
-    def open(self, stage: Stage, clock: _Clock) -> DeviceStore:
-        """Open a store that has room for everything."""
-        params = SmallParams(file_kb=256)
-        return DeviceStore(
-            stage.folder, params, clock=clock, boot_id=_BOOT, files=stage.files, counter=lambda: None
-        )
 
     def play(self, stage: Stage) -> None:
         """Start, which salvages, and write one round more."""
