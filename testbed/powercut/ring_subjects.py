@@ -215,10 +215,11 @@ class SalvageSubject(RingSubject):
         clock = _Clock()
         with TemporaryDirectory() as name:
             stage = Stage(Path(name))
-            store = self.open(stage, clock)
+            store, page = self.open(stage, clock), 0
             for number in range(self._rounds):
                 if number == self._rounds - 1:
                     store.close()
+                    page = page_of_readings(stage.folder / FILE_NAME)
                     store = self.open(stage, clock)
                 clock.now_ms += _HOUR_MS
                 write_round(store, number, clock.utc_ms())
@@ -226,7 +227,6 @@ class SalvageSubject(RingSubject):
             for path in stage.folder.iterdir():  # as the disk is while the store is open: with a log
                 (folder / path.name).write_bytes(path.read_bytes())
             store.close()
-            page = page_of_readings(stage.folder / FILE_NAME)
         content = bytearray((folder / FILE_NAME).read_bytes())
         content[page : page + PAGE_BYTES] = b"\xa5" * PAGE_BYTES
         (folder / FILE_NAME).write_bytes(content)
