@@ -12,6 +12,9 @@ from hashlib import sha256
 from random import Random
 from typing import TYPE_CHECKING
 
+from firmware_app.device.device import Device
+from firmware_app.trading.meter import TradingMeter, always
+from firmware_app.trading.params import MeterParams
 from light_client.rules.crypto import CURVE_ORDER, public_key_of, sign
 from light_client.rules.ledger.committee import Committee, Member
 from light_client.rules.ledger.delivery import REPORT_STEP_J
@@ -24,7 +27,7 @@ from light_client.session.actor import PeerName, Storage
 from light_client.wallet.wallet import Wallet
 from testbed.dso.operator import Operator, OperatorParams
 from testbed.dso.registry import Registration, Registry
-from testbed.fleet.meter import EmulatedMeter, MeterParams, always
+from testbed.fleet.planned_home import PlannedHome
 from testbed.miner.miner import Miner
 from testbed.miner.params import MinerParams
 from testbed.scenarios.metering import MeterSource, MetersSection
@@ -213,18 +216,18 @@ class Cast:
         secret = self.secret("solver", number)
         return SolverService(name, self.genesis, secret, self.miner_names, self.solver_params)
 
-    def meter(self, name: PeerName, storage: Storage) -> EmulatedMeter:
-        """A home's meter; each starts with another miner as its server."""
+    def meter(self, name: PeerName, storage: Storage) -> Device:
+        """A home's device; each starts with another miner as its server."""
         home_id = self.meter_names[name]
         seat = list(self.meter_names).index(name) % self.miners
         servers = self.miner_names[seat:] + self.miner_names[:seat]
         seed = sha256(self.secret("wallet", home_id)).digest()
-        return EmulatedMeter(
+        trader = TradingMeter(
             name,
             self.genesis,
             identity=self.secret("meter", home_id),
             wallet=Wallet(seed, self.genesis.chain_id(), storage),
-            plan=[offer for offer in self.scenario.offers if offer.home_id == home_id],
+            feeder=next(home.feeder for home in self.scenario.homes if home.home_id == home_id),
             servers=servers,
             operator=DSO,
             storage=storage,
@@ -234,3 +237,5 @@ class Cast:
             read=self.read,
             is_measured=always if self.homes is None else partial(self.homes.is_measured, home_id),
         )
+        plan = PlannedHome(offer for offer in self.scenario.offers if offer.home_id == home_id)
+        return Device(trader, plan.decide, self.scenario.interval_s)

@@ -15,7 +15,8 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_matrix, vstack
 
 from light_client.rules.units import Side
-from testbed.solver.arrays import UNLIMITED_J, Ints, OfferTable
+from testbed.solver.arrays import UNLIMITED_J, OfferTable
+from testbed.solver.runs import Ints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

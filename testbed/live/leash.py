@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from testbed.live.clock import Clock
+from firmware_app.runtime.clock import Clock
 from testbed.live.nodefile import NodeFileError, clock_of
 
 READY: Final = b"ready\n"

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from firmware_app.runtime.clock import Clock
 from light_client.rules.encoding import decode
 from light_client.rules.errors import LightClientError
 from light_client.rules.ledger.genesis import Genesis, genesis_from_wire
 from light_client.transport.admission import Admission
 from light_client.transport.keys import TransportKey, read_key_file
 from light_client.transport.node import Address, Listening
-from testbed.live.clock import Clock
 
 SCHEMA: Final = "gridlight.node/1"
 TEST_CHAIN_PREFIX: Final = "test"

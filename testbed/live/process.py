@@ -19,13 +19,13 @@ from typing import Final
 import zmq.asyncio
 
 from firmware_app.command_line import collect_less_often
+from firmware_app.runtime.driver import Driver
 from light_client.rules.errors import TransportError
 from light_client.session.actor import Actor
 from light_client.store.batch import Compartment
 from light_client.store.errors import StoreError
 from light_client.store.sqlite import SqliteStorage
 from light_client.transport.node import Deliver, Transport
-from testbed.live.driver import Driver
 from testbed.live.leash import Leash
 from testbed.live.nodefile import ActorSpec, NodeFile, NodeFileError, read_node_file
 from testbed.live.reports import ReportLog

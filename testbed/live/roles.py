@@ -10,10 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from firmware_app.device.device import Device
 from light_client.session.actor import Actor, Storage
 from testbed.cast import Cast
 from testbed.dso.operator import Operator
-from testbed.fleet.meter import EmulatedMeter
 from testbed.live.nodefile import ActorSpec, NodeFile, NodeFileError
 from testbed.live.staging import Staging, StagingError, cast_for
 from testbed.miner.miner import Miner
@@ -77,8 +77,8 @@ def status_of(actor: Actor) -> Mapping[str, Any] | None:
     match actor:
         case Miner() | Operator():
             return {"height": actor.ledger.tip.height, "tip": actor.ledger.tip.header_hash}
-        case EmulatedMeter():
-            header, checked = actor.client.belief.trusted.header, actor.checked
+        case Device(trader=trader):
+            header, checked = trader.client.belief.trusted.header, trader.checked
             return {
                 "height": 0 if header is None else header.height,
                 "tip": None if header is None else header.hash(),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import testbed
-from testbed.live.clock import Clock
+from firmware_app.runtime.clock import Clock
 from testbed.live.deployment import Node
 from testbed.live.leash import READY
 

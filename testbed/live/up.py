@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from testbed.live.clock import Clock
+from firmware_app.runtime.clock import Clock
 from testbed.live.deployment import Deployment
 from testbed.live.summary import Summary, copies_of, summary_of
 from testbed.live.supervisor import Supervisor, SupervisorError

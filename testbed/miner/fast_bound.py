@@ -11,8 +11,9 @@ import numpy as np
 
 from light_client.rules.market.certificate import Certificate, Sparse, limits_bound, schedules_cover
 from light_client.rules.market.problem import Problem
-from testbed.solver.arrays import Ints, Market, market_of
+from testbed.solver.arrays import Market, market_of
 from testbed.solver.bounds import Bounds, Table
+from testbed.solver.runs import Ints
 
 
 class FastBound:

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from firmware_app.trading.intent import Intent
+from light_client.rules.errors import LocalError
 from light_client.rules.market.grid import Feeder
-from light_client.rules.units import LOT_J, FeederId, Side
+from light_client.rules.units import FeederId, Side
 from testbed.scenarios.errors import PlanError
 
 DAY_S = 86_400
@@ -91,40 +93,17 @@ class HomeDay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedOffer:
-    """An offer that a home will post: what, where, when, at which price."""
+class PlannedOffer(Intent):
+    """What a home of a scenario intends to offer: whose it is, and where."""
 
     home_id: int
     feeder: int
-    side: Side
-    energy_j: int
-    """Energy over all its intervals together, J; a positive multiple of 1 Wh."""
-    first_interval: int
-    last_interval: int
-    """First and last interval in which it may trade; absolute, inclusive."""
-    price_uc_per_kwh: int
-    """Least a seller accepts, most a buyer pays, micro-currency per kWh."""
-    post_interval: int
-    """The interval in which the home posts it; before ``first_interval``."""
-    last_limit_uc_per_kwh: int | None = None
-    """How far the home follows a broadcast average if it is left over: least a seller, most a buyer ever accepts."""
 
     def __post_init__(self) -> None:
-        if self.energy_j <= 0 or self.energy_j % LOT_J:
-            raise PlanError(
-                "energy of an offer",
-                got=self.energy_j,
-                expected=f"a positive multiple of {LOT_J} J",
-            )
-        if not self.post_interval < self.first_interval <= self.last_interval:
-            order = (self.post_interval, self.first_interval, self.last_interval)
-            raise PlanError(
-                "intervals of an offer (post, first, last)",
-                got=order,
-                expected="post < first <= last",
-            )
-        if self.price_uc_per_kwh < 0:
-            raise PlanError("price of an offer", got=self.price_uc_per_kwh, expected="0 or more")
+        try:
+            Intent.__post_init__(self)
+        except LocalError as error:
+            raise PlanError(error.reason, got=error.got, expected=error.expected) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

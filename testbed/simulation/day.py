@@ -13,6 +13,8 @@ from functools import lru_cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from firmware_app.device.device import Device
+from firmware_app.trading.meter import TradingMeter
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import decode_transaction
 from light_client.rules.market.params import MarketParams
@@ -21,7 +23,6 @@ from testbed.adversaries.eclipse import Eclipse
 from testbed.adversaries.troupe import NOBODY, Troupe
 from testbed.cast import DSO, Cast
 from testbed.dso.operator import FollowedBlock
-from testbed.fleet.meter import EmulatedMeter
 from testbed.miner.miner import Miner
 from testbed.network.faults import NO_FAULTS, Faults, Link
 from testbed.network.simulator import Build, Seen, Simulator
@@ -56,7 +57,7 @@ class SimulatedDay:
     cast: Cast
     troupe: Troupe
     observed: Observed
-    meters: tuple[EmulatedMeter, ...]
+    meters: tuple[TradingMeter, ...]
     miners: tuple[Miner, ...]
     """Those that are honest, and up at the end."""
     wall_s: float
@@ -127,13 +128,13 @@ def run_day(
         passed += 1
         if progress is not None:
             progress(passed, observed.record)
-    meters = [_honest(simulator.actor(name)) for name in cast.meter_names]
+    devices = [_honest(simulator.actor(name)) for name in cast.meter_names]
     miners = [_honest(simulator.actor(name)) for name in cast.miner_names]
     return SimulatedDay(
         cast=cast,
         troupe=troupe,
         observed=observed,
-        meters=tuple(meter for meter in meters if isinstance(meter, EmulatedMeter)),
+        meters=tuple(device.trader for device in devices if isinstance(device, Device)),
         miners=tuple(miner for miner in miners if isinstance(miner, Miner)),
         wall_s=perf_counter() - began,
         homes={} if cast.homes is None else cast.homes.finish(),

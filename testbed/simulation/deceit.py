@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, Final
 
+from firmware_app.device.device import Device
+from firmware_app.trading.meter import TradingMeter
 from light_client.client.status import Standing
 from light_client.rules.crypto import public_key_of, sign
 from light_client.rules.ledger.transactions import decode_transaction
@@ -18,7 +20,6 @@ from testbed.adversaries.disguise import Window
 from testbed.adversaries.fork_server import ForkingServer
 from testbed.adversaries.servers import DISGUISES
 from testbed.cast import DSO, Cast
-from testbed.fleet.meter import EmulatedMeter
 from testbed.miner.miner import Miner
 from testbed.network.simulator import Simulator
 from testbed.simulation.day import METER_LINK, TIER_LINK
@@ -82,8 +83,8 @@ def deceive(
         if progress is not None:
             progress()
     honest = simulator.actor(cast.miner_names[-1])
-    meters = [simulator.actor(name) for name in cast.meter_names]
-    return tuple(_outcome(meter, honest) for meter in meters if isinstance(meter, EmulatedMeter))
+    devices = [simulator.actor(name) for name in cast.meter_names]
+    return tuple(_outcome(device.trader, honest) for device in devices if isinstance(device, Device))
 
 
 def _dressed(
@@ -105,7 +106,7 @@ def _dressed(
     return dressed
 
 
-def _outcome(meter: EmulatedMeter, honest: Actor | None) -> Outcome:
+def _outcome(meter: TradingMeter, honest: Actor | None) -> Outcome:
     trusted = meter.client.belief.trusted
     block = honest.ledger.store.block(trusted.height) if isinstance(honest, Miner) else None
     true_hash = None if block is None else block.header.hash()

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from firmware_app.trading.orders import Order, Stage
 from light_client.rules.units import Side
 from meter_io.reading import Quality
 from meter_io.span import Basis
-from testbed.fleet.orders import Order, Stage
 from testbed.report.model import Expectation, Readings
 from testbed.simulation.day import SimulatedDay
 
@@ -104,7 +104,7 @@ def _traded(orders: tuple[Order, ...]) -> _Traded:
     traded = _Traded()
     for order in orders:
         for trade in order.trades:
-            if order.plan.first_interval == order.plan.last_interval:
+            if order.intent.first_interval == order.intent.last_interval:
                 traded.by_interval[trade.interval, Side(trade.side)] += trade.energy_j
             else:
                 traded.from_battery_j += trade.energy_j
@@ -138,8 +138,8 @@ def _withheld(day: SimulatedDay) -> Iterator[Order]:
     for home_id, home in day.homes.items():
         for order in _orders_of(day, home_id):
             unsent = order.granted and order.sent_at_ms is None and order.stage is not Stage.PLANNED
-            due_ms = order.plan.post_interval * length_ms
-            gate_ms = day.genesis.gate_ms(order.plan.first_interval)
+            due_ms = order.intent.post_interval * length_ms
+            gate_ms = day.genesis.gate_ms(order.intent.first_interval)
             if unsent and any(begin < gate_ms and due_ms < end for begin, end in home.halts):
                 yield order
 

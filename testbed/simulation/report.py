@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from firmware_app.trading.meter import TradingMeter
 from firmware_app.version import VERSION
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.units import Address, Side
-from testbed.fleet.meter import EmulatedMeter
 from testbed.report.model import (
     Expectation,
     FeederDay,
@@ -74,7 +74,7 @@ def trading_day(
     )
 
 
-def _refusals(meters: tuple[EmulatedMeter, ...]) -> Counter[str]:
+def _refusals(meters: tuple[TradingMeter, ...]) -> Counter[str]:
     refusals: Counter[str] = Counter()
     for meter in meters:
         refusals.update(meter.checked.by_rule)

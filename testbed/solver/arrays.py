@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from light_client.rules.market.grid import Grid
 from light_client.rules.market.offer import ClassKey
@@ -15,9 +14,7 @@ from light_client.rules.market.params import MarketParams
 from light_client.rules.market.problem import Problem
 from light_client.rules.units import Side
 from testbed.solver.errors import TooLargeError, UnknownFeederError
-
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
+from testbed.solver.runs import Ints, Mask, ordered_groups
 
 UNLIMITED_J = 1 << 52
 """Stands for "no internal limit": more than any market trades."""
@@ -194,77 +191,62 @@ def market_of_table(
             f"an offer is on feeder {table.feeder[~known][0]}, which the grid does not have"
         )
     begin, end = table.first_interval - first_interval, table.last_interval - first_interval
-    selling = table.side == Side.SELL
-    live = end >= 0
-    sells, sellers = _grouped(table, np.flatnonzero(live & selling), place, begin, end)
-    buys, buyers = _grouped(table, np.flatnonzero(live & ~selling), place, begin, end)
+    chosen = (end >= 0).nonzero()[0]
+    sides = _grouped(table, chosen, place, begin, end)
+    (sells, sellers), (buys, buyers) = sides
     return _market(first_interval, params, grid, sells, buys), (sellers, buyers)
 
 
-def _grouped(table: OfferTable, chosen: Ints, place: Ints, begin: Ints, end: Ints) -> tuple[_Rows, Members]:
-    first, last = np.maximum(begin[chosen], 0), end[chosen]
-    columns = [place[chosen], table.price_uc_per_kwh[chosen], first, last]
+def _grouped(
+    table: OfferTable, chosen: Ints, place: Ints, begin: Ints, end: Ints
+) -> list[tuple[_Rows, Members]]:
+    """Classes and their members, of the sellers and of the buyers: one sort for both sides."""
+    if len(chosen) < len(end):
+        table_columns = [
+            table.side[chosen],
+            place[chosen],
+            table.price_uc_per_kwh[chosen],
+            begin[chosen],
+            end[chosen],
+        ]
+    else:
+        table_columns = [table.side, place, table.price_uc_per_kwh, begin, end]
+    columns = [*table_columns[:3], np.maximum(table_columns[3], 0), table_columns[4]]
     order, starts = ordered_groups(columns)
-    energies = table.energy_j[chosen[order]]
-    if float(energies.sum(dtype=np.float64)) > MAX_TOTAL_J:
-        raise TooLargeError(
-            f"offers of one side hold more than the {MAX_TOTAL_J} J up to which the solver is exact"
-        )
     leader = order[starts]
-    feeder, price, opening, closing = (column[leader] for column in columns)
-    rows = _Rows(
-        feeder=feeder,
-        price=price,
-        energy=np.add.reduceat(energies, starts) if len(starts) else energies,
-        range_class=np.arange(len(leader)),
-        range_first=opening,
-        range_last=closing,
-    )
-    members = Members(rows=chosen[order], bounds=np.append(starts, len(order)), first=opening)
-    return rows, members
-
-
-def ordered_groups(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
-    """Sort rows and find the groups of equal ones.
-
-    Args:
-        columns: the most significant first.
-
-    Returns:
-        The rows in ascending order (equal ones keep theirs), and where in that order each group begins.
-
-    Raises:
-        TooLargeError: more than 62 bits of differences.
-    """
-    if not len(columns[0]):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    packed = _packed(columns)
-    order = np.argsort(packed, kind="stable")
-    ranked = packed[order]
-    return order, np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
-
-
-def _packed(columns: Sequence[Ints]) -> Ints:
-    """One number per row that orders as the rows do."""
-    lows = [int(column.min()) for column in columns]
-    widths = [(int(column.max()) - low).bit_length() for column, low in zip(columns, lows, strict=True)]
-    if sum(widths) > 62:
-        columns = [np.unique(column, return_inverse=True)[1].reshape(-1) for column in columns]
-        lows, widths = [0] * len(columns), [int(column.max()).bit_length() for column in columns]
-    if sum(widths) > 62:
-        raise TooLargeError("offers differ in too many ways to be grouped in 64 bits")
-    packed = columns[0] - lows[0]
-    for column, low, width in zip(columns[1:], lows[1:], widths[1:], strict=True):
-        if width:
-            packed = (packed << width) | (column - low)
-    return packed
+    side, feeder, price, opening, closing = (column[leader] for column in columns)
+    rows = chosen[order]
+    energies = table.energy_j[rows]
+    total = np.add.reduceat(energies, starts) if len(starts) else energies
+    bounds = np.concatenate((starts, [len(order)]))
+    cut = int(np.searchsorted(side, int(Side.BUY)))
+    result = []
+    for classes in (slice(0, cut), slice(cut, len(leader))):
+        low, high = bounds[classes.start], bounds[classes.stop]
+        if float(total[classes].sum(dtype=np.float64)) > MAX_TOTAL_J:
+            raise TooLargeError(
+                f"offers of one side hold more than the {MAX_TOTAL_J} J up to which the solver is exact"
+            )
+        group = _Rows(
+            feeder=feeder[classes],
+            price=price[classes],
+            energy=total[classes],
+            range_class=np.arange(classes.stop - classes.start),
+            range_first=opening[classes],
+            range_last=closing[classes],
+        )
+        members = Members(
+            rows=rows[low:high], bounds=bounds[classes.start : classes.stop + 1] - low, first=opening[classes]
+        )
+        result.append((group, members))
+    return result
 
 
 def _market(base: int, params: MarketParams, grid: Grid, sells: _Rows, buys: _Rows) -> Market:
     span = 1 + max((int(rows.range_last.max()) for rows in (sells, buys) if len(rows.range_last)), default=0)
     if span > MAX_SPAN:
         raise TooLargeError(f"offers span {span} intervals, the solver takes {MAX_SPAN}")
-    two_sided = np.flatnonzero(_covered(sells, span) & _covered(buys, span))
+    two_sided = (_covered(sells, span) & _covered(buys, span)).nonzero()[0]
     internal = [UNLIMITED_J if limit is None else min(limit, UNLIMITED_J) for limit in grid.int_j.values()]
     return Market(
         base=base,
@@ -279,12 +261,23 @@ def _market(base: int, params: MarketParams, grid: Grid, sells: _Rows, buys: _Ro
 
 
 def _covered(rows: _Rows, span: int) -> Mask:
+    if span == 1:
+        return np.array([len(rows.range_first) > 0])
     opened = np.bincount(rows.range_first, minlength=span + 1)
     closed = np.bincount(rows.range_last + 1, minlength=span + 1)
     return np.asarray(np.cumsum(opened - closed)[:span] > 0)
 
 
 def _classes(rows: _Rows, two_sided: Ints) -> Classes:
+    if len(two_sided) == 1 and len(rows.range_class) == len(rows.feeder) and not rows.range_last.any():
+        return Classes(  # everybody trades now or never
+            feeder=rows.feeder,
+            price=rows.price,
+            energy=rows.energy,
+            last=rows.range_last,
+            entry_class=rows.range_class,
+            entry_t=rows.range_last,
+        )
     low = np.searchsorted(two_sided, rows.range_first)
     count = np.searchsorted(two_sided, rows.range_last, side="right") - low
     total = int(count.sum())

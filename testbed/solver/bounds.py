@@ -9,8 +9,8 @@ import numpy as np
 from light_client.rules.errors import RuleViolation
 from light_client.rules.market.certificate import Certificate, Sparse, Steps
 from light_client.rules.market.params import Objective
-from testbed.solver.arrays import Classes, Ints, Market, Mask
-from testbed.solver.runs import positions, run_starts
+from testbed.solver.arrays import Classes, Market
+from testbed.solver.runs import Ints, Mask, positions, run_starts
 
 SAFE = 1 << 62
 """Products and sums below this are exact in int64."""
@@ -117,9 +117,8 @@ class Bounds:
 
     def _is_safe(self, table: Table, energy: int, expiry: int, welfare: int) -> bool:
         """Whether every product and sum stays below 2^62."""
-        multipliers = sum(
-            _largest(part) for part in (table.step_value, table.net, table.production, table.consumption)
-        )
+        limits = _largest(np.concatenate((table.net, table.production, table.consumption)))
+        multipliers = _largest(table.step_value) + 3 * limits
         sells, buys = self._sells, self._buys
         kappa = int(self._kappa.max(initial=0))
         weight = abs(energy) + abs(expiry) * kappa + abs(welfare) * max(sells.highest, buys.highest)
@@ -135,16 +134,27 @@ class _Entries:
         self.highest = int(side.price.max(initial=0))
         self.total_j = int(side.energy.sum())
         self._t = side.entry_t
+        self._every_t = np.arange(len(market.two_sided))
+        self._all: Mask = np.ones(len(side.entry_t), np.bool_)
         self._starts = run_starts(side.entry_class)
         self._energy: Ints = side.energy[side.entry_class[self._starts]]
 
     def step_values(self, table: Table) -> tuple[Mask, Ints]:
         """Per entry: whether the schedule is finite there, and its value."""
+        if self._is_flat(table):
+            return self._all, table.step_value[self._t]
         shift = max(self.highest, int(table.step_price.max(initial=0))).bit_length()
         steps = (table.step_t << shift) | table.step_price
         step = np.searchsorted(steps, (self._t << shift) | self.price, side="right") - 1
         known = (step >= 0) & (table.step_t[step] == self._t) if len(step) else np.zeros(0, np.bool_)
         return known, table.step_value[step]
+
+    def _is_flat(self, table: Table) -> bool:
+        """Whether each interval has one value, at any price."""
+        every_t = self._every_t
+        if len(table.step_t) != len(every_t) or table.step_price.any():
+            return False
+        return bool((table.step_t == every_t).all())
 
     def weighted_best(self, gain: Ints) -> int:
         """Sum over the classes of energy times the best gain of their entries, where that is positive."""
@@ -161,12 +171,15 @@ def _largest(values: Ints) -> int:
 
 def limits_part(market: Market, table: Table) -> int:
     """What the limits contribute to the bound: the last sum of the theorem."""
-    ext, internal, count = market.ext_j.tolist(), market.int_j.tolist(), max(len(market.feeders), 1)
-    total = 0
-    for part, limit in ((table.net, ext), (table.production, internal), (table.consumption, internal)):
+    count, total = max(len(market.feeders), 1), 0
+    for part, limit in (
+        (table.net, market.ext_j),
+        (table.production, market.int_j),
+        (table.consumption, market.int_j),
+    ):
         cells = positions(part)
-        for cell, value in zip(cells.tolist(), part[cells].tolist(), strict=True):
-            total += limit[cell % count] * abs(value)
+        for most, value in zip(limit[cells % count].tolist(), part[cells].tolist(), strict=True):
+            total += most * abs(value)
     return int(total)
 
 

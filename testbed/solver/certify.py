@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from testbed.solver.arrays import Ints, Market, Mask
+from testbed.solver.arrays import Market
 from testbed.solver.bounds import Table
 from testbed.solver.circulation import Prices
 from testbed.solver.reduction import Reduced
-from testbed.solver.runs import positions
+from testbed.solver.runs import Ints, Mask, positions
 
 
 def table_of(
@@ -47,6 +47,8 @@ def table_of(
 def _steps(reduced: Reduced, prices: Prices, best_weight: Ints) -> tuple[Ints, Ints, Ints]:
     count_t = len(best_weight)
     every_t = np.arange(count_t)
+    if len(reduced.node_t) == count_t and not reduced.drops and (reduced.node_t == every_t).all():
+        return every_t, np.zeros(count_t, np.int64), prices.level  # one level, at any price
     first = np.searchsorted(reduced.node_t, every_t)
     end = np.searchsorted(reduced.node_t, every_t, side="right")
     traded = end > first

@@ -18,10 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from ortools.graph.python import min_cost_flow
 
-from testbed.solver.arrays import Ints, Mask
 from testbed.solver.errors import NotSolvedError, TooLargeError
 from testbed.solver.reduction import Arcs, Reduced
-from testbed.solver.runs import positions, run_starts
+from testbed.solver.runs import Ints, Mask, positions, run_starts
 
 MAX_SCALED_COST = 1 << 60
 """OR-tools multiplies costs by the number of nodes, in 64 bits."""
@@ -173,30 +172,44 @@ def solve_flow(network: Network, weight: Ints) -> Ints:
     return np.asarray(solver.flows(np.arange(len(network.tail))), np.int64)
 
 
-def potentials(network: Network, weight: Ints, flow: Ints) -> Ints | None:
-    """Shortest distances in the residual network, or None where a cycle could still gain: the flow is not optimal.
+class Residual:
+    """What an optimal flow leaves of a network: arcs that could take more, and arcs that could give back."""
 
-    Bellman-Ford from a virtual root at distance 0 to every node, all arcs of a round at once.
-    """
-    cost = np.zeros(len(network.tail), np.int64)
-    cost[: len(network.sell_arcs)] = -weight
-    forward, backward = positions(flow < network.cap), positions(flow > 0)
-    tail = np.concatenate((network.tail[forward], network.head[backward]))
-    head = np.concatenate((network.head[forward], network.tail[backward]))
-    cost = np.concatenate((cost[forward], -cost[backward]))
-    distance = np.zeros(network.nodes, np.int64)
-    if not len(head):
-        return distance
-    order = np.argsort(head, kind="stable")
-    tail, head, cost = tail[order], head[order], cost[order]
-    starts = run_starts(head)
-    reached = head[starts]
-    for _ in range(network.nodes + 1):
-        better = np.minimum.reduceat(distance[tail] + cost, starts)
-        if (better >= distance[reached]).all():
+    def __init__(self, network: Network, flow: Ints) -> None:
+        """Gather the arcs by the node that they lead to."""
+        forward, backward = positions(flow < network.cap), positions(flow > 0)
+        tail = np.concatenate((network.tail[forward], network.head[backward]))
+        head = np.concatenate((network.head[forward], network.tail[backward]))
+        order = np.argsort(head, kind="stable")
+        self._network = network
+        self._tail, head = tail[order], head[order]
+        self._arc = np.concatenate((forward, backward))[order]
+        self._sign = np.where(order < len(forward), 1, -1)
+        self._starts = run_starts(head)
+        self._reached: Ints = head[self._starts]
+
+    def potentials(self, weight: Ints) -> Ints | None:
+        """Shortest distances, or None where a cycle could still gain: the flow is not optimal.
+
+        Bellman-Ford from a virtual root at distance 0 to every node, all arcs of a round at once.
+
+        Args:
+            weight: what a joule of each seller's arc earns.
+        """
+        network, tail, starts, reached = self._network, self._tail, self._starts, self._reached
+        distance = np.zeros(network.nodes, np.int64)
+        if not len(tail):
             return distance
-        distance[reached] = np.minimum(distance[reached], better)
-    return None
+        cost = np.zeros(len(network.tail), np.int64)
+        cost[: len(network.sell_arcs)] = -weight
+        cost = cost[self._arc] * self._sign
+        for _ in range(network.nodes + 1):
+            better = np.minimum.reduceat(distance[tail] + cost, starts)
+            before = distance[reached]
+            if (better >= before).all():
+                return distance
+            distance[reached] = np.minimum(before, better)
+        return None
 
 
 def prices_of(reduced: Reduced, network: Network, distance: Ints) -> Prices:

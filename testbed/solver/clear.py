@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from light_client.rules.market.params import Objective
-from testbed.solver.arrays import Ints, Market, Mask, one_price
+from testbed.solver.arrays import Market
 from testbed.solver.bounds import Table
 from testbed.solver.circulation import (
     Network,
     Prices,
+    Residual,
     network_of,
-    potentials,
     prices_of,
     solve_flow,
 )
@@ -29,6 +29,7 @@ from testbed.solver.levels import Joined, solve_lazily
 from testbed.solver.program import Vertex, program_of, rounded_prices, solve_program
 from testbed.solver.reduction import Reduced, reduce
 from testbed.solver.repair import whole_plan, with_whole_splits
+from testbed.solver.runs import Ints, Mask
 from testbed.solver.task import SCALES, Cleared, Duals, Stats, Task
 
 MAX_MU = 1 << 40
@@ -47,11 +48,11 @@ def clear(market: Market) -> Cleared:
         TooLargeError: numbers beyond exact 64-bit arithmetic.
         NotSolvedError: a numerical library gave up.
     """
-    one_level = one_price(market)
+    reduced = reduce(market)
+    one_level = reduced.one_price
     third = Objective.WELFARE in market.params.objectives
     if third and not one_level:
         raise UnsupportedObjectiveError("this solver certifies welfare only where all offers have one price")
-    reduced = reduce(market)
     coupled = np.zeros(len(market.two_sided), np.bool_)
     if not one_level:
         for arcs in (reduced.sells, reduced.buys):
@@ -97,7 +98,7 @@ class _FlowAnswer:
     """An optimal circulation of a relaxation, and its prices for the first objective."""
 
     network: Network
-    flow: Ints
+    residual: Residual
     prices: Prices
     sold: Ints
     bought: Ints
@@ -120,7 +121,7 @@ class _NetworkPart:
         network, reduced = self.answer.network, self.joined.reduced
         while mu <= MAX_MU:
             weight = self.task.weight(reduced.sells, mu)[network.sell_arcs]
-            distance = potentials(network, weight, self.answer.flow)
+            distance = self.answer.residual.potentials(weight)
             if distance is not None:
                 return _parted(prices_of(reduced, network, distance), self.joined), mu
             mu *= 2
@@ -156,7 +157,8 @@ def _circulate(reduced: Reduced, intervals: Mask, *, one_level: bool) -> _FlowAn
     mu = 4 * (int(cost.max(initial=0)) + 1) if step else 1
     while True:
         flow = solve_flow(network, mu - cost)
-        distance = potentials(network, ones, flow)
+        residual = Residual(network, flow)
+        distance = residual.potentials(ones)
         if distance is not None:
             break
         mu *= 2
@@ -165,7 +167,7 @@ def _circulate(reduced: Reduced, intervals: Mask, *, one_level: bool) -> _FlowAn
     sold[network.sell_arcs] = flow[:sellers]
     bought[network.buy_arcs] = flow[sellers : sellers + buyers]
     prices = prices_of(reduced, network, distance)
-    return _FlowAnswer(network=network, flow=flow, prices=prices, sold=sold, bought=bought)
+    return _FlowAnswer(network=network, residual=residual, prices=prices, sold=sold, bought=bought)
 
 
 def _parted(prices: Prices, joined: Joined) -> Prices:

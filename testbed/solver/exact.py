@@ -11,7 +11,6 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import vstack
 
-from testbed.solver.arrays import Ints
 from testbed.solver.program import (
     Floats,
     Program,
@@ -21,6 +20,7 @@ from testbed.solver.program import (
     rounded_prices,
     vertex_of,
 )
+from testbed.solver.runs import Ints
 from testbed.solver.task import SCALES, Cleared, Duals, Task
 
 REACH_J = 8

@@ -10,8 +10,8 @@ import numpy as np
 
 from light_client.rules.market.levelling import Demand, level
 from light_client.rules.market.shares import prefix_shares
-from testbed.solver.arrays import Classes, Ints, Market, Mask
-from testbed.solver.runs import increments, positions
+from testbed.solver.arrays import Classes, Market
+from testbed.solver.runs import Ints, Mask, increments, positions
 from testbed.solver.shares import SAFE
 
 _NEAR = 1e-9

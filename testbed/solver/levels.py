@@ -15,9 +15,8 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from testbed.solver.arrays import Ints, Mask
 from testbed.solver.reduction import Arcs, Reduced, hand_back
-from testbed.solver.runs import fresh, positions
+from testbed.solver.runs import Ints, Mask, fresh, positions
 
 FEW_LEVELS = 1_500
 """A linear program with fewer levels takes less time than relaxing it first."""

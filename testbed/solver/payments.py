@@ -6,8 +6,7 @@ import numpy as np
 
 from light_client.rules.market.settlement import HALF_UNITS_PER_UC, Fill, amounts, group_values
 from light_client.rules.units import Side
-from testbed.solver.arrays import Ints
-from testbed.solver.runs import fresh, increments, positions, run_lengths
+from testbed.solver.runs import Ints, fresh, increments, positions, run_lengths, run_starts
 from testbed.solver.shares import SAFE, Fills
 
 
@@ -15,14 +14,16 @@ def payments(sold: Fills, bought: Fills) -> tuple[Ints, Ints]:
     """Micro-currency that each seller receives and each buyer pays; per interval both trade the same energy."""
     if not len(sold.row):
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    groups = [_groups(fills) for fills in (sold, bought)]
-    energies = [
-        _group_sums(fills.energy, starts) for fills, starts in zip((sold, bought), groups, strict=True)
-    ]
     dearest = int(sold.price.max()) + int(bought.price.max())
     total = int(sold.energy.sum())
     if dearest * total >= SAFE:
         return _exact(sold, bought)
+    if dearest == int(sold.price.min()) + int(bought.price.min()):
+        return _at_one_rate(sold, dearest), _at_one_rate(bought, dearest)
+    groups = [_groups(fills) for fills in (sold, bought)]
+    energies = [
+        _group_sums(fills.energy, starts) for fills, starts in zip((sold, bought), groups, strict=True)
+    ]
     values = _values((sold, bought), groups, energies)
     result = []
     for fills, starts, energy, value in zip((sold, bought), groups, energies, values, strict=True):
@@ -32,12 +33,25 @@ def payments(sold: Fills, bought: Fills) -> tuple[Ints, Ints]:
     return result[0], result[1]
 
 
+def _at_one_rate(fills: Fills, rate: int) -> Ints:
+    """Amounts where each side has one price, so that every joule of it is worth the same.
+
+    Args:
+        rate: half-units of money per joule.
+    """
+    opening = run_starts(fills.t)
+    upto = fills.energy.cumsum()
+    if len(opening) > 1:
+        upto -= np.repeat(upto[opening] - fills.energy[opening], run_lengths(opening, len(upto)))
+    standing = upto * rate // HALF_UNITS_PER_UC
+    amount = increments(standing)
+    amount[opening] = standing[opening]
+    return amount
+
+
 def _values(sides: tuple[Fills, Fills], groups: list[Ints], energies: list[Ints]) -> tuple[Ints, Ints]:
     """Half-units of money per group of either side: joules times the prices of both sides of each group pair."""
     prices = [fills.price[starts] for fills, starts in zip(sides, groups, strict=True)]
-    first = prices[0][0]
-    if all((price == first).all() for price in prices):  # a uniform market: one group an interval
-        return energies[0] * (2 * first), energies[1] * (2 * first)
     upto = [energy.cumsum() for energy in energies]
     cuts = np.union1d(upto[0], upto[1])
     quantity = increments(cuts)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from testbed.solver.arrays import Classes, Ints, ordered_groups
+from testbed.solver.arrays import Classes
 from testbed.solver.reduction import Arcs
-from testbed.solver.runs import positions, run_lengths
+from testbed.solver.runs import Ints, ordered_groups, positions, run_lengths
 
 Floats = npt.NDArray[np.float64]
 

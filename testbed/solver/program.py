@@ -16,12 +16,12 @@ import numpy.typing as npt
 from scipy.optimize import linprog
 from scipy.sparse import csr_matrix, vstack
 
-from testbed.solver.arrays import Ints, Market, Mask
+from testbed.solver.arrays import Market
 from testbed.solver.circulation import Prices
 from testbed.solver.errors import NotSolvedError
 from testbed.solver.pools import Pools, pool, spread
 from testbed.solver.reduction import Reduced
-from testbed.solver.runs import positions
+from testbed.solver.runs import Ints, Mask, positions
 
 Floats = npt.NDArray[np.float64]
 

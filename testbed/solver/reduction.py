@@ -11,11 +11,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
-from testbed.solver.arrays import Classes, Ints, Market, Mask, one_price
-from testbed.solver.runs import fresh, positions, run_lengths, run_starts
+from testbed.solver.arrays import Classes, Market, one_price
+from testbed.solver.runs import Ints, Mask, fresh, positions, run_lengths, run_starts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,8 @@ class Arcs:
 class Reduced:
     """The reduced market. Places 0..T-1 are the buses of the T two-sided intervals, the others restricted feeders."""
 
+    one_price: bool
+    """Whether all offers have the same price."""
     node_t: Ints
     """Interval of each node; nodes are ordered by interval, then price."""
     node_price: Ints
@@ -65,12 +68,19 @@ class Reduced:
     dropped_high: Ints
     """Per interval: the lowest price of a seller who asks more than every buyer bids; -1 where there is none."""
 
+    @property
+    def drops(self) -> bool:
+        """Whether anybody was dropped for his price."""
+        return bool(self.dropped_low.any() or (self.dropped_high >= 0).any())
+
 
 def reduce(market: Market) -> Reduced:
     """Merge and drop, see the module's description."""
     sells, buys = market.sells, market.buys
     count_t, count_f = len(market.two_sided), len(market.feeders)
-    sell_node, buy_node, node_t, node_price, dropped_low, dropped_high = _nodes(market)
+    uniform = one_price(market)
+    nodes = _one_node(market) if uniform else _nodes(market)
+    sell_node, buy_node, node_t, node_price, dropped_low, dropped_high = nodes
     kept = positions(sell_node >= 0), positions(buy_node >= 0)
     cells = tuple(
         side.entry_t[entries] * count_f + side.feeder[side.entry_class[entries]]
@@ -81,7 +91,7 @@ def reduce(market: Market) -> Reduced:
         for cell, side, entries in zip(cells, (sells, buys), kept, strict=True)
     )
     ext, internal = (
-        np.broadcast_to(limit, (count_t, count_f)).ravel() for limit in (market.ext_j, market.int_j)
+        np.concatenate([limit] * count_t or [limit[:0]]) for limit in (market.ext_j, market.int_j)
     )
     sold_binds = np.minimum(supply, demand + ext) > internal
     bought_binds = np.minimum(demand, supply + ext) > internal
@@ -90,6 +100,7 @@ def reduce(market: Market) -> Reduced:
     place_of[cell] = count_t + np.arange(len(cell))
     none = np.full(count_t, -1, np.int64)
     return Reduced(
+        one_price=uniform,
         node_t=node_t,
         node_price=node_price,
         place_t=np.concatenate((np.arange(count_t), cell // max(count_f, 1))),
@@ -104,13 +115,21 @@ def reduce(market: Market) -> Reduced:
     )
 
 
-def _nodes(market: Market) -> tuple[Ints, Ints, Ints, Ints, Mask, Ints]:
-    """Node of each entry of either side (-1: nobody to trade with), and per node its interval and lowest price."""
+_Nodes: TypeAlias = tuple[Ints, Ints, Ints, Ints, Mask, Ints]
+"""Node of each entry of either side (-1: nobody to trade with), interval and lowest price per node, who is dropped."""
+
+
+def _one_node(market: Market) -> _Nodes:
+    """At one price everybody can trade with everybody of the interval."""
     sells, buys, count_t = market.sells, market.buys, len(market.two_sided)
-    if one_price(market):  # everybody can trade with everybody of the interval
-        price = np.repeat(sells.price[:1], count_t)
-        none = np.full(count_t, -1, np.int64)
-        return sells.entry_t, buys.entry_t, np.arange(count_t), price, np.zeros(count_t, np.bool_), none
+    price = np.repeat(sells.price[:1], count_t)
+    none = np.full(count_t, -1, np.int64)
+    return sells.entry_t, buys.entry_t, np.arange(count_t), price, np.zeros(count_t, np.bool_), none
+
+
+def _nodes(market: Market) -> _Nodes:
+    """Nodes by price."""
+    sells, buys, count_t = market.sells, market.buys, len(market.two_sided)
     highest = max((int(side.price.max()) for side in (sells, buys) if len(side)), default=0)
     shift = highest.bit_length()
     level_key, level_of = np.unique(
@@ -175,7 +194,9 @@ def hand_back(energy_of: Ints, arcs: Arcs, flow: Ints) -> Ints:
         energy_of: most energy of each entry, also of those that are on no arc and get nothing.
     """
     result = np.zeros(len(energy_of), np.int64)
-    if len(arcs.entry):
+    if len(arcs.entry) == len(arcs):  # every arc is one entry
+        result[arcs.entry] = flow
+    elif len(arcs.entry):
         energy = energy_of[arcs.entry]
         upto = energy.cumsum()
         starts = run_starts(arcs.entry_arc)

@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from testbed.solver.arrays import Ints, Mask
 from testbed.solver.circulation import network_of, solve_flow
 from testbed.solver.program import Floats, Program, Vertex
 from testbed.solver.reduction import Arcs, Reduced
-from testbed.solver.runs import positions, run_lengths, run_starts
+from testbed.solver.runs import Ints, Mask, positions, run_lengths, run_starts
 
 
 def whole_plan(reduced: Reduced, program: Program, vertex: Vertex) -> tuple[Ints, Ints] | None:

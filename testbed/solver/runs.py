@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-from testbed.solver.arrays import Ints, Mask
+import numpy as np
+import numpy.typing as npt
+
+from testbed.solver.errors import TooLargeError
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 def positions(mask: Mask | Ints) -> Ints:
@@ -41,3 +47,47 @@ def increments(values: Ints) -> Ints:
     result = values.copy()
     result[1:] -= values[:-1]
     return result
+
+
+def ordered_groups(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
+    """Sort rows and find the groups of equal ones.
+
+    Args:
+        columns: the most significant first; nothing negative.
+
+    Returns:
+        The rows in ascending order (equal ones keep theirs), and where in that order each group begins.
+
+    Raises:
+        TooLargeError: more than 62 bits of differences.
+    """
+    count = len(columns[0])
+    if not count:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    packed, bits = _packed(columns)
+    tail = count.bit_length()
+    if (
+        bits + tail <= 62
+    ):  # with its place in the last bits each row is a number of its own, and those sort fastest
+        ranked = (packed << tail) | np.arange(count)
+        ranked.sort()
+        order, ranked = ranked & ((1 << tail) - 1), ranked >> tail
+    else:
+        order = np.argsort(packed, kind="stable")
+        ranked = packed[order]
+    return order, run_starts(ranked)
+
+
+def _packed(columns: Sequence[Ints]) -> tuple[Ints, int]:
+    """One number per row that orders as the rows do, and how many bits it has at most."""
+    widths = [int(column.max()).bit_length() for column in columns]
+    if sum(widths) > 62:
+        columns = [np.unique(column, return_inverse=True)[1].reshape(-1) for column in columns]
+        widths = [int(column.max()).bit_length() for column in columns]
+    if sum(widths) > 62:
+        raise TooLargeError("offers differ in too many ways to be grouped in 64 bits")
+    packed = columns[0]
+    for column, width in zip(columns[1:], widths[1:], strict=True):
+        if width:
+            packed = (packed << width) | column
+    return packed, sum(widths)

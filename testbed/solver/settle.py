@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from light_client.rules.units import Side
-from testbed.solver.arrays import Ints, Market, Members, OfferTable
+from testbed.solver.arrays import Market, Members, OfferTable
 from testbed.solver.levelling import levelled_purchases
 from testbed.solver.payments import payments
+from testbed.solver.runs import Ints
 from testbed.solver.shares import Fills, split
 from testbed.solver.task import Cleared
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from light_client.rules.market.shares import prefix_shares
-from testbed.solver.arrays import Classes, Ints, Members
-from testbed.solver.runs import fresh, increments, positions
+from testbed.solver.arrays import Classes, Members
+from testbed.solver.runs import Ints, fresh, increments, positions
 
 SAFE = 1 << 62
 

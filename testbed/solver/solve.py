@@ -12,10 +12,11 @@ from light_client.rules.market.offer import ClassKey
 from light_client.rules.market.plan import Entries, Plan
 from light_client.rules.market.problem import Problem
 from light_client.rules.units import Side
-from testbed.solver.arrays import Classes, Ints, Market, keys_of, market_of
+from testbed.solver.arrays import Classes, Market, keys_of, market_of
 from testbed.solver.bounds import certificate_of
 from testbed.solver.clear import clear
 from testbed.solver.errors import NotSolvedError
+from testbed.solver.runs import Ints
 from testbed.solver.task import Cleared, Stats
 
 

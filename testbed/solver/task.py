@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from testbed.solver.arrays import Ints, Market
+from testbed.solver.arrays import Market
 from testbed.solver.bounds import SAFE, Bounds, Table
 from testbed.solver.certify import table_of
 from testbed.solver.circulation import Prices
 from testbed.solver.reduction import Arcs, Reduced, hand_back
+from testbed.solver.runs import Ints
 
 FIRST_MU = 1 << 16
 SCALES = (1, 2, 4)

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from firmware_app.runtime.clock import Clock
 from light_client.rules.encoding import encode
 from light_client.transport.keys import TransportKey, write_key_file
 from testbed.bench.load.client import BEGUN, DONE, FAILED, FINAL, Pace
@@ -22,7 +23,6 @@ from testbed.bench.load.figures import rounded
 from testbed.bench.load.inprocess import LoadError
 from testbed.bench.load.roles import CLIENT, MINER
 from testbed.bench.load.workload import Workload
-from testbed.live.clock import Clock
 from testbed.live.deployment import HOST, Node, free_ports
 from testbed.live.nodefile import SCHEMA
 from testbed.live.supervisor import Supervisor

@@ -22,7 +22,7 @@ from light_client.session.actor import Storage
 from light_client.transport.keys import TransportKey, write_key_file
 from testbed.live.nodefile import SCHEMA, ActorSpec, NodeFile
 from testbed.live.process import main
-from tests.testbed.live.actors import Asker, Counter
+from tests.firmware_app.runtime.actors import Asker, Counter
 
 
 def _counter(spec: ActorSpec, node: NodeFile, storage: Storage) -> Counter:

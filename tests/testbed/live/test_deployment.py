@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import zmq.asyncio
 
+from firmware_app.runtime.clock import Clock
 from light_client.messages.codec import decode_message
 from light_client.messages.registry import WithdrawRequest
 from light_client.rules.errors import RuleViolation
@@ -20,7 +21,6 @@ from light_client.transport.admission import PSEUDONYM_PREFIX, Admission, pseudo
 from light_client.transport.keys import read_key_file
 from light_client.transport.node import Listening, Transport
 from testbed.cast import DSO
-from testbed.live.clock import Clock
 from testbed.live.deployment import Deployment, deploy, free_ports
 from testbed.live.nodefile import NodeFileError, read_node_file
 from testbed.live.roles import ROLES
@@ -135,7 +135,7 @@ def test_a_meter_is_another_pseudonym_to_each_miner_and_to_the_dso(deployment: D
     assert not known & set(everybody)
     (meter,) = (node.actors for node in deployment.nodes if node.name == "meters-1")
     identities = {
-        deployment.cast.meter(name, MemoryStorage()).identity_key
+        deployment.cast.meter(name, MemoryStorage()).trader.identity_key
         for name in deployment.cast.meter_names
         if name in meter
     }

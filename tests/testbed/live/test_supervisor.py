@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.live.clock import Clock
+from firmware_app.runtime.clock import Clock
 from testbed.live.deployment import Deployment, deploy
 from testbed.live.staging import Staging
 from testbed.live.supervisor import Supervisor, SupervisorError

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from firmware_app.trading.orders import Order
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.units import Side
-from testbed.fleet.orders import Order
 from testbed.scenarios.catalogue import build, find
 from testbed.simulation.campaign import run_seed
 from testbed.simulation.day import SimulatedDay, cast_of, run_day
@@ -69,14 +69,14 @@ def test_homes_that_were_left_over_trade_in_the_second_stage(day_of: Callable[[s
     improved = [(order, interval, limit) for order in orders for interval, limit in order.limits.items()]
     assert improved
     for order, _, limit in improved:
-        before, last = order.plan.price_uc_per_kwh, order.plan.last_limit_uc_per_kwh
+        before, last = order.intent.price_uc_per_kwh, order.intent.last_limit_uc_per_kwh
         assert last is not None
-        assert last <= limit < before if order.plan.side is Side.SELL else before < limit <= last
+        assert last <= limit < before if order.intent.side is Side.SELL else before < limit <= last
     beyond = [
         order
         for order, interval, _ in improved
         if any(trade.interval == interval for trade in order.trades)
-        and (order.plan.side is Side.SELL) == (_unit_price(order, interval) < order.plan.price_uc_per_kwh)
+        and (order.intent.side is Side.SELL) == (_unit_price(order, interval) < order.intent.price_uc_per_kwh)
     ]
     assert beyond, "somebody traded at a price that the first limit forbids"
 

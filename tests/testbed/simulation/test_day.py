@@ -10,6 +10,7 @@ from functools import cache
 
 import pytest
 
+from firmware_app.trading.orders import Stage
 from light_client.rules.crypto import verify
 from light_client.rules.ledger.audit import MarketReplica
 from light_client.rules.ledger.block import body_from_bytes
@@ -19,7 +20,6 @@ from light_client.rules.ledger.state import check_state_conserves
 from light_client.rules.market.levelling import complete
 from light_client.rules.market.objective import objective_values
 from testbed.cast import Cast
-from testbed.fleet.orders import Stage
 from testbed.network.faults import Crash, Faults
 from testbed.scenarios import catalogue
 from testbed.scenarios.errors import ScenarioFileError

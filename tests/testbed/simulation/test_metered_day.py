@@ -7,6 +7,7 @@ from functools import cache
 
 import pytest
 
+from firmware_app.trading.orders import Order
 from light_client.rules.units import LOT_J
 from meter_io.account import Entry, MeterAccount
 from meter_io.guard import GuardParams
@@ -17,7 +18,6 @@ from meter_io.span import Basis, Instant, Span
 from testbed.cast import Cast
 from testbed.fleet.metered_home import MeteredHome
 from testbed.fleet.metered_homes import MeteredHomes
-from testbed.fleet.orders import Order
 from testbed.report.model import Readings
 from testbed.scenarios import catalogue
 from testbed.scenarios.errors import PlanError
@@ -61,7 +61,7 @@ def orders_of(played: SimulatedDay, home_id: int) -> tuple[Order, ...]:
 
 def posted(played: SimulatedDay, home_id: int) -> list[int]:
     """First intervals of the offers that the market took from a home."""
-    return [order.plan.first_interval for order in orders_of(played, home_id) if order.offer_id is not None]
+    return [order.intent.first_interval for order in orders_of(played, home_id) if order.offer_id is not None]
 
 
 def table_j(who: Cast, home_id: int, until_interval: int) -> tuple[int, int]:

@@ -19,10 +19,11 @@ from light_client.rules.units import ADDRESS_BYTES, Address, FeederId, OfferId, 
 from testbed.scenarios.columns import OfferColumns
 from testbed.scenarios.scaling import scale
 from testbed.scenarios.transax import microgrid
-from testbed.solver.arrays import Ints, market_of, market_of_table
+from testbed.solver.arrays import market_of, market_of_table
 from testbed.solver.clear import clear
 from testbed.solver.errors import TooLargeError, UnknownFeederError, UnsupportedObjectiveError
 from testbed.solver.rolling import clear_at_once, clear_day, open_offers
+from testbed.solver.runs import Ints
 from testbed.solver.solve import Outcome, solve
 from testbed.solver.task import Cleared, Duals, Task
 from tests.oracles.pairwise import PairMarket, optimum

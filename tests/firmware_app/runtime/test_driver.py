@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from firmware_app.runtime.clock import Clock
+from firmware_app.runtime.driver import Driver
 from light_client.rules.errors import LocalError, TransportError
 from light_client.session.actor import (
     CancelTimer,
@@ -25,10 +27,8 @@ from light_client.store.errors import StoreError
 from light_client.store.memory import MemoryStorage
 from light_client.transport.limits import Tally
 from light_client.transport.node import Deliver
-from testbed.live.clock import Clock
-from testbed.live.driver import Driver
 from testbed.live.reports import ReportLog
-from tests.testbed.live.actors import Counter, Scripted
+from tests.firmware_app.runtime.actors import Counter, Scripted
 
 _PATIENCE_S = 5.0
 

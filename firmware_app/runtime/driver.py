@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
+from firmware_app.runtime.clock import Clock
+from firmware_app.runtime.timers import Timers
 from light_client.rules.errors import LocalError
 from light_client.session.actor import (
     Actor,
@@ -28,9 +30,6 @@ from light_client.session.actor import (
 from light_client.store.batch import Compartment, Store
 from light_client.transport.limits import Tally
 from light_client.transport.node import Deliver
-from testbed.live.clock import Clock
-from testbed.live.reports import ReportLog
-from testbed.live.timers import Timers
 
 _ROUND_EVENTS: Final = 128
 """Most events between two commits: enough to share the cost of a sync, few enough to answer soon."""
@@ -47,6 +46,16 @@ StatusOf: TypeAlias = Callable[[Actor], object]
 def nothing(_: Actor) -> object:
     """No status."""
     return None
+
+
+class Reports(Protocol):
+    """Where the driver puts what actors report."""
+
+    def add(self, time_ms: int, actor: str, name: str, value: object) -> None:
+        """Take a report; it may stay in memory until `flush`."""
+
+    def flush(self) -> None:
+        """Let readers see what was added."""
 
 
 class Link(Protocol):
@@ -97,7 +106,7 @@ class Load:
 class Driver:
     """Runs its actors until told to stop, or until one of them or the machine fails."""
 
-    def __init__(self, *, clock: Clock, store: Store, reports: ReportLog) -> None:
+    def __init__(self, *, clock: Clock, store: Store, reports: Reports) -> None:
         """Bind what the actors share. Needs a running event loop."""
         self._clock = clock
         self._store = store

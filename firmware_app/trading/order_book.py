@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
+from firmware_app.trading.order_store import forgotten, stored
+from firmware_app.trading.orders import Order, Stage
 from light_client.rules.ledger.audit import Followed
 from light_client.rules.ledger.transactions import (
     Kind,
@@ -15,10 +18,19 @@ from light_client.rules.ledger.transactions import (
 from light_client.rules.market.clearing import Trade
 from light_client.rules.market.mechanisms.reaction import Reaction
 from light_client.rules.units import Address, OfferId
-from testbed.fleet.orders import Order, Stage
+from light_client.session.actor import Write
 
 _UNSEEN = (Stage.GRANTED, Stage.POSTED, Stage.MISSED)
 """Stages of an order of which no block has an offer yet."""
+
+
+class Final(NamedTuple):
+    """An own trade that a verified block made final."""
+
+    order: Order
+    trade: Trade
+    is_new: bool
+    """Whether no earlier life has kept it already."""
 
 
 class OrderBook:
@@ -26,15 +38,63 @@ class OrderBook:
 
     def __init__(self, orders: Iterable[Order], max_tx_bytes: int) -> None:
         self._max_tx_bytes = max_tx_bytes
-        self.orders = tuple(orders)
-        self._by_address = {order.key.address: order for order in self.orders}
-        self._by_key = {order.key.public_key: order for order in self.orders}
+        self._orders: dict[int, Order] = {}
+        self._by_address: dict[Address, Order] = {}
+        self._by_key: dict[bytes, Order] = {}
         self._by_number: dict[OfferId, Order] = {}
         self._open: dict[OfferId, Order] = {}
+        for order in orders:
+            self.add(order)
+
+    def add(self, order: Order) -> None:
+        """Take on an order: a new one, or one of an earlier life."""
+        self._orders[order.key.index] = order
+        self._by_address[order.key.address] = order
+        self._by_key[order.key.public_key] = order
+        if order.offer_id is not None:
+            self._by_number[order.offer_id] = order
+            if order.stage is Stage.OPEN:
+                self._open[order.offer_id] = order
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """All that make, made or are to make an offer, in the order of their addresses."""
+        return tuple(order for order in self._orders.values() if not order.is_spare)
+
+    @property
+    def spare(self) -> list[Order]:
+        """Addresses that may still make an offer."""
+        waiting = (Stage.PLANNED, Stage.GRANTED)
+        return [order for order in self._orders.values() if order.is_spare and order.stage in waiting]
+
+    def store(self) -> list[Write]:
+        """The writes that keep what has changed."""
+        writes = []
+        for order in self._orders.values():
+            if order.changed:
+                order.changed = False
+                writes.append(stored(order))
+        return writes
+
+    def forget(self, before_interval: int) -> list[Write]:
+        """Forget what was over and handed back before an interval; a block has shown the end of each."""
+        over = [
+            order
+            for order in self._orders.values()
+            if order.asset.last_interval < before_interval
+            and (order.stage is Stage.DEPOSITED or (order.stage is Stage.MISSED and not order.granted))
+        ]
+        for order in over:
+            del self._orders[order.key.index]
+            del self._by_address[order.key.address]
+            del self._by_key[order.key.public_key]
+            if order.offer_id is not None:
+                del self._by_number[order.offer_id]
+        return [forgotten(order) for order in over]
 
     def at(self, *stages: Stage) -> list[Order]:
-        """The orders in any of these stages."""
-        return [order for order in self.orders if order.stage in stages]
+        """The orders in any of these stages, spare addresses among them."""
+        return [order for order in self._orders.values() if order.stage in stages]
 
     def of_address(self, address: Address) -> Order | None:
         """The order that uses an address."""
@@ -44,11 +104,11 @@ class OrderBook:
         """The order whose offer got this number."""
         return self._by_number.get(OfferId(offer_id))
 
-    def take_in(self, followed: Followed) -> list[tuple[Order, Trade]]:
-        """Move orders along by one verified block.
+    def take_in(self, followed: Followed) -> list[Final]:
+        """Move orders along by one verified block; after a restart, by blocks that an earlier life has seen, too.
 
         Returns:
-            Own trades that became final, with their orders.
+            Own trades that became final.
         """
         for raw in followed.others:
             match kind_of(raw):
@@ -56,30 +116,28 @@ class OrderBook:
                     self._grant(granted_addresses(raw, max_bytes=self._max_tx_bytes))
                 case Kind.DEPOSIT_ASSETS:
                     order = self._by_key.get(signer_of(raw))
-                    if order is not None:
+                    if order is not None and order.stage is not Stage.DEPOSITED:
                         order.advance(Stage.DEPOSITED)
         for offer in followed.posted:
             order = self._by_address.get(offer.address)
             if order is not None and order.stage in _UNSEEN:
-                order.advance(Stage.OPEN)
-                order.offer_id = offer.offer_id
+                order.number(offer.offer_id)
                 self._by_number[offer.offer_id] = self._open[offer.offer_id] = order
         self._take_limits(followed.reaction)
         if followed.cleared is None:
             return []
         own = []
         for trade in followed.cleared.trades:
-            order = self._open.get(OfferId(trade.offer_id))
+            order = self._by_number.get(OfferId(trade.offer_id))
             if order is not None:
-                order.trades.append(trade)
-                own.append((order, trade))
+                own.append(Final(order, trade, order.fill(trade)))
         return own
 
     def _take_limits(self, reaction: Reaction | None) -> None:
         """Improved limits that blocks have taken."""
         if reaction is not None:
             for offer_id in reaction.limits.keys() & self._open.keys():
-                self._open[offer_id].limits[reaction.interval] = reaction.limits[offer_id]
+                self._open[offer_id].improved(reaction.interval, reaction.limits[offer_id])
 
     def reactions(self, reaction: Reaction, chain_id: bytes) -> list[SignedTransaction]:
         """Improved limits with which to answer a broadcast average: the same until blocks have them."""
@@ -104,7 +162,7 @@ class OrderBook:
     def _grant(self, addresses: Iterable[Address]) -> None:
         for address in addresses:
             order = self._by_address.get(address)
-            if order is not None:
-                order.granted = True
+            if order is not None and not order.granted:
+                order.granted = order.changed = True
                 if order.stage is Stage.PLANNED:
                     order.advance(Stage.GRANTED)

@@ -2,9 +2,10 @@
 
 from functools import partial
 
+from firmware_app.device.device import Device
+from firmware_app.trading.meter import TradingMeter
+from firmware_app.trading.orders import Stage
 from testbed.cast import DSO, Cast
-from testbed.fleet.meter import EmulatedMeter
-from testbed.fleet.orders import Stage
 from testbed.network.faults import Link
 from testbed.network.simulator import Simulator
 from testbed.scenarios import catalogue
@@ -15,7 +16,7 @@ _SLOW = Link(min_delay_ms=1_000, jitter_ms=600_000)
 """Up to ten minutes, in any order."""
 
 
-def _run(cast: Cast) -> list[EmulatedMeter]:
+def _run(cast: Cast) -> list[TradingMeter]:
     simulator = Simulator(seed=cast.seed, start_ms=cast.start_ms, link=TIER_LINK)
     for name in cast.miner_names:
         simulator.add(name, partial(cast.miner, name))
@@ -28,8 +29,8 @@ def _run(cast: Cast) -> list[EmulatedMeter]:
             simulator.set_link(name, miner, _SLOW)
             simulator.set_link(miner, name, _SLOW)
     simulator.run(cast.end_ms + 24 * 900_000)
-    meters = [simulator.actor(name) for name in cast.meter_names]
-    return [meter for meter in meters if isinstance(meter, EmulatedMeter)]
+    devices = [simulator.actor(name) for name in cast.meter_names]
+    return [device.trader for device in devices if isinstance(device, Device)]
 
 
 def test_an_answer_from_before_an_offer_ended_is_not_held_against_the_server() -> None:

@@ -1,7 +1,8 @@
 """The clock of a live run: the real one, or one that runs faster.
 
-All processes of a run are on one machine and reckon from the same two numbers, so that they agree on virtual time
-without talking. Why a faster clock and not a skipped one: docs/adr/0007-accelerated-time.md.
+A board has the real one. All processes of an accelerated run are on one machine and reckon from the same two numbers,
+so that they agree on virtual time without talking. Why a faster clock and not a skipped one:
+docs/adr/0007-accelerated-time.md.
 """
 
 import time

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_app.runtime.clock import Clock
+from firmware_app.runtime.timers import Timers
 from light_client.rules.errors import LocalError
-from testbed.live.clock import Clock
-from testbed.live.timers import Timers
 
 
 def _clock(real_ns: Callable[[], int], speed: int) -> Clock:

@@ -1,0 +1,1 @@
+"""Running actors live: the driver, its clock and its timers."""
