@@ -272,8 +272,9 @@ class HeadlessSubject(SalvageSubject):
     name = "headless"
 
     def damage(self, path: Path, page: int) -> None:  # noqa: ARG002 - always the first one
-        """Overwrite the first page, whatever page is asked for."""
+        """Overwrite the first page, whatever page is asked for; the log would heal it, and is gone too."""
         super().damage(path, 0)
+        path.with_name(f"{path.name}-wal").unlink()
 
     def problems(self, stage: Stage, history: History) -> list[str]:
         """The store works, holds what was written since, and nothing else; and it says so."""
