@@ -93,7 +93,7 @@ class Bidder:
 
         Args:
             now_interval: the interval that begins.
-            net: generation less load of the coming intervals, see ``position.net_of``.
+            net: generation less load of the coming intervals, see ``position.net_of`` and ``net_of_demand``.
             battery_state: at the start of ``now_interval``; None where there is no battery, or nobody knows.
             commitments: all orders that are alive or traded since the last midnight; earlier ones teach prices.
         """

@@ -32,6 +32,16 @@ def net_of(load: QuantileForecast, generation: QuantileForecast) -> QuantileFore
     )
 
 
+def net_of_demand(demand: QuantileForecast) -> QuantileForecast:
+    """Generation less load out of a forecast of load less generation: the same, seen from the other side."""
+    return QuantileForecast(
+        first_interval=demand.first_interval,
+        levels_permille=tuple(PERMILLE - level for level in reversed(demand.levels_permille)),
+        energy_j=tuple(tuple(-value for value in reversed(values)) for values in demand.energy_j),
+        is_fallback=demand.is_fallback,
+    )
+
+
 def sure_surplus(net: QuantileForecast, chance_permille: int) -> tuple[int, ...]:
     """Per interval the net that will be there or exceeded with this chance, J; negative: a deficit."""
     return _series(net, PERMILLE - chance_permille)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from firmware_app.bidding.batch import daily_batch
 from firmware_app.bidding.commitments import Commitment, Committed
 from firmware_app.bidding.lots import cut, whole_lots
-from firmware_app.bidding.position import net_of, sure_deficit, sure_surplus
+from firmware_app.bidding.position import net_of, net_of_demand, sure_deficit, sure_surplus
 from firmware_app.bidding.prices import price_of, steps_learnt, truthful_price
 from firmware_app.bidding.settings import BiddingSettings, PrivacySettings, Strategy
 from firmware_app.forecast.quantiles import QuantileForecast
@@ -121,6 +121,13 @@ def test_the_net_pairs_little_sun_with_much_use() -> None:
     assert sure_surplus(net, 900) == (-25,)
     assert sure_deficit(net, 900) == (35,)
     assert sure_surplus(net, 500) == sure_deficit(net, 500) == (5,)
+
+
+def test_demand_seen_from_the_other_side() -> None:
+    demand = a_forecast(7, (-30, 20, 40), levels=(100, 500, 800))
+    net = net_of_demand(demand)
+    assert (net.levels_permille, net.energy_j, net.first_interval) == ((200, 500, 900), ((-40, -20, 30),), 7)
+    assert net_of_demand(net) == demand
 
 
 def test_two_forecasts_of_different_times_have_no_net() -> None:
