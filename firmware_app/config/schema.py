@@ -30,6 +30,14 @@ class Role(StrEnum):
     """What goes into and comes out of the battery."""
 
 
+class Parity(StrEnum):
+    """Of a serial line."""
+
+    NONE = "N"
+    EVEN = "E"
+    ODD = "O"
+
+
 def _within(name: str, got: int, low: int, high: int) -> None:
     if not low <= got <= high:
         raise LocalError(name, got=got, expected=f"{low} to {high}")
@@ -75,7 +83,7 @@ class MeterSection:
     address: int | None = None
     """Of the slave on the bus; the profile's own if it is left out."""
     baud: int | None = None
-    parity: str | None = None
+    parity: Parity | None = None
     poll_ms: int = 10_000
     """From one reading to the next, where the meter is asked, ms."""
     connection_w: int = 65_000
@@ -92,8 +100,6 @@ class MeterSection:
             _within("address", self.address, 0, 255)
         if self.baud is not None:
             _within("baud", self.baud, 50, 4_000_000)
-        if self.parity not in {None, "N", "E", "O"}:
-            raise LocalError("parity", got=self.parity, expected="N, E or O")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
