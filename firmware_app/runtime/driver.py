@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-from firmware_app.runtime.clock import Clock
 from firmware_app.runtime.timers import Timers
 from light_client.rules.errors import LocalError
 from light_client.session.actor import (
@@ -56,6 +55,16 @@ class Reports(Protocol):
 
     def flush(self) -> None:
         """Let readers see what was added."""
+
+
+class DriverClock(Protocol):
+    """What the driver needs of a clock."""
+
+    def now_ms(self) -> int:
+        """The time that actors are told, UTC ms."""
+
+    def real_seconds_until(self, at_ms: int) -> float:
+        """How long to sleep until a time, s; 0 if it has passed."""
 
 
 class Link(Protocol):
@@ -106,7 +115,7 @@ class Load:
 class Driver:
     """Runs its actors until told to stop, or until one of them or the machine fails."""
 
-    def __init__(self, *, clock: Clock, store: Store, reports: Reports) -> None:
+    def __init__(self, *, clock: DriverClock, store: Store, reports: Reports) -> None:
         """Bind what the actors share. Needs a running event loop."""
         self._clock = clock
         self._store = store
