@@ -43,12 +43,12 @@ def _add_run(commands: Commands) -> None:
         "Be the meter: read, trade, verify; until told to stop.",
         run,
         examples=(
-            "gridlight run   # with /etc/gridlight/device.toml",
+            "gridlight run   # with /etc/gridlight/gridlight.toml",
             "gridlight run --check ./device.toml",
             "gridlight run --example > device.toml",
         ),
     )
-    parser.add_argument("file", metavar="FILE", nargs="?", help="default: /etc/gridlight/device.toml")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="default: /etc/gridlight/gridlight.toml")
     parser.add_argument("--check", action="store_true", help="say whether the file holds together, and end")
     parser.add_argument(
         "--example", action="store_true", help="print a file with every key explained, and end"
@@ -63,7 +63,7 @@ def _add_enroll(commands: Commands) -> None:
         enroll,
         examples=("gridlight enroll", "gridlight enroll ./device.toml --json"),
     )
-    parser.add_argument("file", metavar="FILE", nargs="?", help="default: /etc/gridlight/device.toml")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="default: /etc/gridlight/gridlight.toml")
 
 
 def run(args: argparse.Namespace) -> int:

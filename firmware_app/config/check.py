@@ -19,7 +19,7 @@ from meter_io.profiles.model import ModbusMap, SunSpecMap
 from meter_io.pulse.counter import PulseInput
 from meter_io.wiring import Wiring
 
-DEFAULT_FILE: Final = Path("/etc/gridlight/device.toml")
+DEFAULT_FILE: Final = Path("/etc/gridlight/gridlight.toml")
 STORE: Final = "market.sqlite"
 """Orders, wallet and trusted headers, in the data folder."""
 _GENESIS_BYTES: Final = 4 << 20

@@ -11,6 +11,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from firmware_app.bidding.settings import BiddingSettings, PrivacySettings
+from firmware_app.clock.params import ClockParams
+from firmware_app.forecast.settings import ForecastSettings
+from firmware_app.journal import LogParams
+from firmware_app.reconcile.deviation import ImbalancePrices
+from firmware_app.status.params import StatusParams
+from firmware_app.store.params import StoreParams
+from firmware_app.watchdog.parts import WatchdogParams
 from light_client.rules.errors import LocalError
 from light_client.transport.keys import check_public_key
 from meter_io.ports.address import PortAddress
@@ -164,6 +172,15 @@ class DeviceConfig:
     device: DeviceSection
     market: MarketSection
     meter: tuple[MeterSection, ...] = field(default=())
+    forecast: ForecastSettings = field(default_factory=ForecastSettings)
+    bidding: BiddingSettings = field(default_factory=BiddingSettings)
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    imbalance: ImbalancePrices = field(default_factory=ImbalancePrices)
+    store: StoreParams = field(default_factory=StoreParams)
+    clock: ClockParams = field(default_factory=ClockParams)
+    status: StatusParams = field(default_factory=StatusParams)
+    watchdog: WatchdogParams = field(default_factory=WatchdogParams)
+    log: LogParams = field(default_factory=LogParams)
 
     def __post_init__(self) -> None:
         names = [meter.name for meter in self.meter]

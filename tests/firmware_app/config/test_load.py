@@ -31,7 +31,7 @@ def test_the_example_is_read() -> None:
         ("house", Role.GRID, 10_000)
     ]
     assert [server.name for server in config.market.server] == ["miner-0", "miner-1"]
-    assert config.folder(Path("/etc/gridlight/device.toml")) == Path("/var/lib/gridlight")
+    assert config.folder(Path("/etc/gridlight/gridlight.toml")) == Path("/var/lib/gridlight")
 
 
 def _keys(kind: Any, header: str = "") -> list[tuple[str, str]]:
