@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from light_client.messages.codec import Message, decode_message, encode_message
+from light_client.messages.consensus import Proposal, Vote
 from light_client.session.actor import Actor, Effect, Event, PeerName, Send
+from testbed.miner.miner import Miner
 from testbed.miner.seat import Seat
 
 
@@ -24,17 +26,33 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostileSeat:
-    """What a miner that plays false has of its own: its key and the names of the committee in the order of seats."""
+    """What a miner that plays false has of its own: its key, wherever elections put it, and the names of all miners."""
 
-    seat: Seat
-    number: int
-    """Of the seat; no adversary follows an election."""
+    name: PeerName
     miners: tuple[PeerName, ...]
+    first: Seat
+    """Its key, in the committee of the genesis."""
+    inner: Miner
+    """The honest miner inside: its ledger says who signs a height."""
 
     @property
     def others(self) -> tuple[PeerName, ...]:
-        """Everybody else in the committee."""
-        return tuple(name for number, name in enumerate(self.miners) if number != self.number)
+        """All other miners."""
+        return tuple(name for name in self.miners if name != self.name)
+
+    def at(self, height: int) -> Seat:
+        """Its seat at a height: without a number while it is not elected."""
+        committee = self.inner.ledger.committee_at(height)
+        return replace(self.first, committee=committee, number=committee.index_of(self.first.public_key))
+
+    def leads(self, proposal: Proposal) -> bool:
+        """Whether a proposal is its own."""
+        seat = self.at(proposal.height)
+        return seat.committee.leader(proposal.height, proposal.round_) == seat.number
+
+    def vote_instead(self, vote: Vote, header_hash: bytes) -> Vote:
+        """A vote of its own for another block."""
+        return self.at(vote.height).sign_vote(vote.kind, vote.height, vote.round_, header_hash)
 
 
 class Disguise:

@@ -31,7 +31,7 @@ def twin_of(proposal: Proposal, seat: HostileSeat) -> Proposal:
     """A second proposal for the same height and round: the same block, a millisecond later."""
     header = replace(proposal.header, time_ms=proposal.header.time_ms + 1)
     block = SeenBlock(header, proposal.body)
-    return seat.seat.sign_proposal(block, header.hash(), proposal.round_, proposal.pol_round)
+    return seat.first.sign_proposal(block, header.hash(), proposal.round_, proposal.pol_round)
 
 
 class EquivocatingLeader(Disguise):
@@ -49,18 +49,13 @@ class EquivocatingLeader(Disguise):
         if send.peer not in self._fooled or send.message[1] not in (_PROPOSAL, _VOTE):
             return (send,)
         message = saying(send)
-        if isinstance(message, Proposal) and self._leads(message) and message.pol_round is None:
+        if isinstance(message, Proposal) and self._seat.leads(message) and message.pol_round is None:
             twin = self._twins.setdefault(message.header.hash(), twin_of(message, self._seat))
             return (told(send.peer, twin),)
         if isinstance(message, Vote) and message.header_hash in self._twins:
             other = self._twins[message.header_hash].header.hash()
-            vote = self._seat.seat.sign_vote(message.kind, message.height, message.round_, other)
-            return (told(send.peer, vote),)
+            return (told(send.peer, self._seat.vote_instead(message, other)),)
         return (send,)
-
-    def _leads(self, proposal: Proposal) -> bool:
-        seat = self._seat.seat
-        return seat.committee.leader(proposal.height, proposal.round_) == seat.number
 
 
 class TwoFacedVoter(Disguise):
@@ -74,10 +69,10 @@ class TwoFacedVoter(Disguise):
         """Its own votes are doubled or turned round."""
         del now_ms
         vote = saying(send) if send.message[1] == _VOTE else None
-        if not isinstance(vote, Vote) or vote.seat != self._seat.seat.number:
+        if not isinstance(vote, Vote) or vote.seat != self._seat.at(vote.height).number:
             return (send,)
         other = NIL if vote.header_hash != NIL else bytes(31) + b"\x01"
-        lie = told(send.peer, self._seat.seat.sign_vote(vote.kind, vote.height, vote.round_, other))
+        lie = told(send.peer, self._seat.vote_instead(vote, other))
         return (lie,) if send.peer < self.name else (send, lie)
 
 
@@ -99,18 +94,13 @@ class LyingLeader(Disguise):
             return (send,) if lie is None else (told(send.peer, lie),)
         if isinstance(message, Vote) and message.header_hash in self._lies:
             lie_hash = self._lies[message.header_hash].header.hash()
-            return (
-                told(
-                    send.peer,
-                    self._seat.seat.sign_vote(message.kind, message.height, message.round_, lie_hash),
-                ),
-            )
+            return (told(send.peer, self._seat.vote_instead(message, lie_hash)),)
         return (send,)
 
     def _lie(self, proposal: Proposal) -> Proposal | None:
-        seat = self._seat.seat
-        if seat.committee.leader(proposal.height, proposal.round_) != seat.number:
+        if not self._seat.leads(proposal):
             return None
+        seat = self._seat.first
         known = self._lies.get(proposal.header.hash())
         if known is None:
             block = false_block(SeenBlock(proposal.header, proposal.body), seat, self._chance)

@@ -13,7 +13,6 @@ from light_client.session.actor import Actor, Effect, Event, PeerName, Received,
 from testbed.adversaries.disguise import Disguise, HostileSeat, Window, saying, told
 from testbed.adversaries.lies import false_block
 from testbed.adversaries.miners import twin_of
-from testbed.miner.seat import Seat
 from testbed.miner.wal import SeenBlock
 
 _PROPOSAL, _VOTE = 1, 2
@@ -23,37 +22,45 @@ _SUBSCRIBE = b"\x04"
 class Ring:
     """What the members of a ring know of each other, without a word on the wire."""
 
-    def __init__(self) -> None:
-        self.members: set[PeerName] = set()
+    def __init__(self, members: Iterable[PeerName] = ()) -> None:
+        """Begin with nothing planned.
+
+        Args:
+            members: names of all of them.
+        """
+        self.members = frozenset(members)
         self.sides: dict[PeerName, int] = {}
         """Honest miner -> the block that it is shown, 0 or 1."""
         self.twins: dict[bytes, Proposal] = {}
         """Hash of the first block -> the proposal of the second."""
         self.lies: dict[bytes, Proposal] = {}
         """Hash of an honest block -> the false proposal in its place."""
-        self._seats: dict[int, Seat] = {}
+        self._seats: dict[PeerName, HostileSeat] = {}
 
     def join(self, seat: HostileSeat) -> None:
-        """Take a member on, and share the others out: every second one is shown the second block."""
-        self.members.add(seat.miners[seat.number])
-        self._seats[seat.number] = seat.seat
+        """A member is there: the others are shared out, and every second one is shown the second block."""
+        self._seats[seat.name] = seat
         honest = [name for name in seat.miners if name not in self.members]
         self.sides = {name: number % 2 for number, name in enumerate(honest)}
 
     def certified(self, lie: Proposal) -> CertifiedBlock | None:
         """The false block under the members' signatures, if these are a quorum."""
-        committee = next(iter(self._seats.values())).committee
-        if not committee.is_quorum(sum(committee.members[number].weight for number in self._seats)):
+        at = [seat.at(lie.height) for seat in self._seats.values()]
+        seats = {seat.number: seat for seat in at if seat.number is not None}
+        if not seats:
+            return None
+        committee = at[0].committee
+        if not committee.is_quorum(sum(committee.members[number].weight for number in seats)):
             return None
         header_hash = lie.header.hash()
         certificate = QuorumCertificate(
             height=lie.height,
             round_=lie.round_,
             header_hash=header_hash,
-            bitmap=sum(1 << number for number in self._seats),
+            bitmap=sum(1 << number for number in seats),
             signatures=tuple(
                 seat.sign_vote(VoteKind.PRECOMMIT, lie.height, lie.round_, header_hash).signature
-                for _, seat in sorted(self._seats.items())
+                for _, seat in sorted(seats.items())
             ),
         )
         return CertifiedBlock(header=lie.header, certificate=certificate, body=lie.body)
@@ -94,8 +101,7 @@ class ColludingVoter(Disguise):
             return (send,) if lie is None else (told(send.peer, lie),)
         if isinstance(message, Vote) and message.header_hash in self._ring.lies:
             lie_hash = self._ring.lies[message.header_hash].header.hash()
-            seat = self._seat.seat
-            return (told(send.peer, seat.sign_vote(message.kind, message.height, message.round_, lie_hash)),)
+            return (told(send.peer, self._seat.vote_instead(message, lie_hash)),)
         return (send,)
 
     def _publish(self) -> Iterable[Send]:
@@ -110,14 +116,16 @@ class ColludingVoter(Disguise):
         return any(lie.header == proposal.header for lie in self._ring.lies.values())
 
     def _votes_for(self, proposal: Proposal) -> Iterable[Send]:
-        seat, header_hash = self._seat.seat, proposal.header.hash()
+        seat, header_hash = self._seat.at(proposal.height), proposal.header.hash()
+        if seat.number is None:
+            return
         for kind in VoteKind:
             vote = seat.sign_vote(kind, proposal.height, proposal.round_, header_hash)
             yield from (told(peer, vote) for peer in self._seat.others)
 
     def _lie(self, proposal: Proposal) -> Proposal | None:
-        seat, key = self._seat.seat, proposal.header.hash()
-        if seat.committee.leader(proposal.height, proposal.round_) != seat.number:
+        seat, key = self._seat.first, proposal.header.hash()
+        if not self._seat.leads(proposal):
             return None
         if key not in self._ring.lies:
             block = false_block(SeenBlock(proposal.header, proposal.body), seat, self._chance)
@@ -146,19 +154,14 @@ class ForkingMiner(Disguise):
         if self._ring.sides.get(send.peer) != 1 or send.message[1] not in (_PROPOSAL, _VOTE):
             return (send,)
         message = saying(send)
-        if isinstance(message, Proposal) and message.pol_round is None and self._leads(message):
+        if isinstance(message, Proposal) and message.pol_round is None and self._seat.leads(message):
             return (told(send.peer, self._twin(message)),)
         if isinstance(message, Vote) and message.header_hash in self._ring.twins:
-            if message.seat != self._seat.seat.number:
+            if message.seat != self._seat.at(message.height).number:
                 return ()
             other = self._ring.twins[message.header_hash].header.hash()
-            vote = self._seat.seat.sign_vote(message.kind, message.height, message.round_, other)
-            return (told(send.peer, vote),)
+            return (told(send.peer, self._seat.vote_instead(message, other)),)
         return (send,)
-
-    def _leads(self, proposal: Proposal) -> bool:
-        seat = self._seat.seat
-        return seat.committee.leader(proposal.height, proposal.round_) == seat.number
 
     def _twin(self, proposal: Proposal) -> Proposal:
         return self._ring.twins.setdefault(proposal.header.hash(), twin_of(proposal, self._seat))

@@ -9,6 +9,7 @@ from random import Random
 from typing import Final, NamedTuple
 
 from light_client.rules.crypto import public_key_of, sign, verify
+from light_client.rules.errors import LocalError
 from light_client.session.actor import Actor, PeerName, Storage
 from testbed.adversaries.disguise import HostileSeat, Window
 from testbed.adversaries.eclipse import Eclipse
@@ -26,6 +27,7 @@ from testbed.adversaries.rings import ColludingVoter, ForkingMiner, Ring
 from testbed.adversaries.solvers import LyingSolver
 from testbed.adversaries.spammer import Spammer
 from testbed.cast import DSO, Cast
+from testbed.miner.miner import Miner
 from testbed.miner.seat import Seat
 from testbed.scenarios.faults import FaultKind
 
@@ -68,7 +70,7 @@ NOBODY = Troupe()
 def troupe_of(parts: Iterable[Part], cast: Cast) -> Troupe:
     """The adversaries that play these parts; at most one over an actor, the last one named."""
     chosen = {part.name: part for part in parts}
-    rings = {kind: Ring() for kind in _MINERS}
+    rings = {kind: Ring(part.name for part in chosen.values() if part.kind is kind) for kind in _MINERS}
     disguises: dict[PeerName, Callable[[Actor], Actor]] = {}
     strangers: dict[PeerName, Callable[[], Actor]] = {}
     for number, part in enumerate(chosen.values()):
@@ -108,7 +110,7 @@ _MINERS: Final[dict[FaultKind, Callable[[Actor, _Backstage], Actor]]] = {
 RINGS = (FaultKind.MINER_COLLUDES, FaultKind.MINER_FORKS)
 """Parts of members that know of each other: all of one kind in a run are one ring."""
 MINERS = tuple(_MINERS)
-"""Parts of members of the committee."""
+"""Parts of miners: they play while they sit in the committee."""
 OTHERS = (FaultKind.SOLVER_LIES, FaultKind.DSO_GRANTS_TWICE, FaultKind.METER_ECLIPSED, FaultKind.SPAM)
 """Parts of everybody else."""
 PARTS = (*MINERS, *OTHERS)
@@ -116,11 +118,15 @@ PARTS = (*MINERS, *OTHERS)
 
 
 def _miner(part: Part, cast: Cast, ring: Ring, chance: Random) -> Callable[[Actor], Actor]:
-    seat = hostile_seat(cast, part.name)
-    ring.join(seat)
     shift_ms = chance.choice(_SHIFTS_MS)
-    of = _Backstage(window=part.window, seat=seat, ring=ring, chance=chance, shift_ms=shift_ms)
-    return lambda inner: _MINERS[part.kind](inner, of)
+
+    def dress(inner: Actor) -> Actor:
+        seat = hostile_seat(cast, inner)
+        ring.join(seat)
+        of = _Backstage(window=part.window, seat=seat, ring=ring, chance=chance, shift_ms=shift_ms)
+        return _MINERS[part.kind](inner, of)
+
+    return dress
 
 
 def _other(part: Part, cast: Cast, chance: Random) -> Callable[[Actor], Actor]:
@@ -137,17 +143,22 @@ def _other(part: Part, cast: Cast, chance: Random) -> Callable[[Actor], Actor]:
             return lambda inner: Eclipse(inner, window, captor, DSO)
 
 
-def hostile_seat(cast: Cast, name: PeerName) -> HostileSeat:
-    """A seat in the hands of an adversary."""
-    number = cast.miner_names.index(name)
-    secret = cast.secret("miner", number)
-    seat = Seat(
+def hostile_seat(cast: Cast, inner: Actor) -> HostileSeat:
+    """The key of a miner in the hands of an adversary, and where elections put it.
+
+    Raises:
+        LocalError: the actor inside is no miner.
+    """
+    if not isinstance(inner, Miner):
+        raise LocalError("a miner's part is put over a miner", got=inner.name, expected=cast.miner_names)
+    secret, committee = cast.secret("miner", cast.miner_names.index(inner.name)), cast.genesis.committee
+    first = Seat(
         chain_id=cast.genesis.chain_id(),
-        committee=cast.genesis.committee,
+        committee=committee,
         public_key=public_key_of(secret),
-        number=number,
+        number=committee.index_of(public_key_of(secret)),
         signer=lambda message: sign(secret, message),
         verify_signature=verify,
         timeouts=cast.miner_params.timeouts,
     )
-    return HostileSeat(seat=seat, number=number, miners=cast.miner_names)
+    return HostileSeat(name=inner.name, miners=cast.miner_names, first=first, inner=inner)

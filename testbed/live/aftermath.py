@@ -1,9 +1,10 @@
 """What a run whose processes were killed has left on the disks, held to what it must never lose."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from light_client.messages.chain import CertifiedBlock
 from light_client.rules.crypto import verify
@@ -16,9 +17,12 @@ from testbed.follower import LedgerFollower
 from testbed.live.deployment import Deployment
 from testbed.miner.ledger import Ledger
 from testbed.miner.mempool import tx_id_of
+from testbed.miner.receipts import Receipts
 from testbed.miner.store import BlockStore
 
-_TOO_LATE = "MKT-07"
+TOO_LATE: Final = "MKT-07"
+PENDING: Final = "pending"
+LOST: Final = "lost"
 _SELF_CONTRADICTIONS = ("equivocation", "two-proposals", "evidence", "fork")
 """Reports of whoever sees two signatures that one honest miner must never give: there are none but honest ones here."""
 
@@ -31,9 +35,13 @@ class Aftermath:
     acknowledged: int
     """Transactions of which a miner had told a submitter that it took them."""
     expired: int
-    """Those of them whose gate had passed before a block could take them: the chain stood still."""
+    """Those of them that a miner held until their gate passed (MKT-07): the chain stood still."""
+    refused: Mapping[str, int]
+    """Rule -> those of them that it refused later, as the miner that gave them up reported."""
+    pending: int
+    """Those of them that a miner still had on its disk at the end."""
     lost: tuple[str, ...]
-    """Those of them that are in no block for any other reason."""
+    """Those of them that are in no block, and of which nobody can say why."""
     contradictions: tuple[str, ...]
     """Double votes and double proposals, as the others saw them."""
     forgotten: tuple[str, ...]
@@ -56,14 +64,15 @@ def aftermath(deployment: Deployment) -> Aftermath:
     hashes = [block.header.hash().hex() for block in longest]
     genesis = deployment.cast.genesis
     taken = set(acknowledged(deployment))
-    missing = taken - executed_in(longest, genesis)
-    expired = missing & set(expired_in(deployment))
+    fates = fates_of(taken - executed_in(longest, genesis), deployment)
     roots = clean_roots(longest, genesis)
     return Aftermath(
         height=len(longest),
         acknowledged=len(taken),
-        expired=len(expired),
-        lost=tuple(sorted(missing - expired)),
+        expired=sum(fate == TOO_LATE for fate in fates.values()),
+        refused=Counter(sorted(fate for fate in fates.values() if fate not in (TOO_LATE, PENDING, LOST))),
+        pending=sum(fate == PENDING for fate in fates.values()),
+        lost=tuple(sorted(tx_id for tx_id, fate in fates.items() if fate == LOST)),
         contradictions=tuple(_contradictions(deployment)),
         forgotten=(*_differing(chains, hashes), *_forgotten(deployment, hashes)),
         state_root=roots[-1].hex() if roots else "",
@@ -73,9 +82,11 @@ def aftermath(deployment: Deployment) -> Aftermath:
 
 def aftermath_lines(found: Aftermath, kills: int) -> list[str]:
     """The same for people."""
+    refused = ", ".join(f"{count} by {rule}" for rule, count in found.refused.items()) or "none"
+    fates = f"{found.expired} missed their gate, {found.pending} pending, refused later: {refused}"
     return [
         f"Killed      {kills} processes; {found.height} blocks",
-        f"Offers      {found.acknowledged} acknowledged, {found.expired} missed their gate, {len(found.lost)} lost",
+        f"Offers      {found.acknowledged} acknowledged, {len(found.lost)} lost; {fates}",
         f"Votes       {len(found.contradictions)} contradictions, {len(found.forgotten)} forgotten decisions",
         f"State       {found.state_root[:16]}… by a clean replay; {len(found.wrong_roots)} disks lead elsewhere",
     ]
@@ -107,12 +118,29 @@ def acknowledged(deployment: Deployment) -> Iterator[str]:
                 yield row["value"]
 
 
-def expired_in(deployment: Deployment) -> Iterator[str]:
-    """Identities of the transactions that a miner still had when their gate passed (MKT-07), and gave up then."""
+def fates_of(missing: Collection[str], deployment: Deployment) -> dict[str, str]:
+    """What became of acknowledged transactions that are in no block: the rule that refused each, pending, or lost."""
+    refused = dict(_refused_in(deployment))
+    owed = set(_owed_in(deployment))
+    return {tx_id: PENDING if tx_id in owed else refused.get(tx_id, LOST) for tx_id in missing}
+
+
+def _refused_in(deployment: Deployment) -> Iterator[tuple[str, str]]:
+    """Transactions that a miner gave up, each with the rule; a gate that passed comes last, and so counts."""
+    rows = [
+        row["value"]
+        for name in deployment.cast.miner_names
+        for row in reports_of(deployment, name)
+        if row["name"] == "dropped"
+    ]
+    yield from sorted(((tx_id, rule) for tx_id, rule in rows), key=lambda row: row[1] == TOO_LATE)
+
+
+def _owed_in(deployment: Deployment) -> Iterator[str]:
+    """Transactions that a miner would hand in again if it were started once more."""
     for name in deployment.cast.miner_names:
-        for row in reports_of(deployment, name):
-            if row["name"] in ("dropped", "kept-waits") and row["value"][1] == _TOO_LATE:
-                yield row["value"][0]
+        with SqliteStorage(deployment.folder / "nodes" / f"{name}.sqlite") as store:
+            yield from (tx_id.hex() for tx_id, _ in Receipts(Compartment(store, name)).owed())
 
 
 def executed_in(chain: list[CertifiedBlock], genesis: Genesis) -> set[str]:

@@ -14,7 +14,7 @@ from light_client.sync.follow import FollowParams
 from light_client.sync.servers import ServersParams
 from light_client.sync.witness import WitnessParams
 from testbed.dso.operator import OperatorParams
-from testbed.miner.params import MinerParams, Timeouts
+from testbed.miner.params import MinerParams, PoolLimits, Timeouts
 from testbed.miner.serving import SUBSCRIPTION_MS
 from testbed.solver.params import SolverParams
 
@@ -57,6 +57,7 @@ def pace(speed: int, interval_s: int) -> Pace:
             resend_ms=at_least(2_000, 400),
             sync_retry_ms=at_least(2_000, 400),
             heartbeat_ms=at_least(30_000, 1_000),
+            pool=PoolLimits(parked_ms=at_least(600_000, 20_000)),
             timeouts=Timeouts(
                 propose_ms=at_least(1_500, 300),
                 vote_ms=at_least(500, 100),

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final
 
+from light_client.messages.anchors import ForkMessage
 from light_client.messages.codec import encode_message
 from light_client.messages.submission import MAX_RETRY_MS, SubmitTx, TxResult
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.block import Body
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.evidence import Evidence
-from light_client.rules.ledger.transactions import SignedTransaction, SubmitSolution, decode_transaction
+from light_client.rules.ledger.transactions import SubmitSolution, decode_transaction
 from light_client.rules.units import Address
 from light_client.session.actor import PeerName, Report, Send, SetTimer, Write
 from testbed.miner.clearing import Solutions
 from testbed.miner.consensus import Broadcast, Output
 from testbed.miner.ledger import Ledger
 from testbed.miner.memo import TransactionMemo
-from testbed.miner.mempool import Mempool, tx_id_of
+from testbed.miner.mempool import Dropped, Mempool, tx_id_of
 from testbed.miner.params import MinerParams
 from testbed.miner.receipts import Receipts
 from testbed.miner.relay import TIMER as RELAY_TIMER
@@ -67,6 +68,12 @@ class Intake:
         self._resend_ms = params.resend_ms
         self._relay = Relay()
         self._standings = Standings(params.pool)
+
+    def handed_in(self, message: SubmitTx | ForkMessage, peer: PeerName, now_ms: int) -> list[Output]:
+        """Take in what is to get into a block: transactions, or the fork that a meter has found."""
+        if isinstance(message, SubmitTx):
+            return self.submitted(message, peer, now_ms)
+        return self._told_of_fork(message, peer, now_ms)
 
     def submitted(self, message: SubmitTx, peer: PeerName, now_ms: int) -> list[Output]:
         """Take in transactions; tell the submitter, and the other miners if they came from outside."""
@@ -141,8 +148,7 @@ class Intake:
             raise RuleViolation(
                 "LED-02", "length of a transaction", got=len(raw), expected=limits.max_tx_bytes
             )
-        self.pool.admit(signed, tx_id, now_ms, peer)
-        return []
+        return self._give_up(self.pool.admit(signed, tx_id, now_ms, peer))
 
     def _gossip_later(self, now_ms: int) -> list[Output]:
         if self._gossiping:
@@ -174,21 +180,24 @@ class Intake:
             body: of the block.
             touched: the accounts that it changed.
         """
-        out = self._give_up(self.pool.renew([tx_id_of(raw) for raw in body.transactions], now_ms, touched))
-        out += [*self._witness.renew(), *self.hand_in_kept(now_ms)]
+        executed = [tx_id_of(raw) for raw in body.transactions]
+        out = self._give_up(self.pool.renew(executed, now_ms, touched))
+        out += [*self._receipts.settle(executed), *self._witness.renew(), *self.hand_in_kept(now_ms)]
         for _, broken in self.solutions.renew():
             out.append(Report(name="early solution", value=None if broken is None else str(broken)))
         return out
 
     def close_gate(self, now_ms: int) -> list[Output]:
         """From the gate time on, take only what can follow the block that closes the gate."""
-        dropped = self.pool.close_gate(now_ms)
-        return self._give_up(dropped) if dropped else []
+        return self._give_up(self.pool.close_gate(now_ms))
 
-    def _give_up(self, dropped: Iterable[tuple[SignedTransaction, str]]) -> list[Output]:
-        """Say what has become invalid while it waited; nothing is owed any more for that."""
-        reports = [Report(name="dropped", value=(signed.tx_id(), rule)) for signed, rule in dropped]
-        return [*reports, *self._receipts.settle(self.pool)]
+    def _give_up(self, dropped: Iterable[Dropped]) -> list[Output]:
+        """Say what waits no longer, and why; nothing is owed any more for that."""
+        return [effect for signed, rule in dropped for effect in self._released(signed.tx_id(), rule)]
+
+    def _released(self, tx_id: bytes, rule: str) -> list[Output]:
+        self._relay.refuse(tx_id, rule)
+        return [Report(name="dropped", value=(tx_id, rule)), *self._receipts.settle([tx_id])]
 
     # -- evidence --------------------------------------------------------------------------------------------------
 
@@ -201,6 +210,17 @@ class Intake:
                 out += [kept, Report(name="evidence", value=evidence), *self.hand_in_kept(now_ms)]
         return out
 
+    def _told_of_fork(self, message: ForkMessage, peer: PeerName, now_ms: int) -> list[Output]:
+        """Accuse whom a fork convicts. One that does not hold costs its sender a point, like any other rubbish."""
+        if self._standings.pause_ms(peer, now_ms):
+            return []
+        try:
+            found = self._witness.in_fork(message.fork)
+        except RuleViolation as broken:
+            self._standings.refused(peer, now_ms)
+            return [Report(name="refused", value=(peer, str(broken)))]
+        return self.accuse(found, now_ms)
+
     def hand_in_kept(self, now_ms: int) -> list[Output]:
         """Put what is on disk and in no block yet into the pool, and send it to the other miners."""
         out: list[Output] = []
@@ -210,8 +230,11 @@ class Intake:
                 continue
             try:
                 out += self._admit(raw, tx_id, now_ms)
-            except RuleViolation as early:
-                out.append(Report(name="kept-waits", value=(tx_id, early.rule)))
+            except RuleViolation as broken:
+                if broken.rule in _MATTERS_OF_TIME or not self._receipts.owes(tx_id):
+                    out.append(Report(name="kept-waits", value=(tx_id, broken.rule)))
+                else:
+                    out += self._released(tx_id, broken.rule)
                 continue
             taken.append(raw)
         if taken:

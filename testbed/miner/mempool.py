@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from light_client.rules.crypto import tagged_hash
 from light_client.rules.errors import RuleViolation
@@ -31,6 +31,14 @@ from testbed.miner.room import Room, Waiting
 
 _EARLY_RULES: Final = ("LED-05", "LED-08", "LED-09")
 """Broken by what comes too early, or too late."""
+
+
+class Dropped(NamedTuple):
+    """A transaction that waits no longer, and is in no block."""
+
+    signed: SignedTransaction
+    rule: str
+    """What it breaks now; POOL-06 where it came early and had to make room."""
 
 
 class Mempool:
@@ -57,6 +65,7 @@ class Mempool:
         self._done: OrderedDict[bytes, None] = OrderedDict()
         self._room = Room(self._limits, state.genesis.dso_key)
         self._draft = state.draft()
+        self._dropped: list[Dropped] = []
 
     def __len__(self) -> int:
         """How many transactions could be proposed now."""
@@ -106,11 +115,16 @@ class Mempool:
         """Whether the transaction waits here for a block."""
         return tx_id in self._ready or tx_id in self._parked
 
-    def admit(self, signed: SignedTransaction, tx_id: bytes, now_ms: int, peer: PeerName = "") -> None:
+    def admit(
+        self, signed: SignedTransaction, tx_id: bytes, now_ms: int, peer: PeerName = ""
+    ) -> list[Dropped]:
         """Take a transaction in that is not known yet.
 
         Args:
             peer: who hands it in; no name for another miner, or ourselves.
+
+        Returns:
+            What had to go for it, or turned out to be invalid when it came to its turn.
 
         Raises:
             RuleViolation: POOL-01 to POOL-03, POOL-05; or a rule of the ledger.
@@ -127,12 +141,17 @@ class Mempool:
                     raise
                 raise RuleViolation("POOL-03", "early transactions by one connection", got="more") from None
             self._park(tx_id, waiting)
-            return
+            return self._take_dropped()
         self._put(tx_id, waiting)
         if self._parked:
             self._unpark(signed)
+        return self._take_dropped()
 
-    def close_gate(self, now_ms: int) -> list[tuple[SignedTransaction, str]]:
+    def _take_dropped(self) -> list[Dropped]:
+        dropped, self._dropped = self._dropped, []
+        return dropped
+
+    def close_gate(self, now_ms: int) -> list[Dropped]:
         """From the gate time on, admit only what can follow the block that closes the gate; returns as ``renew``."""
         genesis, meta = self._state.genesis, self._draft.meta
         closes = meta.gate_offer is None and genesis.gate_ms(meta.next_interval) <= now_ms
@@ -142,7 +161,7 @@ class Mempool:
 
     def renew(
         self, executed: list[bytes], now_ms: int, touched: Collection[Address] | None = None
-    ) -> list[tuple[SignedTransaction, str]]:
+    ) -> list[Dropped]:
         """Go over to the state as it is now: drop what was executed and what is no longer valid.
 
         Args:
@@ -151,7 +170,7 @@ class Mempool:
                 last time; then only what concerns these is judged again. None: everything is.
 
         Returns:
-            What was dropped as invalid, with the rule that it breaks now.
+            What waits no longer although no block has it: everything, so that whoever was promised it can be told.
         """
         for tx_id in executed:
             self._done[tx_id] = None
@@ -164,13 +183,11 @@ class Mempool:
         before, self._draft = self._draft, self._state.draft()
         close_gate(self._draft, now_ms)
         everything = touched is None or _window(before) != _window(self._draft) or not self._only_posts
-        dropped = self._reapply(before, None if everything else frozenset(touched or ()))
-        for tx_id in self._parked.outdated(now_ms - self._limits.parked_ms):
-            waiting = self._parked.take(tx_id)
-            self._forget(waiting)
-            dropped.append((waiting.signed, "LED-09"))
+        self._reapply(before, None if everything else frozenset(touched or ()))
         self._unpark_all()
-        return dropped
+        for tx_id in self._parked.outdated(now_ms - self._limits.parked_ms):
+            self._drop(self._parked.take(tx_id), "LED-09")
+        return self._take_dropped()
 
     @property
     def _only_posts(self) -> bool:
@@ -178,35 +195,32 @@ class Mempool:
         rows = self._ready.values()
         return all(row.goes_first or isinstance(row.signed.transaction, PostOffer) for row in rows)
 
-    def _reapply(
-        self, before: Draft, touched: frozenset[Address] | None
-    ) -> list[tuple[SignedTransaction, str]]:
+    def _reapply(self, before: Draft, touched: frozenset[Address] | None) -> None:
         """Put what waits onto the new draft; what nothing has touched keeps the account that the old one gave it."""
-        dropped: list[tuple[SignedTransaction, str]] = []
         for tx_id, waiting in list(self._ready.items()):
             if waiting.goes_first:
-                dropped += self._judge_again(tx_id, waiting)
+                self._judge_again(tx_id, waiting)
         again = None if touched is None else touched | self._draft.accounts.keys()
         for tx_id, waiting in list(self._ready.items()):
             if waiting.goes_first:
                 continue
             address = waiting.signed.address
             if again is None or address in again:
-                dropped += self._judge_again(tx_id, waiting)
+                self._judge_again(tx_id, waiting)
             else:
                 self._draft.accounts[address] = before.accounts[address]
-        return dropped
 
-    def _judge_again(self, tx_id: bytes, waiting: Waiting) -> list[tuple[SignedTransaction, str]]:
+    def _judge_again(self, tx_id: bytes, waiting: Waiting) -> None:
         """Apply what waits once more; park what comes early now, and forget what is no longer valid."""
         try:
             self._apply(waiting.signed)
         except RuleViolation as broken:
-            self._forget(self._ready.pop(tx_id))
+            del self._ready[tx_id]
             if broken.rule not in _EARLY_RULES or not self._comes_early(waiting.signed):
-                return [(waiting.signed, broken.rule)]
+                self._drop(waiting, broken.rule)
+                return
+            self._forget(waiting)
             self._park(tx_id, waiting)
-        return []
 
     def _apply(self, signed: SignedTransaction) -> None:
         events: list[Event] = []
@@ -221,6 +235,10 @@ class Mempool:
         self._room.remove(waiting)
         self._memo.forget(waiting.signed)
 
+    def _drop(self, waiting: Waiting, rule: str) -> None:
+        self._forget(waiting)
+        self._dropped.append(Dropped(waiting.signed, rule))
+
     def _park(self, tx_id: bytes, waiting: Waiting) -> None:
         turn = turn_of(waiting.signed)
         if turn is None:
@@ -229,7 +247,7 @@ class Mempool:
         self._room.add(waiting)
         self._memo.remember(waiting.signed)
         if gone is not None:
-            self._forget(gone)
+            self._drop(gone, "POOL-06")
 
     def _unpark(self, signed: SignedTransaction) -> None:
         """Move what this transaction has made possible, and what that makes possible, and so on."""
@@ -253,11 +271,13 @@ class Mempool:
             if row is None:
                 return
             tx_id, waiting = row
-            self._forget(self._parked.take(tx_id))
+            self._parked.take(tx_id)
             try:
                 self._apply(waiting.signed)
-            except RuleViolation:
+            except RuleViolation as broken:
+                self._drop(waiting, broken.rule)
                 return
+            self._forget(waiting)
             self._put(tx_id, waiting)
             if isinstance(waiting.signed.transaction, GrantAssets):
                 for asset in waiting.signed.transaction.assets:

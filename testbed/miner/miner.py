@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
+from light_client.messages.anchors import ForkMessage
 from light_client.messages.chain import Blocks, CertifiedBlock, GetBlocks, NewBlock, Unavailable
 from light_client.messages.codec import Message, decode_message, encode_message
 from light_client.messages.consensus import Proposal, RoundStatus, Vote
@@ -166,8 +167,8 @@ class Miner:
                 self._effects.extend(self._sync.fault(peer, broken, now_ms))
             return
         try:
-            if isinstance(message, SubmitTx):
-                self._emit(self._intake.submitted(message, peer, now_ms), now_ms)
+            if isinstance(message, SubmitTx | ForkMessage):
+                self._emit(self._intake.handed_in(message, peer, now_ms), now_ms)
             elif peer in self._miners and isinstance(message, _FROM_MINERS):
                 self._heard(message, peer, now_ms)
             elif peer in self._miners or not isinstance(message, _FOR_MINERS):

@@ -28,7 +28,7 @@ def turn_of(signed: SignedTransaction) -> tuple[bytes, int] | None:
 
 
 class Parked:
-    """A bounded number of them; who hands in most loses first."""
+    """A bounded number of them; who hands in most loses first (POOL-06)."""
 
     def __init__(self, limits: PoolLimits) -> None:
         self._limits = limits

@@ -22,6 +22,7 @@ class Relay:
         self._raws: list[bytes] = []
         self._bytes = 0
         self._answers: list[tuple[PeerName, bytes]] = []
+        self._refused: dict[bytes, str] = {}
 
     @property
     def empty(self) -> bool:
@@ -39,15 +40,25 @@ class Relay:
         self._bytes += len(raw)
         self._answers.append((peer, tx_id))
 
+    def refuse(self, tx_id: bytes, rule: str) -> None:
+        """A transaction became invalid before its answer left."""
+        if any(waiting == tx_id for _, waiting in self._answers):
+            self._refused[tx_id] = rule
+
     def flush(self) -> tuple[list[SubmitTx], list[Send]]:
         """Everything that waits: for the other miners, and for the submitters."""
         answers = [
-            Send(peer=peer, message=encode_message(TxResult(tx_id=tx_id, accepted=True)))
-            for peer, tx_id in self._answers
+            Send(peer=peer, message=encode_message(self._result(tx_id))) for peer, tx_id in self._answers
         ]
         batches = together(self._raws)
-        self._raws, self._bytes, self._answers = [], 0, []
+        self._raws, self._bytes, self._answers, self._refused = [], 0, [], {}
         return batches, answers
+
+    def _result(self, tx_id: bytes) -> TxResult:
+        rule = self._refused.get(tx_id)
+        if rule is None:
+            return TxResult(tx_id=tx_id, accepted=True)
+        return TxResult(tx_id=tx_id, accepted=False, rule=rule, reason="it became invalid at once")
 
 
 def together(raws: list[bytes]) -> list[SubmitTx]:

@@ -4,6 +4,8 @@ Rules of the pool, which are matters of time and end in an answer that says when
     POOL-01  the pool has room for this kind
     POOL-02  the sender has not too much waiting: less, the fuller the pool is
     POOL-03  whoever hands it in has not too much waiting
+
+Besides these: POOL-04 (``standing``); POOL-05 and, where nobody is answered, POOL-06 (``parked``).
 """
 
 from __future__ import annotations

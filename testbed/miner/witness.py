@@ -15,7 +15,7 @@ from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.accountability import problem_bytes
 from light_client.rules.ledger.block import Header, body_from_bytes
 from light_client.rules.ledger.committee import VoteKind, body_hash_of, check_quorum
-from light_client.rules.ledger.convict import clearing_does_not_hold
+from light_client.rules.ledger.convict import clearing_does_not_hold, may_sit
 from light_client.rules.ledger.evidence import (
     Evidence,
     SignedProposal,
@@ -27,6 +27,7 @@ from light_client.rules.ledger.evidence import (
     votes_in,
 )
 from light_client.rules.ledger.execution import close_gate
+from light_client.rules.ledger.fork import check_fork, fork_from_bytes
 from light_client.rules.ledger.transactions import SubmitEvidence, assemble, decode_transaction
 from light_client.session.actor import Storage, Write
 from testbed.miner.ballots import Equivocation
@@ -159,12 +160,30 @@ class Witness:
         self._forks = (*self._forks, header_hash)[-MAX_FORKS:]
         return block, list(contradictions_in(block.certificate, certificate, committee))
 
+    def in_fork(self, raw: bytes) -> list[Evidence]:
+        """Evidence in a fork that somebody, a meter mostly, has found: against the members that signed both sides.
+
+        A fork that accuses nobody of whom there is not evidence already is not looked into: that costs signatures.
+
+        Raises:
+            RuleViolation: the bytes are no fork (LC-19), or its certificates do not hold (CNS-03 to CNS-05).
+        """
+        fork, chain = fork_from_bytes(raw), self._ledger.genesis.chain
+        oldest = max(1, self._ledger.height + 1 - chain.evidence_blocks)
+        if not oldest <= fork.height <= self._ledger.height + 1:
+            return []
+        committee = self._ledger.committee_at(fork.height)
+        found = contradictions_in(fork.first.certificate, fork.second.certificate, committee)
+        news = [evidence for evidence in found if self._is_news(evidence)]
+        if news:
+            check_fork(fork, self._seat.chain_id, committee, self._seat.verify_signature)
+        return list(news)
+
     # -- what is kept ----------------------------------------------------------------------------------------------
 
     def report(self, evidence: Evidence) -> Write | None:
         """Keep evidence as a transaction of ours; None if the accused is convicted, or accused by us, already."""
-        accused = {known.public_key for known, _ in self._pending.values()}
-        if evidence.public_key in accused or self._is_convicted(evidence):
+        if not self._is_news(evidence):
             return None
         seat = self._seat
         signed = assemble(SubmitEvidence(evidence=evidence), seat.chain_id, seat.public_key, seat.signer)
@@ -184,9 +203,20 @@ class Witness:
             del self._pending[tx_id]
         return [Write(table=_TABLE, key=tx_id, value=None) for tx_id in done]
 
+    def _is_news(self, evidence: Evidence) -> bool:
+        """Whether the accused may be punished, and is neither convicted nor accused by us already."""
+        state, key = self._ledger.state, evidence.public_key
+        accused = any(key == known.public_key for known, _ in self._pending.values())
+        return (
+            not accused and may_sit(state.committee, state.registry, key) and not self._is_convicted(evidence)
+        )
+
     def _is_convicted(self, evidence: Evidence) -> bool:
-        state = self._ledger.state
-        return state.accountability.is_convicted(evidence.public_key, state.meta.next_interval)
+        """Whether a conviction is in force, or covers this fault (EVI-06)."""
+        state, key = self._ledger.state, evidence.public_key
+        earlier = state.accountability.conviction_of(key)
+        covered = earlier is not None and evidence.height <= earlier.height
+        return covered or state.accountability.is_convicted(key, state.meta.next_interval)
 
 
 def _said(message: Vote | Proposal) -> Statement:

@@ -16,6 +16,7 @@ from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.accountability import Conviction
 from light_client.rules.ledger.evidence import Contradiction, UnsoundClearing
 from light_client.rules.ledger.state import check_state_conserves
+from testbed.adversaries.troupe import Troupe
 from testbed.cast import Cast
 from testbed.dso.operator import OperatorParams
 from testbed.miner.params import MinerParams
@@ -66,7 +67,7 @@ def run_seed(file: ScenarioFile, seed: int) -> Verdict:
     """Run one day with the mishaps of its seed and judge it."""
     cast = patient_cast(file, seed)
     schedule = draw(file.campaign, cast, seed)
-    watch = SignatureWatch(cast.miner_names, schedule.troupe.hostile)
+    watch = watch_over(cast, schedule.troupe)
     day = run_day(cast, faults=schedule.faults, troupe=schedule.troupe, link=schedule.link, on_send=watch)
     faults = schedule.faults
     return judge(day, watch, seed=seed, crashes=len(faults.crashes) + len(faults.crashes_at_writes))
@@ -83,6 +84,12 @@ def patient_cast(file: ScenarioFile, seed: int) -> Cast:
     )
 
 
+def watch_over(cast: Cast, troupe: Troupe) -> SignatureWatch:
+    """Watches whoever is honest."""
+    honest = zip(cast.miner_names, cast.miner_keys, strict=True)
+    return SignatureWatch({name: key for name, key in honest if name not in troupe.hostile})
+
+
 def judge(day: SimulatedDay, watch: SignatureWatch, *, seed: int, crashes: int) -> Verdict:
     """Hold a day that was run to everything that it must fulfil."""
     record = day.observed.record
@@ -90,7 +97,7 @@ def judge(day: SimulatedDay, watch: SignatureWatch, *, seed: int, crashes: int) 
     hostile = keys_of(day.cast, day.troupe.hostile)
     return Verdict(
         seed=seed,
-        safety=(*broken_safety(day), *watch.contradictions),
+        safety=(*broken_safety(day), *_contradictions(day, watch)),
         liveness=tuple(broken_liveness(day)),
         accusations=tuple(false_accusations(day)),
         finals=record.finals.total(),
@@ -103,10 +110,14 @@ def judge(day: SimulatedDay, watch: SignatureWatch, *, seed: int, crashes: int) 
 
 def keys_of(cast: Cast, names: Iterable[str]) -> dict[bytes, str]:
     """Public key -> name, of those among ``names`` that are miners."""
-    members = cast.genesis.committee.members
-    return {
-        members[seat].public_key: name for seat, name in enumerate(cast.miner_names) if name in set(names)
-    }
+    wanted = set(names)
+    miners = zip(cast.miner_names, cast.miner_keys, strict=True)
+    return {key: name for name, key in miners if name in wanted}
+
+
+def _contradictions(day: SimulatedDay, watch: SignatureWatch) -> list[str]:
+    longest = max(day.miners, key=lambda miner: miner.ledger.height, default=None)
+    return [] if longest is None else watch.contradictions(longest.ledger.committee_at)
 
 
 def convictions_of(day: SimulatedDay) -> dict[bytes, Conviction]:

@@ -2,39 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
 from light_client.messages.codec import decode_message
 from light_client.messages.consensus import Proposal, Vote
+from light_client.rules.ledger.committee import Committee
 from light_client.session.actor import PeerName, Send
 
 _SIGNED = (b"\x01", b"\x02")
 """Second byte of proposals and votes."""
 
 
+class Twice(NamedTuple):
+    """Two things of one seat, height and round that one node sent."""
+
+    sender: PeerName
+    seat: int | None
+    """Of a vote; None for a proposal, which is that of the round's leader."""
+    kind: int
+    height: int
+    round_: int
+
+
 class SignatureWatch:
     """Sees every message that leaves a node."""
 
-    def __init__(self, miners: tuple[PeerName, ...], hostile: frozenset[PeerName]) -> None:
-        """Watch the members of a committee, in the order of its seats, but for the hostile ones."""
-        self._seats = {name: seat for seat, name in enumerate(miners) if name not in hostile}
-        self._count = len(miners)
-        self._said: dict[tuple[int, int, int, int], object] = {}
-        self.contradictions: list[str] = []
+    def __init__(self, keys: Mapping[PeerName, bytes]) -> None:
+        """Watch miners.
+
+        Args:
+            keys: the public key of each honest one.
+        """
+        self._keys = keys
+        self._said: dict[Twice, object] = {}
+        self._twice: list[Twice] = []
 
     def __call__(self, sender: PeerName, send: Send) -> None:
-        """Take one message in; what a miner passes on of others is not its own word."""
-        seat = self._seats.get(sender)
-        if seat is None or send.message[1:2] not in _SIGNED:
+        """Take one message in."""
+        if sender not in self._keys or send.message[1:2] not in _SIGNED:
             return
-        message = decode_message(send.message)
-        if isinstance(message, Vote) and message.seat == seat:
-            key, said = (seat, int(message.kind), message.height, message.round_), message.header_hash
-            self._compare(sender, key, said)
-        elif isinstance(message, Proposal) and (message.height + message.round_) % self._count == seat:
-            body = (message.header.hash(), message.pol_round, message.body)
-            self._compare(sender, (seat, 0, message.height, message.round_), body)
+        match decode_message(send.message):
+            case Vote() as vote:
+                key = Twice(sender, vote.seat, int(vote.kind), vote.height, vote.round_)
+                self._compare(key, vote.header_hash)
+            case Proposal() as proposal:
+                key = Twice(sender, None, 0, proposal.height, proposal.round_)
+                self._compare(key, (proposal.header.hash(), proposal.pol_round, proposal.body))
 
-    def _compare(self, sender: PeerName, key: tuple[int, int, int, int], said: object) -> None:
+    def _compare(self, key: Twice, said: object) -> None:
         if self._said.setdefault(key, said) != said:
-            _, kind, height, round_ = key
-            what = ("proposal", "prevote", "precommit")[kind]
-            self.contradictions.append(f"{sender} signed two {what}s of height {height}, round {round_}")
+            self._twice.append(key)
+
+    def contradictions(self, committee_at: Callable[[int], Committee]) -> list[str]:
+        """What somebody signed twice; what a miner passed on of others is not its own word.
+
+        Args:
+            committee_at: who signs a height.
+        """
+        found = []
+        for sender, seat, kind, height, round_ in self._twice:
+            committee = committee_at(height)
+            spoke = committee.leader(height, round_) if seat is None else seat
+            own = spoke < len(committee.members) and committee.members[spoke].public_key == self._keys[sender]
+            if own:
+                what = ("proposal", "prevote", "precommit")[kind]
+                found.append(f"{sender} signed two {what}s of height {height}, round {round_}")
+        return found

@@ -107,6 +107,8 @@ def test_each_kind_of_loss_is_named() -> None:
         height=1,
         acknowledged=1,
         expired=0,
+        refused={},
+        pending=0,
         lost=(),
         contradictions=(),
         forgotten=(),

@@ -11,7 +11,7 @@ from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.accountability import Conviction, Fault, problem_hash
 from light_client.rules.ledger.block import NO_CLEARING, solution_root_of
 from light_client.rules.ledger.clear import clear, clearing_is_due
-from light_client.rules.ledger.committee import Verify
+from light_client.rules.ledger.committee import Committee, Verify
 from light_client.rules.ledger.events import Cleared, Event, MinerConvicted
 from light_client.rules.ledger.evidence import (
     Evidence,
@@ -19,6 +19,7 @@ from light_client.rules.ledger.evidence import (
     solution_is_the_headers,
     statements_are_signed,
 )
+from light_client.rules.ledger.registry import MinerRegistry
 from light_client.rules.ledger.state import Draft
 from light_client.rules.market.problem import Problem, problem_from_wire
 
@@ -52,11 +53,16 @@ def convict(draft: Draft, evidence: Evidence, verify_signature: Verify, events: 
 def accused_is_a_member(draft: Draft, evidence: Evidence) -> None:
     """EVI-04: the accused has a seat or may be elected into one: what others sign binds nobody."""
     key = evidence.public_key
-    candidates = () if draft.registry is None else draft.registry.candidates
-    if draft.committee.index_of(key) is None and key not in candidates:
+    if not may_sit(draft.committee, draft.registry, key):
         raise RuleViolation(
             "EVI-04", "the accused", got=key, expected="a member of the committee or a candidate"
         )
+
+
+def may_sit(committee: Committee, registry: MinerRegistry | None, public_key: bytes) -> bool:
+    """Whether somebody has a seat, or may be elected into one."""
+    candidates = () if registry is None else registry.candidates
+    return committee.index_of(public_key) is not None or public_key in candidates
 
 
 def fault_is_recent(draft: Draft, evidence: Evidence) -> None:

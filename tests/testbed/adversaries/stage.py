@@ -10,9 +10,8 @@ from testbed.cast import Cast
 from testbed.network.faults import Link
 from testbed.scenarios import catalogue
 from testbed.scenarios.faults import FaultKind
-from testbed.simulation.campaign import Verdict, judge, patient_cast
+from testbed.simulation.campaign import Verdict, judge, patient_cast, watch_over
 from testbed.simulation.day import SimulatedDay, run_day
-from testbed.simulation.watch import SignatureWatch
 
 SIEGE = catalogue.find("siege")
 QUICK = Link(min_delay_ms=5, jitter_ms=10)
@@ -27,6 +26,6 @@ def played(cast: Cast, *parts: tuple[FaultKind, str]) -> tuple[SimulatedDay, Ver
     """Play an hour in which these actors play these parts, and judge it as a campaign does."""
     whole = Window(from_ms=cast.start_ms, to_ms=cast.end_ms + 1)
     troupe = troupe_of((Part(kind=kind, name=name, window=whole) for kind, name in parts), cast)
-    watch = SignatureWatch(cast.miner_names, troupe.hostile)
+    watch = watch_over(cast, troupe)
     day = run_day(cast, troupe=troupe, link=QUICK, on_send=watch)
     return day, judge(day, watch, seed=cast.seed, crashes=0)

@@ -34,6 +34,7 @@ def test_no_patience_is_shorter_than_tens_of_real_milliseconds(speed: int) -> No
     assert min(miner.timeouts.propose_ms, miner.resend_ms, miner.sync_retry_ms) / speed >= 300
     assert min(meter.client.follow.retry_ms, meter.resend_ms, solver.resend_ms) / speed >= 400
     assert miner.timeouts.vote_ms / speed >= 100
+    assert miner.pool.parked_ms / speed >= 20_000, "longer than miners take to come back and catch up"
     assert miner.timeouts.longest_ms >= miner.timeouts.propose_ms
     assert paced["chain"].solve_deadline_ms / speed >= 500 * 3 / 4
 

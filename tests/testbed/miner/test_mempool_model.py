@@ -19,7 +19,7 @@ from light_client.rules.ledger.transactions import DepositAssets, SignedTransact
 from light_client.rules.units import Address
 from testbed.miner.ledger import Ledger
 from testbed.miner.memo import SignatureMemo, TransactionMemo
-from testbed.miner.mempool import Mempool
+from testbed.miner.mempool import Dropped, Mempool
 from testbed.miner.params import PoolLimits
 from testbed.network.memory import MemoryStorage
 from tests.testbed.miner.chains import (
@@ -156,9 +156,7 @@ def test_a_pool_holds_what_one_filled_anew_would_hold() -> None:
 class CarryingPool(Mempool):
     """Broken: carries everything over, whatever a block has touched."""
 
-    def renew(
-        self, executed: list[bytes], now_ms: int, touched: object = None
-    ) -> list[tuple[SignedTransaction, str]]:
+    def renew(self, executed: list[bytes], now_ms: int, touched: object = None) -> list[Dropped]:
         return super().renew(executed, now_ms, ())
 
 

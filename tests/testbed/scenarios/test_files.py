@@ -125,6 +125,7 @@ def test_shipped_scenarios() -> None:
     assert names() == [
         "homes102",
         "siege",
+        "siege-elections",
         "siege7",
         "village",
         "village-continuous",

@@ -1,0 +1,148 @@
+"""What an experiment is and gives: its figures beside the published ones, its conclusions, its plots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from matplotlib.figure import Figure
+
+from testbed.report.drawing import Size
+
+Step: TypeAlias = Callable[[str], None]
+"""Called before each step with its name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the user chose.
+
+    Attributes:
+        quick: fewer runs and days; its figures are not meant for publication.
+        seed: of whatever is drawn.
+        data: folder of the data that is not redistributable; each experiment says what it needs of it.
+        work: where steps that took long are kept, so that an interrupted experiment goes on; None to keep nothing.
+    """
+
+    quick: bool = False
+    seed: int = 1
+    data: Path | None = None
+    work: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One figure: as published, as it should have been published, and as this run found it.
+
+    Attributes:
+        what: the figure, in words.
+        unit: of all its values.
+        paper: as published; None where it is not.
+        corrected: as it follows from the published model and data; None where that is what is published.
+        ours: of this run.
+        low, high: where it must lie.
+        note: why it differs from what was published, or what to know about it.
+    """
+
+    what: str
+    unit: str
+    ours: float
+    low: float
+    high: float
+    paper: float | None = None
+    corrected: float | None = None
+    note: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether it lies where it must."""
+        return self.low <= self.ours <= self.high
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "what": self.what,
+            "unit": self.unit,
+            "paper": self.paper,
+            "corrected": self.corrected,
+            "ours": round(self.ours, 6),
+            "low": self.low,
+            "high": self.high,
+            "met": self.met,
+            "note": self.note,
+        }
+
+    def line(self) -> str:
+        """For people."""
+        known = [
+            f"{name} {value:,.6g}"
+            for name, value in (("paper", self.paper), ("corrected", self.corrected))
+            if value is not None
+        ]
+        beside = f" ({', '.join(known)})" if known else ""
+        met = "ok   " if self.met else "OUT  "
+        return f"{met} {self.what}: {self.ours:,.6g} {self.unit}{beside}, expected {self.low:,.6g} to {self.high:,.6g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One plot; its title is its finding.
+
+    Attributes:
+        name: of its file.
+        finding: one sentence.
+        caption: what is drawn, out of which data.
+        draw: draws it into an empty figure.
+    """
+
+    name: str
+    finding: str
+    caption: str
+    draw: Callable[[Figure, Size], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What one run found.
+
+    Attributes:
+        conclusions: sentences for people, the most important one first.
+        comparisons: figures beside the published ones.
+        document: everything else worth keeping, for JSON.
+        pictures: plots.
+        settings: seeds, data and choices that somebody needs to repeat it.
+    """
+
+    conclusions: tuple[str, ...]
+    comparisons: tuple[Comparison, ...]
+    document: dict[str, Any]
+    pictures: tuple[Picture, ...]
+    settings: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every figure lies where it must."""
+        return all(comparison.met for comparison in self.comparisons)
+
+
+class Experiment(Protocol):
+    """A module of this package; `catalogue.py` lists them."""
+
+    TITLE: str
+    """For the page."""
+    SUMMARY: str
+    """One sentence for the help."""
+    PAPER: str
+    """Where it was published."""
+
+    def steps(self, options: Options) -> int:
+        """Return how many steps there are."""
+
+    def perform(self, options: Options, step: Step) -> Findings:
+        """Do it.
+
+        Raises:
+            DataUnavailableError: the data is not there; the error says how to get it.
+        """
