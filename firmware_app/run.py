@@ -50,6 +50,8 @@ from meter_io.reading import MeterId
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _TICK_S: Final = 1.0
+_BUILT_IN: Final = {"trader": "market", "page": "watch"}
+"""Watched part -> the supervised part that it lives in."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -118,7 +120,7 @@ class Program:
             config.watchdog.parts(tuple(self._ports)),
             notifier=self._notifier,
             journal=self._journal,
-            restart=self._supervision.restart,
+            restart=self._restart,
             monotonic_ms=real_monotonic_ms,
         )
 
@@ -132,7 +134,7 @@ class Program:
             store,
             interval_s=market.interval_s,
             on_interval=self._counted,
-            monotonic_ms=self._time.monotonic_ms,
+            monotonic_ms=real_monotonic_ms,
         )
         now_ms = self._time.now_ms()
         reconciler = Reconciler(
@@ -185,6 +187,10 @@ class Program:
         self.home.outlook.keep()
         self._store.close()
         self._journal.info("device.stopped", "all parts have ended")
+
+    def _restart(self, watched: str, why: str) -> None:
+        """Build a part anew that shows no sign of life; what is watched as the trader lives in the market part."""
+        self._supervision.restart(_BUILT_IN.get(watched, watched), why)
 
     def _failed(self, part: str, error: BaseException) -> None:
         sentence = f"{type(error).__name__}: {error}"

@@ -47,9 +47,7 @@ class Vitals:
         for event in beat.events:
             match event:
                 case Restart(part=part, attempt=attempt):
-                    self._journal.warning(
-                        "watchdog.restart", "a part showed no sign of life", part=part, attempt=attempt
-                    )
+                    self._journal.warning("watchdog.restart", "no sign of life", part=part, attempt=attempt)
                     self._restart(part, "it showed no sign of life")
                 case Stale(part=part, silent_ms=silent_ms) | GaveUp(part=part, silent_ms=silent_ms):
                     self._journal.warning(
