@@ -7,6 +7,7 @@ command, flag or choice is answered with the likely one.
 
 import argparse
 import gc
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -119,6 +120,7 @@ def add_command(
 def main(parser: Parser, commands: Commands, argv: Sequence[str] | None = None) -> int:
     """Read the arguments, run the command, and turn whatever happens into an exit code and one sentence."""
     collect_less_often()
+    _print_any_name()
     words = sys.argv[1:] if argv is None else list(argv)
     console = Console(json="--json" in words, environ=os.environ)
     debug = "--debug" in words
@@ -136,7 +138,8 @@ def main(parser: Parser, commands: Commands, argv: Sequence[str] | None = None) 
         )
         return int(args.run(args))
     except CommandError as error:
-        return console.fail(error.sentence, hint=error.hint, code=error.code)
+        hint = error.hint or (_help_of(parser, commands, words) if error.code is Exit.USAGE else "")
+        return console.fail(error.sentence, hint=hint, code=error.code)
     except KeyboardInterrupt:
         return console.fail("interrupted", hint="", code=Exit.INTERRUPTED)
     except BrokenPipeError:  # the reader of our stdout has seen enough, as `head` does
@@ -144,6 +147,19 @@ def main(parser: Parser, commands: Commands, argv: Sequence[str] | None = None) 
         return Exit.OK
     except Exception as error:  # noqa: BLE001 - the last line of defence: report, never show a bare traceback
         return _crashed(console, error, debug=debug)
+
+
+def _print_any_name() -> None:
+    """Let a file name that is no UTF-8 be printed escaped, which in JSON is an escape too."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _help_of(parser: Parser, commands: Commands, words: Sequence[str]) -> str:
+    """The command that explains what was used wrongly."""
+    command = next((word for word in words if word in commands.choices), "")
+    return " ".join(filter(None, (parser.prog, command, "--help")))
 
 
 def collect_less_often() -> None:

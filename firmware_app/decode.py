@@ -41,7 +41,9 @@ def run(args: argparse.Namespace) -> int:
         "noise": [_place(event) for event in events if _is_noise(event)],
     }
     lines = [line for event in events for line in _lines(console, event, anonymous=args.anonymous)]
-    summary = f"{accepted} telegrams accepted, {refused} refused, in {len(data)} bytes"
+    summary = (
+        f"{accepted} telegram{'' if accepted == 1 else 's'} accepted, {refused} refused, in {len(data)} bytes"
+    )
     console.result(_SCHEMA, document, [*lines, summary])
     if not accepted and not refused:
         console.warn(f"no {args.protocol} telegram here: is it another protocol, or another speed or parity?")
@@ -57,7 +59,11 @@ def _captured(name: str) -> bytes:
             with Path(name).open("rb") as file:
                 data = file.read(_MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise CommandError(f"cannot read {name}: {error.strerror}", code=Exit.USAGE) from None
+        raise CommandError(
+            f"cannot read {name}: {error.strerror}",
+            hint="timeout 10 cat PORT > capture.bin makes a file of what a meter says",
+            code=Exit.USAGE,
+        ) from None
     if len(data) > _MAX_FILE_BYTES:
         raise CommandError(
             f"{name} is too large: at most {_MAX_FILE_BYTES} bytes", hint=f"head -c 1000000 {name}"

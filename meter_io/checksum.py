@@ -23,7 +23,7 @@ def _crc_ccitt_reflected(data: bytes, initial: int) -> int:
 
 
 def crc_x25(data: bytes) -> int:
-    """CRC-16/X.25, as SML prescribes: all ones at the beginning, inverted at the end. Source: DIN EN 62056-46."""
+    """CRC-16/X.25, as SML prescribes: all ones at the beginning, inverted at the end. Source: IEC 62056-46."""
     return _crc_ccitt_reflected(data, 0xFFFF) ^ 0xFFFF
 
 
@@ -42,7 +42,7 @@ _ARC: Final = tuple(_arc_entry(byte) for byte in range(256))
 
 
 def crc_arc(data: bytes) -> int:
-    """CRC-16/ARC, x^16 + x^15 + x^2 + 1, from zero. Source: DSMR P1 companion standard, section 5.2."""
+    """CRC-16/ARC, x^16 + x^15 + x^2 + 1, from zero. Source: DSMR P1 companion standard 5.0.2, section 6."""
     crc = 0
     for byte in data:
         crc = crc >> 8 ^ _ARC[(crc ^ byte) & 0xFF]
@@ -50,7 +50,7 @@ def crc_arc(data: bytes) -> int:
 
 
 def block_check(data: bytes) -> int:
-    """Exclusive or of all 7-bit characters. Source: IEC 62056-21, section 6.1 (block check character)."""
+    """Exclusive or of all 7-bit characters. Source: IEC 62056-21, clause 6 (block check character)."""
     return reduce(xor, data, 0) & 0x7F
 
 

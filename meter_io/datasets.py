@@ -1,6 +1,6 @@
 """The data sets of IEC 62056-21, which DSMR P1 took over: a code, then values in parentheses, each maybe with a unit.
 
-`1-0:1.8.1(001581.123*kWh)` is one. Source: IEC 62056-21, section 6.6 (data readout), DSMR P1 companion standard 6.4.
+`1-0:1.8.1(001581.123*kWh)` is one. Source: IEC 62056-21, clause 6; DSMR P1 companion standard 5.0.2, section 6.
 """
 
 import re
@@ -13,11 +13,12 @@ from meter_io.obis import Obis
 from meter_io.reading import Unit, Value
 from meter_io.telegram import Reason, Refusal
 
-_DATA_SET: Final = re.compile(r"([0-9A-Z:.*&-]{0,24})((?:\([^()\r\n]*\))+)")
+_DATA_SET: Final = re.compile(r"([0-9A-Z:.*&-]{0,24})((?:\([ -'*-~]*\))+)")
+"""Printable characters only: what a meter says is shown on a terminal, which obeys some of the others."""
 _QUANTITY: Final = re.compile(r"([+-]?[0-9]{1,20}(?:\.[0-9]{1,12})?)\*([A-Za-z0-9]{1,8})")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,12})?")
 _LETTERS: Final = {"C": "96", "F": "97", "L": "98", "P": "99"}
-"""Letters that stand for a group of a code. Source: IEC 62056-61, annex A."""
+"""Letters that stand for a group of a code. Source: IEC 62056-61."""
 _MAX_CODES: Final = 1_024
 
 _UNITS: Final = {

@@ -7,7 +7,7 @@ from typing import Final
 
 from meter_io.bus.dialogue import Said
 from meter_io.bus.once import Once
-from meter_io.errors import MeterError, NoReply, ProfileError, Refused
+from meter_io.errors import GarbledReply, NoReply, ProfileError, Refused
 from meter_io.modbus.pdu import Function, ReadRequest
 from meter_io.modbus.poll import Exchanges, ModbusMeter, ReadRound
 from meter_io.obis import VOLTAGES
@@ -16,6 +16,8 @@ from meter_io.sunspec.poll import BASES, MARK, SunSpecMeter
 
 NOBODY: Final = frozenset((10, 11))
 """Exceptions by which a gateway says that the slave behind it does not answer."""
+_ANSWERS: Final = (GarbledReply, NoReply, ProfileError, Refused)
+"""What a slave can do wrong; a port that is gone is not the slave's."""
 
 
 class _Registers(ReadRound):
@@ -108,15 +110,23 @@ class Slave:
                 raise NoReply(f"slave {self.unit} did not answer the gateway") from error
 
     def has_sunspec(self) -> bool:
-        """Whether the slave carries the mark of a SunSpec map."""
+        """Whether the slave carries the mark of a SunSpec map.
+
+        Raises:
+            PortError: the port is gone.
+        """
         for base in BASES:
-            with suppress(MeterError):
+            with suppress(*_ANSWERS):
                 if self.registers(Function.HOLDING, base, 2) == MARK:
                     return True
         return False
 
     def fit(self, profile: Profile) -> Fit:
-        """Try a profile on this slave."""
+        """Try a profile on this slave.
+
+        Raises:
+            PortError: the port is gone, which says nothing about the profile.
+        """
         try:
             if isinstance(profile.form, ModbusMap):
                 return self._fit_modbus(profile, profile.form)
@@ -125,7 +135,7 @@ class Slave:
                 said = self.once.converse(meter.begin(), reply_ms=self.reply_ms)
                 complaints = profile.complaints(said.values)
                 return Fit(profile=profile, by_code=True, said=said, why_not="; ".join(complaints))
-        except MeterError as error:
+        except _ANSWERS as error:
             return Fit(profile=profile, why_not=error.sentence)
         return Fit(profile=profile, why_not=f"{profile.protocol} is not asked for over Modbus")
 

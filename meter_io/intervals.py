@@ -31,6 +31,7 @@ MAX_WAITING: Final = 4_096
 MAX_INTERVALS: Final = 40_000
 """Intervals that one span may cover: more than a year of quarter hours."""
 _SET: Final = "the clock was set"
+_OTHER_LENGTH: Final = "the length of an interval was changed"
 _ORDER: Final = (Basis.MEASURED, Basis.ESTIMATED, Basis.UNKNOWN)
 
 
@@ -119,13 +120,23 @@ class IntervalBook:
     ) -> None:
         """Go on where an earlier book stopped: `settled_ms`, `carried` and `open_interval` of then.
 
+        Where intervals were of another length then, what the open one held is carried into the next of today.
+
         Raises:
-            ValueError: this book has begun already.
+            ValueError: this book has begun already, or these do not belong together.
         """
         if self._settled_ms is not None or self._waiting:
             raise ValueError("only a fresh book can be restored")
         self._settled_ms, self._open = settled_ms, open_interval
         self._carried, self._carried_why = carried
+        if open_interval is None:
+            return
+        if settled_ms is None:
+            raise ValueError("an interval is open, and nothing is settled")
+        if not 0 < settled_ms - open_interval.interval * self.interval_ms < self.interval_ms:
+            self._open = None
+            self._carried = _sum(self._carried, open_interval.energy_j)
+            self._carried_why = self._carried_why or _OTHER_LENGTH
 
     def add(self, span: Span) -> list[IntervalEnergy]:
         """Take in the next span; returns the intervals that it ends, in order.
@@ -199,14 +210,19 @@ class IntervalBook:
         """Give each interval its share of a span; returns those that are over."""
         ended: list[IntervalEnergy] = []
         first, last = start_ms // self.interval_ms, (end_ms - 1) // self.interval_ms
-        first = max(first, last - MAX_INTERVALS)  # before that, everything goes to the first of them
+        if last - first > MAX_INTERVALS:
+            first = last - MAX_INTERVALS  # before that, everything goes to the first of them
+            if self._open is not None:
+                ended.append(self._finished(self._open))
+                self._open = None
         if span.basis is Basis.MEASURED and first != last and end_ms - start_ms > self.straight_ms:
             span = replace(span, basis=Basis.ESTIMATED, reason="divided within a long time without readings")
         for interval in range(first, last + 1):
             begin_ms = start_ms if interval == first else interval * self.interval_ms
             until_ms = min(end_ms, (interval + 1) * self.interval_ms)
             share = _share(span.energy_j, begin_ms - start_ms, until_ms - start_ms, end_ms - start_ms)
-            self._open = self._filled(interval, replace(span, energy_j=share), until_ms - begin_ms)
+            within_ms = min(until_ms - begin_ms, self.interval_ms)
+            self._open = self._filled(interval, replace(span, energy_j=share), within_ms)
             if until_ms == (interval + 1) * self.interval_ms:
                 ended.append(self._finished(self._open))
                 self._open = None

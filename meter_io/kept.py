@@ -2,8 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Final
 
 from meter_io.errors import MeterError
+
+MAX_BYTES: Final = 8_192
+"""No text that is kept comes near it: a file beyond it is somebody else's."""
 
 
 class KeptText:
@@ -28,13 +32,18 @@ class KeptText:
             MeterError: the file cannot be read, or does not hold exactly one whole line.
         """
         try:
-            text = self._path.read_text(encoding="ascii")
+            with self._path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
         except FileNotFoundError:
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise self.unusable(f"cannot be read: {error}") from error
+        except OSError as error:
+            raise self.unusable(f"cannot be read: {error.strerror}") from error
+        try:
+            text = data.decode("ascii").replace("\r\n", "\n")  # people write into these files, too
+        except UnicodeDecodeError:
+            raise self.unusable(f"holds {data[:20].hex(' ')}, expected one line of text") from None
         line = text.removesuffix("\n")
-        if line == text or "\n" in line:
+        if line == text or "\n" in line or len(data) > MAX_BYTES:
             raise self.unusable(f"holds {text[:40]!r}, expected one whole line")
         return line
 
@@ -44,7 +53,7 @@ class KeptText:
         Raises:
             MeterError: it could not be written.
         """
-        beside = self._path.with_suffix(".new")
+        beside = self._path.with_name(f"{self._path.name}.new")
         try:
             with beside.open("w", encoding="ascii") as file:
                 file.write(f"{line}\n")
@@ -57,7 +66,7 @@ class KeptText:
             finally:
                 os.close(folder)
         except OSError as error:
-            raise self.unusable(f"cannot be written: {error}") from error
+            raise self.unusable(f"cannot be written: {error.strerror}") from error
 
     def unusable(self, complaint: str) -> MeterError:
         """The error for this file."""

@@ -4,7 +4,7 @@ A code is `A-B:C.D.E` (`1-0:1.8.0` is the total imported active energy); F, wher
 periods apart and is 255 for the present one. Protocols that have no OBIS codes (Modbus, pulses) are given them by
 their profile.
 
-Source: IEC 62056-61 (the object identification system), DSMR P1 companion standard section 6.12.
+Source: IEC 62056-61 (the object identification system); DSMR P1 companion standard 5.0.2, section 6.12.
 """
 
 import re

@@ -19,15 +19,16 @@ from meter_io.ports.address import Line, Parity, PortAddress
 from meter_io.ports.port import Port, port_at
 from meter_io.profiles.model import Profile
 from meter_io.sml import SmlParser
-from meter_io.telegram import Telegram
+from meter_io.telegram import Event, Reason, Telegram
 
 BAUDS: Final = (9_600, 19_200, 2_400, 38_400, 115_200)
 """As meters are delivered, most frequent first."""
 PARITIES: Final[tuple[Parity, ...]] = ("N", "E")
 PUSHING: Final = (("sml", Line(baud=9_600)), ("p1", Line(baud=115_200)))
 LISTEN_S: Final = 5.5
-"""SML meters send every 1 to 5 s, DSMR 5 every second."""
-_LISTEN_P1_S: Final = 2.5
+"""SML meters send every 1 to 5 s."""
+LISTEN_P1_S: Final = 10.5
+"""DSMR 4 sends every 10 s, and so do the encrypted ports of Luxembourg."""
 _PROBE_BYTES: Final = 8 + 7
 
 
@@ -66,7 +67,7 @@ class Plan:
             len(self.units) * (self.reply_ms + DRAIN_MS + _PROBE_BYTES * line.character_us // 1000)
             for line in self.lines
         )
-        listening_s = LISTEN_S + _LISTEN_P1_S if self.listen and self.is_serial else 0
+        listening_s = LISTEN_S + LISTEN_P1_S if self.listen and self.is_serial else 0
         return int(asking_ms // 1000 + listening_s) + 1
 
 
@@ -143,16 +144,17 @@ def _listen(
         port = open_port(plan.address, line)
         port.open()
         try:
-            end_ms = clock_ms() + int(1_000 * (LISTEN_S if protocol == "sml" else _LISTEN_P1_S))
+            end_ms = clock_ms() + int(1_000 * (LISTEN_S if protocol == "sml" else LISTEN_P1_S))
             while (left_ms := end_ms - clock_ms()) > 0:
                 for event in parser.feed(port.receive(left_ms / 1_000)):
-                    if isinstance(event, Telegram):
+                    model = _model_of(event)
+                    if model:
                         profile = "sml" if protocol == "sml" else "p1-dsmr5"
                         yield Found(
                             address=plan.address,
                             line=line,
                             unit=None,
-                            model=event.model,
+                            model=model,
                             right=(profile,),
                             sure=True,
                         )
@@ -160,6 +162,13 @@ def _listen(
         finally:
             port.close()
     return False
+
+
+def _model_of(event: Event) -> str:
+    """What pushed a telegram, an empty string where it is none. Encrypted ones tell no more than that they are."""
+    if isinstance(event, Telegram):
+        return event.model
+    return "an encrypted P1 port, which needs --key-file" if event.reason is Reason.KEY else ""
 
 
 def _ask_all(

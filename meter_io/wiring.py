@@ -17,6 +17,7 @@ from meter_io.sunspec.poll import SunSpecMeter
 
 if TYPE_CHECKING:
     from meter_io.asker import TelegramAsker
+    from meter_io.listener import TelegramListener
     from meter_io.p1 import Decryptor
 
 
@@ -121,12 +122,19 @@ class Wiring:
                 rest_ms=asker.rest_ms,
             )
         else:
-            from meter_io.listener import TelegramListener  # noqa: PLC0415 - parsers only where needed
-
-            listener = TelegramListener(self.profile, decryptor, even_parity=self._parity_is_ours)
-            pushing = Pushing(meter=meter, listener=listener, silence_ms=form.silence_ms)
+            pushing = Pushing(meter=meter, listener=self.listener(decryptor), silence_ms=form.silence_ms)
             return Bus([], timing=self.timing, now_ms=now_ms, pushing=pushing)
         return Bus([poll], timing=self.timing, now_ms=now_ms)
+
+    def listener(self, decryptor: "Decryptor | None" = None) -> "TelegramListener":
+        """What makes telegrams of the bytes of a meter that pushes.
+
+        Raises:
+            ProfileError: the meter does not push.
+        """
+        from meter_io.listener import TelegramListener  # noqa: PLC0415 - parsers only where needed
+
+        return TelegramListener(self.profile, decryptor, even_parity=self._parity_is_ours)
 
     def _asker(self) -> "TelegramAsker":
         from meter_io.asker import TelegramAsker  # noqa: PLC0415 - parsers only where needed

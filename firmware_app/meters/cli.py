@@ -45,6 +45,14 @@ def _add_read(commands: Commands) -> None:
     parser.add_argument(
         "--state", metavar="FILE", help="keeps the total of pulses, or the counter of an encrypted P1 port"
     )
+    parser.add_argument(
+        "--history", metavar="FILE", help="judge by what was read before, and keep what is read now"
+    )
+    parser.add_argument(
+        "--accept",
+        action="store_true",
+        help="with --history: the meter or its scale is new, its next reading is the first",
+    )
 
 
 def _add_scan(commands: Commands) -> None:

@@ -8,9 +8,10 @@ from typing import Final, Literal
 
 from firmware_app.console import Console, Exit, Paint
 from firmware_app.meters.target import address_of, line_of, wiring_of
+from meter_io.bus.dialogue import Said
 from meter_io.bus.driver import drive, monotonic_ms
-from meter_io.bus.scheduler import Broken, Failed, Round
-from meter_io.errors import GarbledReply, MeterError, NoReply, PortError, WrongSpeed
+from meter_io.bus.events import Broken, Failed, Round
+from meter_io.errors import GarbledReply, LineRefused, MeterError, NoReply, PortError, Refused, WrongSpeed
 from meter_io.identify import Slave
 from meter_io.modbus.exchange import speaker
 from meter_io.modbus.poll import Exchanges
@@ -27,6 +28,9 @@ _QUESTIONS: Final = 20
 _ALLOWED_PERCENT: Final = 1
 _OVERHEAR_S: Final = 0.4
 _PROBE_MS: Final = 250
+_LISTEN_MS: Final = 11_000
+"""DSMR 2 to 4 send every ten seconds."""
+_SEE_REASONS: Final = "docs/how-to/read-telegram-meters.md says what each reason means"
 
 State = Literal["ok", "warn", "FAIL", "-"]
 
@@ -71,8 +75,13 @@ def run(args: argparse.Namespace) -> int:
             for check in checks
         ],
     }
-    console.result(_SCHEMA, document, [f"{failures} failures, {warnings} warnings, {len(checks)} checks"])
+    tally = (_counted(failures, "failure"), _counted(warnings, "warning"), _counted(len(checks), "check"))
+    console.result(_SCHEMA, document, [", ".join(tally)])
     return Exit.FAILED if failures else Exit.OK
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 _PAINTS: Final = {"ok": Paint.GREEN, "warn": Paint.YELLOW, "FAIL": Paint.RED}
@@ -107,7 +116,7 @@ def _checks(args: argparse.Namespace) -> Iterator[Check]:
     try:
         yield Check(name="port", state="ok", found=f"{address.text} can be opened, and nobody else holds it")
         if address.kind == "serial":
-            yield _overheard(port, wiring)
+            yield _telegrams(port, wiring) if wiring is not None and _pushes(wiring) else _overheard(port)
         if wiring is None:
             yield Check(
                 name="meter",
@@ -150,7 +159,12 @@ def _name(address: PortAddress) -> Check:
     return Check(name="name", state="ok", found=f"{given} stays the same after a restart")
 
 
-def _overheard(port: Port, wiring: Wiring | None) -> Check:
+def _pushes(wiring: Wiring) -> bool:
+    form = wiring.profile.form
+    return isinstance(form, TelegramForm) and form.asking is None
+
+
+def _overheard(port: Port) -> Check:
     """Listen before asking: on a bus with one master nobody speaks."""
     noise = bytearray()
     while len(noise) < 512:
@@ -158,9 +172,6 @@ def _overheard(port: Port, wiring: Wiring | None) -> Check:
         if not data:
             break
         noise += data
-    form = wiring.profile.form if wiring is not None else None
-    if wiring is not None and isinstance(form, TelegramForm) and form.asking is None:
-        return _telegrams(noise, wiring)
     if not noise:
         return Check(name="silence", state="ok", found="nobody speaks without being asked")
     other = speaker(bytes(noise))
@@ -186,16 +197,38 @@ def _overheard(port: Port, wiring: Wiring | None) -> Check:
     )
 
 
-def _telegrams(noise: bytes | bytearray, wiring: Wiring) -> Check:
-    if noise:
+def _telegrams(port: Port, wiring: Wiring) -> Check:
+    """Listen for a whole telegram: bytes alone prove nothing. The first one may have begun before we listened."""
+    listener = wiring.listener()
+    came, complaint = 0, None
+    end_ms = monotonic_ms() + _LISTEN_MS
+    while (left_ms := end_ms - monotonic_ms()) > 0:
+        data = port.receive(left_ms / 1_000)
+        came += len(data)
+        for heard in listener.feed(data):
+            if isinstance(heard, Said):
+                found = f"{heard.model} sent {len(heard.values)} values"
+                return Check(name="telegrams", state="ok", found=found)
+            if isinstance(heard, Refused):
+                found = f"a telegram came and cannot be used: {heard.sentence}"
+                return Check(name="telegrams", state="warn", found=found, next=heard.hint or _SEE_REASONS)
+            complaint = heard
+    within = f"in {_LISTEN_MS // 1_000} s at {wiring.line}"
+    if complaint is not None:
+        found = f"only damaged telegrams came {within}: {complaint.sentence}"
+        return Check(name="telegrams", state="FAIL", found=found, next=complaint.hint or _SEE_REASONS)
+    if came:
         return Check(
-            name="telegrams", state="ok", found=f"{len(noise)} bytes came; gridlight read decodes them"
+            name="telegrams",
+            state="FAIL",
+            found=f"{came} bytes came {within}, and no {wiring.profile.protocol} telegram among them",
+            next="another speed, parity or protocol? P1 data not inverted? head turned? gridlight scan listens, too",
         )
     return Check(
         name="telegrams",
-        state="warn",
-        found=f"nothing came in {_OVERHEAR_S:g} s at {wiring.line}",
-        next="P1 wants pin 2 (data request) at 5 V; an optical head wants to sit straight; wait up to 10 s with read",
+        state="FAIL",
+        found=f"nothing came {within}",
+        next="P1 wants pin 2 (data request) at 5 V; an optical head wants to sit straight",
     )
 
 
@@ -307,6 +340,10 @@ def _other_setting(wiring: Wiring) -> Line | None:
                 port.open()
                 tried = Wiring(profile=wiring.profile, address=wiring.address, line=line, unit=wiring.unit)
                 _slave(tried, port, _PROBE_MS).call()
+            except LineRefused:
+                continue
+            except PortError:
+                raise  # the port is gone, so no setting is the right one
             except MeterError:
                 continue
             finally:

@@ -1,6 +1,7 @@
 """`gridlight profiles`: which meters are known, and what is known of each."""
 
 import argparse
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from firmware_app.meters.target import profile_of
 from meter_io.profiles import load
 from meter_io.profiles.model import ModbusMap, Profile, SunSpecMap
 from meter_io.pulse.counter import PulseInput
+from meter_io.reading import JOULES_PER_WH
 
 _SCHEMA: Final = "gridlight.profiles/1"
 
@@ -56,8 +58,17 @@ def _show(console: Console, profile: Profile, name: str, *, source: bool) -> Non
     if profile.note:
         lines.append(f"note       {profile.note}")
     lines += _form_lines(profile)
+    lines += [
+        f"counter    {code}: steps of {_wh(counter.resolution_j)}, "
+        + (f"0 again after {_wh(counter.modulus_j)}" if counter.modulus_j else "no end known")
+        for code, counter in profile.counters.items()
+    ]
     lines.append("valid: syntax and meaning; no meter was asked")
     console.result(_SCHEMA, {"profiles": [_brief(profile)]}, lines)
+
+
+def _wh(joules: int) -> str:
+    return f"{Decimal(joules) / JOULES_PER_WH:f} Wh"
 
 
 def _source_words(profile: Profile) -> str:

@@ -15,10 +15,10 @@ from typing import Final
 
 from firmware_app.console import CommandError, Exit
 from firmware_app.meters.read import METER, Reader
-from firmware_app.meters.target import meter_errors
+from firmware_app.meters.target import in_a_folder, meter_errors
 from meter_io.bus.dialogue import Said
 from meter_io.bus.driver import monotonic_ms
-from meter_io.bus.scheduler import Round
+from meter_io.bus.events import Round
 from meter_io.errors import MeterError
 from meter_io.profiles.model import Profile
 from meter_io.pulse import Edge, FileTotal, PulseCounter, PulseInput, TotalKeeper
@@ -38,8 +38,17 @@ _WAITING: Final = 4_096
 
 def read_pulses(args: argparse.Namespace, profile: Profile, settings: PulseInput, count: int | None) -> int:
     """Count until enough readings are shown, the source ends, or Ctrl-C; the total is kept whatever ends it."""
-    reader = Reader(args.console, profile, port=args.port, unit=None, place=args.port, count=count)
-    store = FileTotal(Path(args.state)) if args.state else None
+    reader = Reader(
+        args.console,
+        profile,
+        port=args.port,
+        unit=None,
+        place=args.port,
+        count=count,
+        interval_ms=round(args.interval * 1000),
+    )
+    state = in_a_folder("--state", args.state)
+    store = FileTotal(state) if state else None
     with meter_errors(), _arrivals(args.port, settings) as arrivals:
         keeper = TotalKeeper(store) if store else None
         counter = PulseCounter(settings, keeper.load() if keeper else 0)

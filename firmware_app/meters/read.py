@@ -5,18 +5,18 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from firmware_app.console import CommandError, Console, Exit
 from firmware_app.meters import table
-from firmware_app.meters.target import meter_errors, profile_of, wiring_of
+from firmware_app.meters.history import History
+from firmware_app.meters.target import in_a_folder, meter_errors, profile_of, wiring_of
 from meter_io.bus.dialogue import Said
 from meter_io.bus.driver import drive, monotonic_ms
-from meter_io.bus.scheduler import Broken, Failed, Round
+from meter_io.bus.events import Broken, Failed, Round
 from meter_io.errors import MeterError, WrongSpeed
 from meter_io.guard.guard import CounterGuard
-from meter_io.guard.params import EXPORT_WH, IMPORT_WH, GuardParams
+from meter_io.guard.params import GuardParams
 from meter_io.identify import Slave, require
 from meter_io.modbus.poll import Exchanges
 from meter_io.obis import EXPORT_TOTAL, IMPORT_TOTAL, Obis
@@ -32,6 +32,9 @@ _SCHEMA: Final = "gridlight.read/1"
 METER: Final = MeterId("meter")
 _TELEGRAM_TRIES: Final = 2
 """Who begins to listen in the middle of a telegram gets a broken one first."""
+_TRUST_GAP_MS: Final = GuardParams().trust_gap_ms
+_BEATS: Final = 2
+"""So many missed readings leave one good reading enough: the guard's trust gap is at least twice the polling."""
 _PORT_TRIES: Final = 3
 """A port that was never open is given up after so many tries; one that was lost is waited for."""
 
@@ -48,6 +51,16 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(f"--key-file is for P1 ports, not for {profile.protocol}", code=Exit.USAGE)
     if args.state and profile.protocol not in {"p1", "pulse"}:
         raise CommandError(f"--state is for P1 ports and pulses, not for {profile.protocol}", code=Exit.USAGE)
+    if args.accept and not args.history:
+        raise CommandError(
+            "--accept is for a meter with a history",
+            hint="without --history every run begins with a first reading anyway",
+            code=Exit.USAGE,
+        )
+    if args.history and profile.protocol == "pulse":
+        raise CommandError(
+            "--history is for meters with a counter of their own; pulses have --state", code=Exit.USAGE
+        )
     live = sys.stdout.isatty() or console.json
     count = 1 if args.once else args.count if args.count is not None else None if live else 1
     if isinstance(profile.form, PulseInput):
@@ -58,13 +71,32 @@ def run(args: argparse.Namespace) -> int:
     if not isinstance(wiring.profile.form, TelegramForm):
         _check_identity(wiring)
     unit = None if isinstance(profile.form, TelegramForm) else wiring.unit
-    reader = Reader(console, profile, port=args.port, unit=unit, place=wiring.where, count=count)
-    with meter_errors(), _decryptor(args, profile) as decryptor:
-        bus = wiring.bus(
-            METER, interval_ms=round(args.interval * 1000), now_ms=monotonic_ms(), decryptor=decryptor
+    interval_ms = round(args.interval * 1000)
+    with meter_errors(), _history(args, wiring) as history, _decryptor(args, profile) as decryptor:
+        reader = Reader(
+            console,
+            profile,
+            port=args.port,
+            unit=unit,
+            place=wiring.where,
+            count=count,
+            interval_ms=interval_ms,
+            history=history,
         )
+        bus = wiring.bus(METER, interval_ms=interval_ms, now_ms=monotonic_ms(), decryptor=decryptor)
         drive(bus, wiring.port(), report=reader.report, stopped=reader.is_done)
     return reader.end()
+
+
+@contextmanager
+def _history(args: argparse.Namespace, wiring: Wiring) -> Iterator[History]:
+    """What is known of this meter from earlier; keep what is known at the end, however it comes."""
+    history = History(in_a_folder("--history", args.history), wiring.profile, wiring.where)
+    history.load(accept=args.accept)
+    try:
+        yield history
+    finally:
+        history.save()
 
 
 @contextmanager
@@ -75,7 +107,8 @@ def _decryptor(args: argparse.Namespace, profile: Profile) -> "Iterator[Decrypto
         return
     from firmware_app.meters.keys import KeptCounter, decryptor_of  # noqa: PLC0415 - P1 alone needs it
 
-    kept = KeptCounter(Path(args.state)) if args.state else None
+    state = in_a_folder("--state", args.state)
+    kept = KeptCounter(state) if state else None
     decryptor = decryptor_of(args.key_file, kept.load() if kept else None)
     if kept is not None and decryptor is None:
         raise CommandError("--state keeps the counter of an encrypted port: give --key-file", code=Exit.USAGE)
@@ -115,6 +148,8 @@ class Reader:
         unit: int | None,
         place: str,
         count: int | None,
+        interval_ms: int,
+        history: History | None = None,
     ) -> None:
         """Show readings of one meter.
 
@@ -125,12 +160,16 @@ class Reader:
             unit: the slave's address, if it has one.
             place: where the meter is, for people.
             count: so many readings; None for no end.
+            interval_ms: from one reading to the next, where the meter is asked.
+            history: what is known of the meter from earlier; nothing if not given.
         """
         self._console = console
         self._profile = profile
         self._where: dict[str, Any] = {"port": port, "address": unit, "profile": profile.name}
         self._place = place
         self._left = count
+        self._interval_ms = interval_ms
+        self._history = history or History(None, profile, place)
         self._streams = count != 1
         self._draws = self._streams and not console.json and sys.stdout.isatty()
         self._guard: CounterGuard | None = None
@@ -141,6 +180,15 @@ class Reader:
         form = profile.form
         self._asking = form.asking if isinstance(form, TelegramForm) else None
         self._patience = _TELEGRAM_TRIES if isinstance(form, TelegramForm) and not self._asking else 1
+
+    @property
+    def trust_gap_ms(self) -> int:
+        """How long the next reading may be in coming, and still be enough on its own."""
+        form = self._profile.form
+        beat_ms = self._interval_ms
+        if isinstance(form, TelegramForm) and form.asking is None:
+            beat_ms = form.silence_ms  # it pushes
+        return max(_TRUST_GAP_MS, _BEATS * beat_ms)
 
     def is_done(self) -> bool:
         """Whether enough was read, or the beginning failed."""
@@ -221,13 +269,14 @@ class Reader:
         )
         if self._guard is None:
             counters = (
-                IMPORT_WH if IMPORT_TOTAL in said.values else None,
-                EXPORT_WH if EXPORT_TOTAL in said.values else None,
+                self._profile.counter(IMPORT_TOTAL) if IMPORT_TOTAL in said.values else None,
+                self._profile.counter(EXPORT_TOTAL) if EXPORT_TOTAL in said.values else None,
             )
             if counters == (None, None):
                 raise MeterError(
                     "the meter gives neither import nor export energy",
                     hint="switch its extended data set on, or choose another profile",
                 )
-            self._guard = CounterGuard(METER, GuardParams(counters=counters))
+            params = GuardParams(counters=counters, trust_gap_ms=self.trust_gap_ms)
+            self._guard = self._history.guard(METER, params)
         return self._guard.judge(sample).reading

@@ -3,14 +3,19 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
 
 from firmware_app.console import CommandError, Exit
 from meter_io.errors import MeterError
 from meter_io.ports.address import Line, PortAddress
 from meter_io.profiles import load
-from meter_io.profiles.model import ModbusMap, Profile, SunSpecMap
+from meter_io.profiles.model import ModbusMap, Profile, SunSpecMap, TelegramForm
 from meter_io.pulse.counter import PulseInput
 from meter_io.wiring import Wiring
+
+_LAST_ADDRESS: Final = 255
+_DIGITS: Final = 3
 
 
 @contextmanager
@@ -57,9 +62,17 @@ def wiring_of(args: argparse.Namespace) -> Wiring:
     unit = args.address
     if unit is None:
         unit = profile.form.address if isinstance(profile.form, ModbusMap | SunSpecMap) else 0
-    if not 0 <= unit <= 255:
-        raise CommandError(f"a Modbus address is 1 to 247, got {unit}", code=Exit.USAGE)
-    return Wiring(profile=profile, address=address_of(args.port), line=line_of(args, profile.line), unit=unit)
+    address = address_of(args.port)
+    least, most = (
+        (1, 247) if address.kind == "serial" and not isinstance(profile.form, TelegramForm) else (0, 255)
+    )
+    if not least <= unit <= most:
+        raise CommandError(
+            f"an address on this port is {least} to {most}, got {unit}",
+            hint=f"gridlight scan --port {address.text} finds it",
+            code=Exit.USAGE,
+        )
+    return Wiring(profile=profile, address=address, line=line_of(args, profile.line), unit=unit)
 
 
 def addresses_of(text: str) -> tuple[int, ...]:
@@ -68,9 +81,23 @@ def addresses_of(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         ends = (first, last if dash else first)
-        if not all(end.isascii() and end.isdecimal() and int(end) <= 255 for end in ends):
-            raise CommandError(f"addresses look like 1,5,10-20, got {text!r}", code=Exit.USAGE)
-        found += range(int(ends[0]), int(ends[1]) + 1)
-    if not found:
-        raise CommandError(f"addresses look like 1,5,10-20, got {text!r}", code=Exit.USAGE)
+        numbers = [int(end) for end in ends if end.isascii() and end.isdecimal() and len(end) <= _DIGITS]
+        if len(numbers) < len(ends) or not numbers[0] <= numbers[1] <= _LAST_ADDRESS:
+            raise CommandError(f"addresses look like 1,5,10-20, got {part.strip()[:40]!r}", code=Exit.USAGE)
+        found += range(numbers[0], numbers[1] + 1)
     return tuple(dict.fromkeys(found))
+
+
+def in_a_folder(option: str, name: str | None) -> Path | None:
+    """Return the file that an option names, None if it names none; its folder has to be there already."""
+    if name is None:
+        return None
+    path = Path(name)
+    if path.is_dir() or not path.parent.is_dir():
+        missing = f"{name} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise CommandError(
+            f"{option} cannot be kept: {missing}",
+            hint=f"give {option} a file in a folder that exists",
+            code=Exit.USAGE,
+        )
+    return path

@@ -6,19 +6,8 @@ from functools import partial
 from typing import Final
 
 from meter_io.bus.dialogue import Send, Speed
-from meter_io.bus.scheduler import (
-    Broken,
-    Bus,
-    Close,
-    Effect,
-    Failed,
-    Lost,
-    Open,
-    Opened,
-    Received,
-    Round,
-    Time,
-)
+from meter_io.bus.events import Broken, Close, Effect, Failed, Lost, Open, Opened, Received, Round, Time
+from meter_io.bus.scheduler import Bus
 from meter_io.errors import MeterError
 from meter_io.ports.port import Port
 

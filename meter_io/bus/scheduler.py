@@ -12,100 +12,33 @@
     TALKING  --any-->       TALKING    (Send, Speed) until its end: RESTING, and (Round) or (Failed)
     any      --Lost-->      CLOSED     (Broken) the round under way is dropped, no slave is blamed
 
-Who is next: the healthy slave that is due longest. A *suspect*, one whose last round failed, is tried when no healthy
-one is due before its time limit would be over; if that never happens, then after `PATIENCE_MS`, and after each such
-trial every due healthy slave comes first. So however many slaves are dead, a healthy one waits for at most one time
-limit of a dead one. A slave that dies costs its own time limit once, when it is first missed.
+Which slave is due is the business of `roster`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final, TypeAlias
+from typing import Final
 
 from meter_io.bus.dialogue import Ask, Dialogue, Said, Send, Speed, Step, Talk
+from meter_io.bus.events import (
+    Broken,
+    Close,
+    Effect,
+    Event,
+    Failed,
+    Open,
+    Opened,
+    Received,
+    Round,
+    Time,
+)
+from meter_io.bus.roster import Roster
 from meter_io.bus.slave import Poll, Pushing, Slave
 from meter_io.bus.timing import REOPEN_FIRST_MS, REOPEN_LAST_MS, BusTiming, doubled_ms
 from meter_io.errors import GarbledReply, MeterError, NoReply
-from meter_io.reading import MeterId
 
-PATIENCE_MS: Final = 5_000
-"""How long a suspect gives way to healthy slaves once its back-off is over."""
 _CHATTER_MS: Final = 500
 """Longest that bytes nobody asked for may keep us from asking: a longest frame at 9600 baud takes 300."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The port is open."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The port could not be opened, or is gone."""
-
-    error: MeterError
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """Bytes came."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Time:
-    """The instant asked for by `wake_ms` has come."""
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """Open the port, by its stable name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Close the port."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
-    """A meter was read, or pushed a telegram."""
-
-    meter: MeterId
-    said: Said
-    began_ms: int
-    ended_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
-    """A round brought nothing.
-
-    Attributes:
-        meter: whose.
-        error: why.
-        failures: how many in a row.
-        retry_ms: when it is tried again.
-    """
-
-    meter: MeterId
-    error: MeterError
-    failures: int
-    retry_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
-    """The port is not usable."""
-
-    error: MeterError
-    retry_ms: int
-
-
-Event: TypeAlias = Opened | Lost | Received | Time
-Effect: TypeAlias = Open | Close | Send | Speed | Round | Failed | Broken
 
 
 class _State(Enum):
@@ -131,22 +64,17 @@ class Bus:
         now_ms: int,
         pushing: Pushing | None = None,
     ) -> None:
-        """Plan the first rounds spread over their intervals, so that they do not meet again every time.
+        """Plan the first rounds.
 
         Raises:
             ValueError: two polls of one meter, or nothing to do.
         """
-        if len({poll.meter for poll in polls}) != len(polls):
-            raise ValueError("a meter is polled once on a bus")
         if not polls and pushing is None:
             raise ValueError("a bus without a meter")
         self._timing = timing
         self._pushing = pushing
         self._heard_ms, self._silences = now_ms, 0
-        self._slaves = [
-            Slave(poll, due_ms=now_ms + place * poll.interval_ms // len(polls))
-            for place, poll in enumerate(polls)
-        ]
+        self._roster = Roster(polls, timing=timing, now_ms=now_ms)
         self._state = _State.CLOSED
         self._breaks = 0
         self._rest_until_ms = self._chatter_until_ms = now_ms
@@ -179,6 +107,7 @@ class Bus:
     def _opened(self, now_ms: int) -> list[Effect]:
         if self._state is _State.OPENING:
             self._breaks = 0
+            self._heard_ms = now_ms  # nobody was silent while there was no port to hear them
             self._rest(now_ms, self._timing.post_open_ms)
         return []
 
@@ -220,7 +149,7 @@ class Bus:
     def _ask(self, now_ms: int) -> list[Effect]:
         """Go on with the round under way, or begin one."""
         if self._next is None:
-            slave = self._choose(now_ms)
+            slave = self._roster.choose(now_ms)
             if slave is None:
                 return []
             if self._previous not in {None, slave} and self._timing.turnaround_ms:
@@ -238,27 +167,6 @@ class Bus:
         self._asked_ms = now_ms
         self._sent_size = len(ask.data) + ask.reply_size
         return [Send(ask.data)]
-
-    def _choose(self, now_ms: int) -> Slave | None:
-        healthy = [slave for slave in self._slaves if not slave.failures]
-        due = [slave for slave in healthy if slave.due_ms <= now_ms]
-        if due:
-            return min(due, key=lambda slave: slave.due_ms)
-        suspects = [slave for slave in self._slaves if slave.failures and slave.due_ms <= now_ms]
-        if not suspects:
-            return None
-        suspect = min(suspects, key=lambda slave: slave.due_ms)
-        free_ms = min((slave.due_ms for slave in healthy), default=None)
-        if free_ms is None or now_ms + self._cost_ms(suspect) <= free_ms or self._patient(suspect) <= now_ms:
-            return suspect
-        return None
-
-    def _cost_ms(self, suspect: Slave) -> int:
-        return suspect.time.limit_ms + self._timing.gap_ms + self._timing.turnaround_ms
-
-    @staticmethod
-    def _patient(suspect: Slave) -> int:
-        return suspect.due_ms + PATIENCE_MS
 
     def _deadline_ms(self) -> int:
         limit_ms = self._current.time.limit_ms if self._current else 0
@@ -375,13 +283,12 @@ class Bus:
             self.wake_ms = self._talk.wake_ms
         elif self._state is _State.OPENING:
             self.wake_ms = now_ms + REOPEN_LAST_MS
-        elif self._state is _State.CLOSED or self._next is not None or self._choose(now_ms) is not None:
+        elif (
+            self._state is _State.CLOSED or self._next is not None or self._roster.choose(now_ms) is not None
+        ):
             self.wake_ms = self._rest_until_ms
         else:
-            times = [
-                slave.due_ms if slave.due_ms > now_ms else self._patient(slave)  # a suspect that gives way
-                for slave in self._slaves
-            ]
+            times = self._roster.times(now_ms)
             if self._pushing is not None:
                 times.append(self._heard_ms + self._pushing.silence_ms)
             self.wake_ms = max(min(times), self._rest_until_ms)

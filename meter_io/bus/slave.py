@@ -70,7 +70,7 @@ class Slave:
         """Plan the next round on the slave's own beat: a late round does not shift the later ones."""
         self.failures = 0
         beat_ms = self.poll.interval_ms
-        if self.due_ms > began_ms or now_ms - self.due_ms >= beat_ms:  # it came back, or rounds were missed
+        if now_ms - self.due_ms >= beat_ms:  # rounds were missed
             self.due_ms = began_ms
         self.due_ms += beat_ms
         self.due_ms = max(self.due_ms, now_ms + self.poll.rest_ms)

@@ -5,7 +5,7 @@ send, set the speed, come back at a time. Mode D needs none of this: the meter p
 
 Real meters strain the standard in one place: some do not change to the speed they offered, some need a longer pause
 before the change. So every delay is a setting, and three ways to answer the offer are tried in turn; `answer` tells
-which one worked, for the profile. Source: IEC 62056-21, sections 6.4 (protocol modes) and 6.5.1 (times).
+which one worked, for the profile. Source: IEC 62056-21, clause 6 (protocol modes and their times).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """The identification line that a meter answers a request with: who it is and how fast it can go on.
 
 `/LGZ4ZMF100AC.M27`: three letters of the manufacturer, a character for the baud rate, up to 16 characters of its own.
-Source: IEC 62056-21, sections 6.3.2 (identification message), 6.3.13 and 6.3.14 (speed and escape characters).
+Source: IEC 62056-21, sections 6.3.2 (identification message) and 6.3.14, item 13 c) (character of the speed).
 """
 
 import re

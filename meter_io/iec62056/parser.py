@@ -2,7 +2,7 @@
 
 In modes A to C the identification comes alone and the data follow as STX, data block, `!`, ETX and a check character.
 In mode D identification, an empty line, the data block and `!` come in one piece, without a check. Source: IEC
-62056-21, sections 6.3 and 6.4.
+62056-21, clause 6.
 """
 
 from collections.abc import Mapping

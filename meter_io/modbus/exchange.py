@@ -72,7 +72,9 @@ class RtuExchange:
                 waiting = True
             elif closes(frame):
                 return bytes(frame[3:-2])
-            else:
+            elif not self.data.startswith(
+                held[start : start + len(self.data)]
+            ):  # an echo looks like an answer
                 damaged = True
         for start in _places(held, self._refusal):
             frame = held[start : start + 5]

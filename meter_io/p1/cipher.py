@@ -2,7 +2,8 @@
 
 A frame is `db`, `08` and the system title, a length, the security control byte, the invocation counter, the encrypted
 telegram, and a tag of 12 bytes. The nonce is system title and counter, what is authenticated besides is the control
-byte and the authentication key. Source: DLMS UA Green Book, 9.2.7; Luxmetering E-Meter P1 specification 1.1.3, 3.2.5.
+byte and the authentication key. Source: DLMS UA Green Book (general-glo-ciphering); Luxmetering E-Meter P1
+specification 1.1.3, 2021.
 
 The tag is always checked: a telegram that only decrypts proves nothing about who sent it.
 """

@@ -1,9 +1,12 @@
 """The dialects of P1, as data: how each is recognised, whether it carries a checksum, and what its time is.
 
-Sources: DSMR P1 companion standards 2.2, 3.0, 4.2.2 and 5.0.2 (Netservice); e-MUCS P1 1.7.1 (Fluvius, Ores, Resa:
-Belgium); Luxmetering E-Meter P1 specification 1.1.3; E.ON Hungary customer interface 2022; Swedish Energy branch
-standard for local interfaces (HAN/P1) 2.0; EasyMeter Q3D manual, D0 interface. Dialects that do not state a version
-are told from each other by the codes they send.
+Sources: DSMR P1 companion standards 2.2, 3.0, 4.2.2 and 5.0.2; Luxmetering E-Meter P1 specification 1.1.3. What the
+others send is known from telegrams of real meters, not from their documents (e-MUCS of Fluvius, E.ON Hungary,
+Energiföretagen in Sweden, ESB Networks in Ireland): the examples of dsmr-parser, and dsmrreader/dsmr-reader #1394.
+
+Dialects that do not state a version are told from each other by the codes they send, and where the country is not
+certain the time is not, either: Swedish meters send standard time with a W all summer (#1394 above), Finnish ones do
+the same an hour further east (jonkerj/iec62056 #3), and no document was at hand for the Irish.
 """
 
 import re
@@ -54,7 +57,8 @@ class Dialect:
         versions: first and last version, in whole numbers such as 42 or 50217.
         sends: codes that it always sends.
         lacks: codes that it never sends.
-        winter_offset_s: its winter time less UTC, seconds; summer time is an hour more.
+        winter_offset_s: its winter time less UTC, seconds; summer time is an hour more. None where telegrams do not say
+            the country: then their times are left out.
     """
 
     name: str
@@ -64,7 +68,7 @@ class Dialect:
     versions: tuple[int, int] = (0, 0)
     sends: frozenset[Obis] = frozenset()
     lacks: frozenset[Obis] = frozenset()
-    winter_offset_s: int = 3600
+    winter_offset_s: int | None = 3600
 
     def spoken_in(self, header: str, texts: Mapping[Obis, str], values: Mapping[Obis, Value]) -> bool:
         """Whether a telegram with this identification line and contents is of the dialect."""
@@ -121,9 +125,15 @@ DIALECTS: Final = (
         checksum=Checksum.REQUIRED,
         sends=frozenset({TIMESTAMP, _TARIFF}),
         lacks=_VERSIONS,
-        winter_offset_s=0,
+        winter_offset_s=None,
     ),
-    Dialect(name="Sweden", checksum=Checksum.REQUIRED, sends=frozenset({TIMESTAMP}), lacks=_VERSIONS),
+    Dialect(
+        name="Sweden or Finland",
+        checksum=Checksum.REQUIRED,
+        sends=frozenset({TIMESTAMP}),
+        lacks=_VERSIONS,
+        winter_offset_s=None,
+    ),
     Dialect(
         name="DSMR 2.2 or 3.0",
         checksum=Checksum.ABSENT,

@@ -1,7 +1,7 @@
 """P1 telegrams out of a byte stream, plain or encrypted.
 
 A plain one is `/` and an identification, an empty line, lines of data sets, and `!` with a checksum. Source: DSMR P1
-companion standard 5.0.2, sections 5.2 and 6.
+companion standard 5.0.2, section 6.
 """
 
 import re
@@ -14,6 +14,7 @@ from meter_io.obis import Obis
 from meter_io.p1.cipher import OVERHEAD_BYTES, TAG, Decryptor, frame_bytes
 from meter_io.p1.dialects import EQUIPMENT_IDS, TIMESTAMP, Checksum, Dialect, dialect_of
 from meter_io.p1.times import utc_ms
+from meter_io.printable import printable
 from meter_io.reading import Unit, Value
 from meter_io.telegram import Event, Reason, Refusal, Telegram
 
@@ -134,7 +135,7 @@ def _read(plain: bytes, raw: bytes, offset: int) -> Telegram:
     return Telegram(
         offset=offset,
         raw=raw,
-        model=head,
+        model=printable(head),
         meter_id=next(ids, ""),
         dialect=dialect.name,
         values=contents.values,

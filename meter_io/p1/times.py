@@ -1,4 +1,7 @@
-"""Times in P1 telegrams: `YYMMDDhhmmssX`, local, where X is S in summer and W in winter. Source: DSMR P1, 6.4."""
+"""Times in P1 telegrams: `YYMMDDhhmmssX`, local, where X is S in summer and W in winter.
+
+Source: DSMR P1 companion standard 5.0.2, section 6.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -9,18 +12,18 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
-def utc_ms(text: str, winter_offset_s: int) -> int | None:
+def utc_ms(text: str, winter_offset_s: int | None) -> int | None:
     """Return UTC milliseconds of a time in a telegram.
 
-    None if it is no time, or has no season letter (DSMR 2.2 and 3.0): in the hour after the clocks go back, local time
-    without it means two instants.
+    None if it is no time, if the country is not known, or if it has no season letter (DSMR 2.2 and 3.0): in the hour
+    after the clocks go back, local time without it means two instants.
 
     Args:
         text: as in the telegram, without parentheses.
-        winter_offset_s: the country's winter time less UTC, seconds.
+        winter_offset_s: the country's winter time less UTC, seconds; None if the country is not known.
     """
     match = _TIME.fullmatch(text)
-    if match is None:
+    if match is None or winter_offset_s is None:
         return None
     year, month, day, hour, minute, second = (int(digits) for digits in match.groups()[:6])
     try:

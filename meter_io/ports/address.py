@@ -7,6 +7,7 @@ from meter_io.errors import PortError
 
 Parity: TypeAlias = Literal["N", "E", "O"]
 MODBUS_TCP_PORT: Final = 502
+_DIGITS: Final = 5
 _FORMS: Final = "a port is a device such as /dev/serial/by-id/NAME, tcp://HOST or rtu+tcp://HOST:PORT"
 
 
@@ -75,6 +76,8 @@ class PortAddress:
                 f"there is no port {text!r}: {_FORMS}", hint="gridlight scan lists the ports here"
             )
         host, number = _split(rest)
+        if not host:
+            raise PortError(f"{text!r} names no host", hint=_FORMS)
         if scheme == "tcp":
             return cls(text=text, kind="tcp", host=host, port=_number(text, number or str(MODBUS_TCP_PORT)))
         return cls(text=text, kind="rtu+tcp", host=host, port=_number(text, number))
@@ -95,6 +98,6 @@ def _split(rest: str) -> tuple[str, str]:
 
 
 def _number(text: str, number: str) -> int:
-    if not (number.isascii() and number.isdecimal() and 1 <= int(number) <= 65535):
-        raise PortError(f"{text!r} names no TCP port from 1 to 65535: {_FORMS}")
+    if not (number.isascii() and number.isdecimal() and len(number) <= _DIGITS and 1 <= int(number) <= 65535):
+        raise PortError(f"{text[:80]!r} names no TCP port from 1 to 65535", hint=_FORMS)
     return int(number)

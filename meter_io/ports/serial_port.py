@@ -131,6 +131,6 @@ def _refused(device: Path, error: Exception) -> PortError:
         return PortError(f"{device} is in use by {by}", hint="stop it: a bus has one owner")
     if number in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
         return PortError(f"there is no port {device}", hint="plug the adapter in")
-    if number in {errno.ENOTTY, errno.EINVAL, errno.EIO} or "configure" in str(error):
+    if number in {errno.ENOTTY, errno.EINVAL, errno.EIO, errno.EISDIR} or "configure" in str(error):
         return PortError(f"{device} is no serial port", hint="gridlight scan lists the ports here")
     return PortError(f"cannot open {device}: {_short(error)}", hint="gridlight doctor --port PORT")

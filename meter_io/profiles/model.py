@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
+from meter_io.guard.params import CounterSpec
 from meter_io.iec62056.handshake import Answer
 from meter_io.iec62056.handshake import Timing as AskTiming
 from meter_io.modbus.pdu import Function
@@ -13,7 +14,7 @@ from meter_io.obis import Obis
 from meter_io.ports.address import Line
 from meter_io.profiles.registers import Block, Register
 from meter_io.pulse.counter import PulseInput
-from meter_io.reading import Value
+from meter_io.reading import JOULES_PER_WH, Value
 
 Protocol: TypeAlias = Literal["modbus", "sunspec", "sml", "p1", "iec62056-21", "pulse"]
 Verified: TypeAlias = Literal["manual", "two tables", "one table", "unverified"]
@@ -256,6 +257,7 @@ class Profile:
         timing: delays.
         form: what depends on the protocol.
         totals: sums over what is read.
+        counters: what the document states of energy counters, where it states anything.
         plausible: what values look like.
         quirks: by model and firmware.
     """
@@ -272,6 +274,7 @@ class Profile:
     timing: Timing
     form: ModbusMap | SunSpecMap | TelegramForm | PulseInput
     totals: tuple[Total, ...] = ()
+    counters: Mapping[Obis, CounterSpec] = field(default_factory=dict)
     plausible: tuple[Plausible, ...] = ()
     quirks: tuple[Quirk, ...] = ()
 
@@ -283,6 +286,22 @@ class Profile:
                 number = sum((part.number for part in parts), Decimal(0))
                 values[total.obis] = Value(number, parts[0].unit)
         return values
+
+    def counter(self, code: Obis) -> CounterSpec:
+        """Return how an energy counter counts: as stated, else by the steps of its register or pulses, else in Wh.
+
+        The total of several registers moves in the coarsest of their steps: one tariff counts at a time.
+        """
+        stated = self.counters.get(code)
+        if stated is not None:
+            return stated
+        if isinstance(self.form, PulseInput):
+            step_j = -(-JOULES_PER_WH * 1_000 // self.form.pulses_per_kwh)
+            return CounterSpec(codes=(code,), resolution_j=max(JOULES_PER_WH, step_j))
+        parts = next((total.of for total in self.totals if total.obis == code), (code,))
+        registers = self.form.registers if isinstance(self.form, ModbusMap) else ()
+        steps = [register.step_j for _, register in registers if register.obis in parts]
+        return CounterSpec(codes=(code,), resolution_j=max(JOULES_PER_WH, *steps, 1))
 
     def complaints(self, values: Mapping[Obis, Value]) -> list[str]:
         """Return why these values do not look like this model's."""

@@ -7,13 +7,13 @@ import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from operator import itemgetter
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from meter_io.modbus.pdu import MAX_REGISTERS, Function
 from meter_io.obis import Obis
-from meter_io.reading import Unit, Value
+from meter_io.reading import JOULES_PER_WH, Unit, Value
 
 WordOrder: TypeAlias = Literal["big", "little"]
 _ONE: Final = Decimal(1)
@@ -110,6 +110,14 @@ class Register:
         """How many registers it takes."""
         return KINDS[self.kind].words
 
+    @property
+    def step_j(self) -> int:
+        """Joules by which a counter here moves at least, rounded up; 1 where it is a float or no energy."""
+        if KINDS[self.kind].is_float or self.unit is not Unit.WATT_HOUR:
+            return 1
+        step_j = (self.factor or _ONE).scaleb(self.exponent) * JOULES_PER_WH
+        return int(abs(step_j).to_integral_value(rounding=ROUND_CEILING))
+
     def number(self, raw: float) -> Decimal | None:
         """Return the value in its unit, or None where the meter says that it has none."""
         if isinstance(raw, float):
@@ -123,7 +131,7 @@ class Register:
             number = Decimal(raw)
         if self.exponent:
             number = number.scaleb(self.exponent)
-            if self.exponent > 0 and number.as_tuple().exponent > 0:  # type: ignore[operator]
+            if self.exponent > 0 and number == number.to_integral_value():
                 number = number.quantize(_ONE)  # 3905220, not 3.90522E+6
         if self.factor is not None:
             number *= self.factor

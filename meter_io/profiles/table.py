@@ -73,12 +73,17 @@ class Table:
         value = self._take(key, default)
         if not isinstance(value, str) or (key in self._data and not value.strip()):
             raise self.wrong(key, f"wants text, got {value!r}")
-        return " ".join(value.split())
+        text = " ".join(value.split())
+        if not text.isprintable():
+            raise self.wrong(key, f"wants text that can be printed, got {value!r}")
+        return text
 
     def texts(self, key: str, default: object = _MISSING) -> tuple[str, ...]:
         """A list of strings."""
         value = self._take(key, default)
-        if not isinstance(value, list | tuple) or not all(isinstance(item, str) and item for item in value):
+        if not isinstance(value, list | tuple) or not all(
+            isinstance(item, str) and item and item.isprintable() for item in value
+        ):
             raise self.wrong(key, f"wants a list of texts, got {value!r}")
         return tuple(value)
 

@@ -45,7 +45,8 @@ class EdgeLines:
             match = _LINE.fullmatch(line) if len(line) <= _MAX_LINE else None
             if match is None:
                 raise GarbledReply(
-                    f"line {number} is {line[:_MAX_LINE]!r}, expected nanoseconds and 0 or 1, such as '1200300400 1'"
+                    f"line {number} is {line[:_MAX_LINE]!r}, expected nanoseconds and 0 or 1, such as '1200300400 1'",
+                    hint="the source of pulses is a line of a GPIO chip, or text of this form",
                 )
             yield Edge(int(match[1]), match[2] == "1")
 

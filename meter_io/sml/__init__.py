@@ -1,4 +1,4 @@
-"""SML, the Smart Message Language of German meters. Source: BSI TR-03109-1, annex IV part b (SML 1.04)."""
+"""SML, the Smart Message Language of German meters. Source: SML 1.04 of VDE FNN; BSI TR-03109-1, annex IV part b."""
 
 from meter_io.sml.parser import SmlParser
 

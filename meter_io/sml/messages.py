@@ -1,6 +1,6 @@
 """The messages in an SML file: what a list response says, and that all the others are well formed.
 
-Source: SML 1.04, sections 5.1 (messages) and 5.1.15 (SML_GetList.Res); units: IEC 62056-62, DLMS unit table.
+Source: SML 1.04, section 5 (SML_GetList.Res); units: IEC 62056-62, the unit table of DLMS.
 """
 
 from dataclasses import dataclass, field

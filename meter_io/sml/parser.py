@@ -1,7 +1,9 @@
 """SML's transport protocol, version 1: escape sequences around a file of messages.
 
 A frame is `1b1b1b1b 01010101`, the messages, up to three bytes of padding, `1b1b1b1b 1a`, the number of padding bytes
-and a checksum over all before it. Four `1b` in the messages are sent twice. Source: SML 1.04, section 8.1.
+and a checksum over all before it. Four `1b` in the messages are sent twice.
+
+Source: SML 1.04 (transport protocol version 1).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """SML's binary encoding: a type and length field, then the value. Strict and bounded.
 
-Source: SML 1.04, section 6.3. A type-length field is `M T T T L L L L`: more follows, type, length. The length counts
-its own field, except in lists, where it counts the elements.
+A type-length field is `M T T T L L L L`: more follows, type, length. The length counts its own field, except in lists,
+where it counts the elements. Source: SML 1.04 (binary encoding).
 """
 
 from typing import Final, TypeAlias

@@ -1,6 +1,6 @@
 """A model's registers into values. What a device marks as not implemented is absent, never zero.
 
-Source: SunSpec Alliance, Device Information Model Specification V1.1, section 4 (data types, unimplemented values).
+Source: SunSpec Alliance, Device Information Model Specification V1.1 (data types, unimplemented values).
 """
 
 import struct

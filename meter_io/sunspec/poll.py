@@ -17,6 +17,7 @@ from meter_io.errors import GarbledReply, MeterError, ProfileError, Refused
 from meter_io.modbus.exchange import Exchange
 from meter_io.modbus.pdu import Function, ReadRequest
 from meter_io.modbus.poll import Exchanges
+from meter_io.printable import printable
 from meter_io.profiles.model import Profile, SunSpecMap
 from meter_io.sunspec.decode import values_of
 from meter_io.sunspec.models import MODELS
@@ -185,4 +186,4 @@ class SunSpecRound:
 
 
 def _text(registers: bytes) -> str:
-    return registers.decode("ascii", "replace").strip(" \0")
+    return printable(registers.decode("ascii", "replace").strip(" \0"))

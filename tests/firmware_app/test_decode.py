@@ -81,7 +81,7 @@ def test_people_get_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "1 DZG 00 42082910" in shown
     assert "checksum  byte" in shown
     assert "incomplete  byte" in shown
-    assert shown.splitlines()[-1] == f"1 telegrams accepted, 1 refused, in {2 * len(SML) + 30} bytes"
+    assert shown.splitlines()[-1] == f"1 telegram accepted, 1 refused, in {2 * len(SML) + 30} bytes"
 
 
 @pytest.mark.parametrize(

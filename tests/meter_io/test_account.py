@@ -114,3 +114,32 @@ def test_an_account_that_has_not_begun() -> None:
     account = MeterAccount(METER, PARAMS)
     again = MeterAccount(METER, PARAMS, stored=account.dump())
     assert again.dump() == account.dump()
+
+
+@pytest.mark.parametrize("interval_s", [300, 1_800])
+def test_another_length_of_intervals_after_a_restart_puts_no_energy_into_a_wrong_one(interval_s: int) -> None:
+    before = MeterAccount(METER, PARAMS)
+    for n in range(40):
+        before.judge(joules(10_000 * n, 5_000_000 + 700 * n, 40))
+    assert before.book.open_interval is not None
+    after = MeterAccount(METER, PARAMS, interval_s=interval_s, stored=before.dump())
+    ended: list[IntervalEnergy] = []
+    for n in range(40, 400):
+        ended += after.judge(joules(10_000 * n, 5_000_000 + 700 * n, 40)).intervals
+    first = (START_MS + 390_000) // (1_000 * interval_s)
+    assert [interval.interval for interval in ended] == list(range(first, first + len(ended)))
+    assert ended[0].basis is Basis.UNKNOWN
+    assert "length of an interval" in ended[0].reason or "before the first" in ended[0].reason
+    assert all(interval.tradable for interval in ended[1:])
+    booked = sum(interval.energy_j[0] or 0 for interval in ended) + (after.book.pending_j[0] or 0)
+    assert booked == 700 * 399
+
+
+def test_an_open_interval_without_a_settled_time_is_damage() -> None:
+    account = MeterAccount(METER, PARAMS)
+    account.judge(joules(0, 5_000_000, 40))
+    account.judge(joules(10_000, 5_000_700, 40))
+    document = json.loads(account.dump())
+    document["settled"] = None
+    with pytest.raises(AccountStateError, match="nothing is settled"):
+        MeterAccount(METER, PARAMS, stored=json.dumps(document).encode())

@@ -9,9 +9,8 @@ import pytest
 
 from meter_io.asker import TelegramAsker
 from meter_io.bus.dialogue import Send, Speed, Talk
-from meter_io.bus.scheduler import (
+from meter_io.bus.events import (
     Broken,
-    Bus,
     Close,
     Effect,
     Event,
@@ -23,6 +22,7 @@ from meter_io.bus.scheduler import (
     Round,
     Time,
 )
+from meter_io.bus.scheduler import Bus
 from meter_io.bus.slave import Poll
 from meter_io.bus.timing import BusTiming
 from meter_io.errors import GarbledReply, NoReply, PortError, ProfileError, WrongSpeed

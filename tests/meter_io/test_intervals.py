@@ -306,3 +306,13 @@ def test_a_book_that_loses_energy_is_found_out(broken: type[IntervalBook]) -> No
         return True
 
     assert not all(survives(seed) for seed in range(30))
+
+
+def test_years_without_a_reading_end_the_open_interval_and_cover_none_twice() -> None:
+    book = IntervalBook(METER)
+    length_ms = (MAX_INTERVALS + 5) * QUARTER_MS
+    ended = add_all(book, span(0, 450_000, (7, 0)), span(450_000, length_ms, (10**9, 0), Basis.ESTIMATED))
+    assert [interval.interval - FIRST for interval in ended[:2]] == [0, 4]
+    assert ended[0].energy_j == (7, 0)
+    assert max(interval.covered_ms for interval in ended) == QUARTER_MS
+    assert sum(interval.energy_j[0] or 0 for interval in ended) == 10**9 + 7

@@ -1,7 +1,7 @@
 """The checksums that meters send, from their definitions; written without a look at those that check them.
 
-Sources: MODBUS over Serial Line V1.02 section 6.2.2; IEC 62056-46 (X.25 frame check); DSMR P1 5.0.2 section 5.2;
-IEC 62056-21 section 6.3 (block check character).
+Sources: MODBUS over Serial Line V1.02 section 6.2.2; IEC 62056-46 (X.25 frame check); DSMR P1 5.0.2 section 6;
+IEC 62056-21 clause 6 (block check character).
 """
 
 

@@ -1,16 +1,17 @@
 """What truly flows at one connection: exact energy at any instant, from a table of intervals that repeats."""
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
 from testbed.scenarios.chance import Chance
-from testbed.scenarios.model import HomeDay
 
-_IDLE_W = 60
+_QUARTER_S = 900
+_IDLE_J = 60 * _QUARTER_S
 """What the control of a battery leaves of import or export: none regulates to nothing."""
+_MOST_J = 2_500 * _QUARTER_S
+_EFFICIENCY_PERCENT = 90
 
 
 class Flow(NamedTuple):
@@ -40,11 +41,6 @@ class Household:
     net_j: tuple[int, ...]
     interval_ms: int
     start_ms: int
-
-    @classmethod
-    def of_home(cls, home: HomeDay, *, interval_s: int, start_ms: int) -> "Household":
-        """A home of a scenario, its battery charged from surplus and discharged into its own load."""
-        return cls(net_j=_net_of(home, interval_s), interval_ms=interval_s * 1_000, start_ms=start_ms)
 
     @classmethod
     def synthetic(
@@ -84,42 +80,19 @@ class Household:
             power_w=(abs(net_j) * 1_000 // self.interval_ms) * (1 if net_j > 0 else -1),
         )
 
-    def when_imported(self, import_j: int) -> int:
-        """The first instant at which so much had been drawn, UTC ms; for scripts that wait for a counter."""
-        turns, rest_j = divmod(import_j, self._imported[-1])
-        place = bisect_right(self._imported, rest_j) - 1
-        within_j = rest_j - self._imported[place]
-        within_ms = -(-within_j * self.interval_ms // max(1, self.net_j[place]))
-        return self.start_ms + (turns * len(self.net_j) + place) * self.interval_ms + within_ms
 
-
-def _net_of(home: HomeDay, interval_s: int) -> tuple[int, ...]:
-    if home.battery is None:
-        return tuple(load - sun for load, sun in zip(home.load_j, home.pv_j, strict=True))
-    battery = home.battery
-    return _with_battery(
-        home.load_j, home.pv_j, battery.capacity_j, battery.power_w * interval_s, battery.efficiency_percent
-    )
-
-
-def _with_battery(
-    load_j: list[int] | tuple[int, ...],
-    sun_j: list[int] | tuple[int, ...],
-    capacity_j: int,
-    most_j: int = 2_500 * 900,
-    efficiency_percent: int = 90,
-) -> tuple[int, ...]:
-    """Net energy of each interval with a battery that begins empty and leaves a little."""
+def _with_battery(load_j: list[int], sun_j: list[int], capacity_j: int) -> tuple[int, ...]:
+    """Net energy of each quarter of an hour with a battery that begins empty and leaves a little."""
     stored_j, net = 0, []
     for load, sun in zip(load_j, sun_j, strict=True):
         rest_j = load - sun
         if rest_j < 0:
-            room_j = (capacity_j - stored_j) * 100 // efficiency_percent
-            taken_j = max(0, min(-rest_j - _IDLE_W * 900, most_j, room_j))
-            stored_j += taken_j * efficiency_percent // 100
+            room_j = (capacity_j - stored_j) * 100 // _EFFICIENCY_PERCENT
+            taken_j = max(0, min(-rest_j - _IDLE_J, _MOST_J, room_j))
+            stored_j += taken_j * _EFFICIENCY_PERCENT // 100
             rest_j += taken_j
         else:
-            given_j = max(0, min(rest_j - _IDLE_W * 900, most_j, stored_j))
+            given_j = max(0, min(rest_j - _IDLE_J, _MOST_J, stored_j))
             stored_j -= given_j
             rest_j -= given_j
         net.append(rest_j)

@@ -5,7 +5,7 @@
     NAMED     --1.5 s without-->     IDLE      the data message all the same, at 300 baud
 
 Bytes are those of a 7E1 line as a port set to 8N1 sees them, the eighth bit makes them even. A pty is quick where a
-line is slow, so the time on the line is added. Source: IEC 62056-21, sections 6.3 and 6.4.
+line is slow, so the time on the line is added. Source: IEC 62056-21, clause 6.
 """
 
 import re

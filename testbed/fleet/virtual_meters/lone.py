@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Final
 
 import meter_io.profiles
-from meter_io.bus.scheduler import Bus, Round
+from meter_io.bus.events import Round
+from meter_io.bus.scheduler import Bus
 from meter_io.bus.slave import Poll, Pushing
 from meter_io.bus.timing import BusTiming
 from meter_io.listener import TelegramListener

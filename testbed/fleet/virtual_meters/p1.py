@@ -1,6 +1,6 @@
 """A Dutch meter's P1 port: a DSMR 5 telegram, pushed every so often.
 
-Source: DSMR P1 companion standard 5.0.2, sections 5.2 (frame), 6.12 (lines) and 6.4 (time: local, S or W behind it).
+Source: DSMR P1 companion standard 5.0.2, section 6 (frame; time: local, S or W behind it; lines: 6.12).
 """
 
 from datetime import UTC, datetime, timedelta

@@ -10,6 +10,7 @@ import select
 import socket
 import threading
 import tty
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from pymodbus import FramerType
@@ -113,7 +114,8 @@ class PymodbusServer:
 
     async def _stop(self) -> None:
         if self._server is not None:
-            await self._server.shutdown()  # type: ignore[no-untyped-call]
+            shutdown: Callable[[], Awaitable[None]] = self._server.shutdown
+            await shutdown()
 
     def _run(self, where: tuple[str, int], port: str) -> None:
         asyncio.set_event_loop(self._loop)

@@ -1,6 +1,6 @@
 """A German meter's optical port: an SML file with a value list, pushed every so often.
 
-Source: SML 1.04, sections 4 (messages), 6 (binary encoding) and 8 (transport protocol version 1). The counters have a
+Source: SML 1.04 (messages, binary encoding, transport protocol version 1). The counters have a
 tenth of a watt hour, as those of real meters.
 """
 

@@ -12,7 +12,8 @@ from typing import Final
 
 import meter_io.profiles
 from meter_io.account import MeterAccount
-from meter_io.bus.scheduler import Broken, Bus, Failed, Round
+from meter_io.bus.events import Broken, Failed, Round
+from meter_io.bus.scheduler import Bus
 from meter_io.bus.slave import Poll
 from meter_io.bus.timing import BusTiming
 from meter_io.guard import EXPORT_WH, IMPORT_WH, GuardParams

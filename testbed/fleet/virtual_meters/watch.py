@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from meter_io.account import Entry, MeterAccount
-from meter_io.bus.scheduler import Broken, Failed, Round
+from meter_io.bus.events import Broken, Failed, Round
 from meter_io.guard import GuardParams
 from meter_io.intervals import IntervalEnergy
 from meter_io.reading import Moment, Quality, Sample, TimeBasis

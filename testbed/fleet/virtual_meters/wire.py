@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from meter_io.bus.dialogue import Send, Speed
-from meter_io.bus.scheduler import (
+from meter_io.bus.events import (
     Broken,
-    Bus,
     Close,
     Effect,
     Event,
@@ -20,6 +19,7 @@ from meter_io.bus.scheduler import (
     Round,
     Time,
 )
+from meter_io.bus.scheduler import Bus
 from meter_io.errors import PortError
 from meter_io.reading import MeterId
 from testbed.fleet.virtual_meters.line import FaultyLine

@@ -182,7 +182,7 @@ BAD = [
     (
         ["read", "--profile", "eastron-sdm630", "--port", "/dev/x", "--address", "900"],
         2,
-        "a Modbus address is",
+        "an address on this port is 1 to 247, got 900",
     ),
     (["read", "--profile", "eastron-sdm630", "--port", "/dev/x", "--interval", "0"], 2, "--interval"),
     (["read", "--profile", "eastron-sdm630", "--port", "/dev/x", "--count", "0"], 2, "--count"),

@@ -9,8 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from firmware_app.console import Exit
+from firmware_app.meters import doctor
 from testbed.fleet.foreign_slaves import LIBMODBUS, PtyLink, slave
 from tests.firmware_app.meters.test_commands import SDM120, answer
+from tests.meter_io.encoders import DSMR5, encrypted, p1_telegram
 from tests.meter_io.modbus.test_exchange import rtu
 
 
@@ -92,6 +94,39 @@ def test_doctor_listens_before_it_asks(noise: bytes, found: str, capsys: pytest.
     os.close(fd)
     link.close()
     assert found in out
+
+
+P1 = p1_telegram("XMX5LGBBFG", DSMR5)
+
+
+@pytest.mark.parametrize(
+    ("sent", "state", "found"),
+    [
+        (P1[40:] + P1, "ok", "XMX5LGBBFG sent"),
+        (P1.replace(b"(0", b"(9", 1) * 2, "FAIL", "only damaged telegrams came"),
+        (b"\x00\xff\xfe" * 30, "FAIL", "90 bytes came in 1 s at 115200 8N1, and no p1 telegram among them"),
+        (encrypted(P1, key=bytes(16), authentication=bytes(16)), "warn", "no key was given"),
+        (b"", "FAIL", "nothing came in 1 s"),
+    ],
+)
+def test_doctor_listens_for_a_whole_telegram(
+    sent: bytes, state: str, found: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes alone prove nothing, and a telegram that began before we listened is no damage."""
+    monkeypatch.setattr(doctor, "_LISTEN_MS", 1_000)
+    link = PtyLink()
+    fd = os.open(link.theirs, os.O_WRONLY | os.O_NOCTTY)
+    talker = threading.Timer(0.3, os.write, (fd, sent))
+    talker.start()
+    code, out, _ = answer(capsys, "doctor", "--port", link.ours, "--profile", "p1-dsmr5", "--json")
+    talker.join()
+    os.close(fd)
+    link.close()
+    check = next(check for check in json.loads(out)["checks"] if check["name"] == "telegrams")
+    assert check["state"] == state.lower()
+    assert found in check["found"]
+    assert (check["next"] is None) == (state == "ok")
+    assert code == (Exit.FAILED if state == "FAIL" else Exit.OK)
 
 
 def test_doctor_says_who_holds_a_port(capsys: pytest.CaptureFixture[str]) -> None:

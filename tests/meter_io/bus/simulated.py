@@ -7,9 +7,8 @@ from decimal import Decimal
 
 from meter_io import obis
 from meter_io.bus.dialogue import Ask, Said, Send, Speed
-from meter_io.bus.scheduler import (
+from meter_io.bus.events import (
     Broken,
-    Bus,
     Close,
     Effect,
     Event,
@@ -21,6 +20,7 @@ from meter_io.bus.scheduler import (
     Round,
     Time,
 )
+from meter_io.bus.scheduler import Bus
 from meter_io.errors import GarbledReply, MeterError, NoReply, PortError
 from meter_io.reading import MeterId, Unit, Value
 

@@ -7,8 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from meter_io.bus import scheduler
 from meter_io.bus.dialogue import Said
-from meter_io.bus.scheduler import PATIENCE_MS, Broken, Bus, Opened, Received, Round, Time
+from meter_io.bus.events import Broken, Failed, Opened, Received, Round, Time
+from meter_io.bus.roster import PATIENCE_MS, Roster
+from meter_io.bus.scheduler import Bus
 from meter_io.bus.slave import Poll, Pushing, Slave
 from meter_io.bus.timing import BusTiming, ReplyTime, doubled_ms
 from meter_io.errors import GarbledReply, MeterError, NoReply
@@ -24,10 +27,10 @@ def poll(name: str, interval_ms: int = 1_000, reply_ms: int = REPLY_MS) -> Poll:
     return Poll(meter=MeterId(name), begin=lambda: Question(name), interval_ms=interval_ms, reply_ms=reply_ms)
 
 
-def world(*names: str, bus: type[Bus] = Bus, timing: BusTiming = TIMING, interval_ms: int = 1_000) -> World:
+def world(*names: str, timing: BusTiming = TIMING, interval_ms: int = 1_000) -> World:
     """A line with these slaves, all well."""
     polls = [poll(name, interval_ms) for name in names]
-    return World(bus=bus(polls, timing=timing, now_ms=0), slaves={name: Behaviour() for name in names})
+    return World(bus=Bus(polls, timing=timing, now_ms=0), slaves={name: Behaviour() for name in names})
 
 
 def test_each_meter_is_read_on_its_beat_and_they_are_spread() -> None:
@@ -89,17 +92,18 @@ def test_where_there_is_time_the_dead_cost_nothing() -> None:
     assert max(live_delays(line, "live", 5_000)) <= 0
 
 
-class Naive(Bus):
+class Naive(Roster):
     """A broken twin: whoever is due longest is next, dead or alive, with a fixed retry of one second."""
 
-    def _choose(self, now_ms: int) -> Slave | None:
+    def choose(self, now_ms: int) -> Slave | None:
         due = [slave for slave in self._slaves if slave.due_ms <= now_ms]
         return min(due, key=lambda slave: slave.due_ms, default=None)
 
 
-def test_the_broken_twin_lets_the_dead_delay_the_living() -> None:
+def test_the_broken_twin_lets_the_dead_delay_the_living(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "Roster", Naive)
     names = [f"dead{number}" for number in range(30)]
-    line = world("live", *names, bus=Naive)
+    line = world("live", *names)
     for name in names:
         line.slaves[name].dead = True
     line.run_until(300_000)
@@ -224,6 +228,21 @@ def test_a_pushing_meter_is_heard_beside_polled_ones_and_missed_when_silent() ->
     silences = [failure for failure in line.failures_of("push") if isinstance(failure.error, NoReply)]
     assert len(silences) == 2
     assert len(line.rounds_of("a")) >= 24
+
+
+def test_a_meter_is_not_called_silent_for_the_time_in_which_its_port_was_gone() -> None:
+    pushing = Pushing(meter=MeterId("push"), listener=Telegrams(), silence_ms=10_000)
+    line = World(bus=Bus([], timing=TIMING, now_ms=0, pushing=pushing), slaves={})
+    line.run_until(1_000)
+    line.tell(Received(b"telegram"))
+    line.unplug()
+    line.run_until(100_000)
+    line.openable = True
+    line.run_until(145_000)
+    opened_ms = max(report.retry_ms for _, report in line.reports if isinstance(report, Broken))
+    assert opened_ms >= 100_000
+    silences = [at for at, report in line.reports if isinstance(report, Failed)]
+    assert silences[0] == opened_ms + 10_000
 
 
 def test_a_bus_with_only_a_pushing_meter_does_not_spin() -> None:

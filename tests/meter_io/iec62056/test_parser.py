@@ -178,3 +178,9 @@ def test_identifications(line: bytes, mode: Mode, baud: int, model: str) -> None
 def test_what_is_no_identification(line: bytes) -> None:
     with pytest.raises(Refusal):
         Identification.parse(line)
+
+
+@pytest.mark.parametrize("letter", ["\x1b", "\x07", "\x7f"])
+def test_what_a_terminal_would_obey_is_refused(letter: str) -> None:
+    event = refused(at_once(Iec62056Parser(), LINE + iec_data([f"0.0.0(1{letter}[2J)"])))[0]
+    assert event.reason is Reason.STRUCTURE

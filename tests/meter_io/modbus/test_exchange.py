@@ -196,3 +196,12 @@ def test_impossible_requests_are_not_made(wrong: dict[str, int]) -> None:
     fields = {"unit": 1, "address": 0, "count": 1, **wrong}
     with pytest.raises(ValueError, match="got"):
         ReadRequest(function=Function.HOLDING, **fields)
+
+
+def test_an_echo_that_looks_like_the_beginning_of_an_answer_is_no_damaged_answer() -> None:
+    """Register 0x0234: the high byte of the address is the byte count of an answer with one register."""
+    request = ReadRequest(unit=3, function=Function.INPUT, address=0x0234, count=1)
+    answer = rtu(3, b"\x04\x02\x00\x2a")
+    for noise in (b"", b"\x00"):
+        exchange = RtuExchange(request)
+        assert fed(exchange, noise + exchange.data + answer) == b"\x00\x2a"

@@ -115,7 +115,7 @@ def test_old_dutch_meters_have_no_checksum_and_give_gas_on_two_lines() -> None:
         ("FLU5\\1", ["0-0:96.1.4(50217)", "0-0:1.0.0(200512135409S)"], "Belgium"),
         ("SAG5X", ["0-0:1.0.0(230724150730S)", "1-0:15.8.0(000800.817*kWh)"], "Hungary"),
         ("ISk5X", ["0-0:1.0.0(230202132747S)", "0-0:96.14.0(0001)"], "Ireland"),
-        ("ELL5X", ["0-0:1.0.0(230202132747W)", "1-0:1.8.0(00006678.394*kWh)"], "Sweden"),
+        ("ELL5X", ["0-0:1.0.0(230202132747W)", "1-0:1.8.0(00006678.394*kWh)"], "Sweden or Finland"),
         ("Lux5X", ["1-3:0.2.8(42)", "0-0:42.0.0(53414731)", "1-0:3.8.0(1.0*kvarh)"], "Luxembourg"),
         ("EST5X", ["1-3:0.2.8(50)", "1-0:3.8.0(000000747*varh)"], "Austria"),
     ],
@@ -127,11 +127,18 @@ def test_dialects_are_told_apart_and_all_of_them_need_their_checksum(
     assert one_reason(p1_telegram(identification, lines, checksum=False)) is Reason.CHECKSUM
 
 
-def test_irish_winter_time_is_utc() -> None:
-    irish = one(p1_telegram("ISk5X", ["0-0:1.0.0(230202132747S)", "0-0:96.14.0(0001)"]))
-    swedish = one(p1_telegram("ELL5X", ["0-0:1.0.0(230202132747S)"]))
-    assert irish.meter_time_ms is not None
-    assert swedish.meter_time_ms == irish.meter_time_ms - 3_600_000
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["0-0:1.0.0(210524094210W)", "1-0:1.8.0(00000424.413*kWh)"],
+        ["0-0:1.0.0(230202132747S)", "0-0:96.14.0(0001)"],
+    ],
+)
+def test_a_time_of_an_unknown_country_is_left_out(lines: list[str]) -> None:
+    """The first was sent in May, in Sweden: standard time with a W. Finland does the same, an hour further east."""
+    telegram = one(p1_telegram("KFM5KAIFA-METER", [*lines, "0-1:24.2.1(210524090000W)(1.0*m3)"]))
+    assert (telegram.meter_time_ms, telegram.times) == (None, {})
+    assert telegram.values[Obis(0, 1, 24, 2, 1)] == Value(Decimal("1.0"), Unit.CUBIC_METRE)
 
 
 def test_what_no_version_vouches_for_is_refused() -> None:
@@ -237,3 +244,10 @@ def test_codes_are_kept_for_reuse_up_to_a_limit(monkeypatch: pytest.MonkeyPatch)
     kept = dict(datasets._codes)
     assert len(one(p1_telegram("XYZ5X", [*DSMR5, "7-9:91.8.77(1*kWh)"])).values) == len(one(WHOLE).values) + 1
     assert datasets._codes == kept
+
+
+@pytest.mark.parametrize("letter", ["\x1b", "\x07", "\x7f", "\x00"])
+def test_what_a_terminal_would_obey_is_shown_harmless_or_refused(letter: str) -> None:
+    """An identification is shown with a question mark: public examples have one with a control character."""
+    assert one(p1_telegram(f"KFM5{letter}[2J", DSMR5)).model == "KFM5?[2J"
+    assert one_reason(p1_telegram("KFM5X", [*DSMR5, f"0-0:96.13.0({letter}[2J)"])) is Reason.STRUCTURE

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from meter_io.bus.driver import drive
-from meter_io.bus.scheduler import Broken, Bus, Failed, Round
+from meter_io.bus.events import Broken, Failed, Round
+from meter_io.bus.scheduler import Bus
 from meter_io.bus.slave import Poll
 from meter_io.bus.timing import BusTiming
 from meter_io.errors import PortError
@@ -47,12 +48,17 @@ def test_what_people_write(text: str, kind: str, host: str, port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["ttyUSB0", "COM3", "http://x", "tcp://x:0", "tcp://x:99999", "rtu+tcp://x", "tcp://x:y", ""]
+    "text",
+    [
+        *("ttyUSB0", "COM3", "http://x", "tcp://x:0", "tcp://x:99999", "rtu+tcp://x", "tcp://x:y", ""),
+        *("tcp://", "tcp://:502", "rtu+tcp://:4001", "tcp://[]:502", f"tcp://x:{'1' * 5_000}"),
+    ],
 )
 def test_what_is_no_port_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(PortError) as caught:
         PortAddress.parse(text)
-    assert "a port is a device such as" in caught.value.sentence
+    assert "a port is a device such as" in caught.value.sentence + caught.value.hint
+    assert caught.value.hint
 
 
 def test_a_character_s_time_follows_from_the_line() -> None:

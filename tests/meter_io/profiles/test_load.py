@@ -101,7 +101,7 @@ def test_a_profile_needs_no_code(tmp_path: Path) -> None:
         ('obis = "16.7.0"', 'obis = "1.8.0"', "line 31: [register] obis: 1-0:1.8.0 is given twice"),
         ('obis = "16.7.0"', 'obis = "power"', "an OBIS code looks like"),
         ('scale = "0.01"', "scale = 0.01", 'fractions as text such as "0.01"'),
-        ('scale = "0.01"', 'scale = "0"', "must not be 0"),
+        ('scale = "0.01"', 'scale = "0"', "is 0.000001 to 1000000, got 0"),
         ('scale = "0.01"', 'scale = "NaN"', "finite"),
         ('protocol = "modbus"', 'protocol = "modbuss"', "Did you mean 'modbus'?"),
         ("profile/1", "profile/2", "line 1: schema"),
@@ -225,3 +225,107 @@ def test_a_shipped_profile_can_be_copied_and_changed(tmp_path: Path) -> None:
     copy = tmp_path / "copy.toml"
     shutil.copy(source, copy)
     assert load.find(str(copy)).title == load.find("eastron-sdm120").title
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "said"),
+    [
+        (('scale = "0.01"', 'scale = "1e999999"'), 28, "scale: is 0.000001 to 1000000"),
+        (('scale = "0.01"', 'scale = "0"'), 28, "scale: is 0.000001"),
+        (('scale = "0.01"', f'scale = "0.{"3" * 10}"'), 28, "at most 9 digits"),
+        (("max_registers = 10", "max_registers = 1"), 26, "u32 takes 2 registers, the meter answers 1"),
+        (("read_across", 'absent = ["f32 0xFFFFFFFF"]\nread_across'), None, "f32 needs none"),
+        (('type = "s16"', 'type = "s16"\nabsent = [0x10000]'), None, "0x10000 does not fit into s16"),
+        (('type = "s16"', 'type = "f32"\nabsent_from = 0'), None, "f32 needs none"),
+        (('negate = ["16.7.0"]', 'negate = ["36.7.0"]'), None, "1-0:36.7.0 is no register and no total"),
+        (('models = ["X1", "X2"]', "models = []"), 4, "at least one model"),
+        (('"My meter"', '"My \\u001b[31m meter"'), 2, "text that can be printed"),
+        (
+            ("[firmware_register]\naddress = 0x0100\nbits = [4, 4, 8]\n", ""),
+            None,
+            "without a \\[firmware_reg",
+        ),
+    ],
+)
+def test_what_could_never_work_is_refused_when_the_profile_is_read(
+    change: tuple[str, str], line: int | None, said: str, tmp_path: Path
+) -> None:
+    text = MINE.replace("max_registers = 10", "max_registers = 10\nread_across = false")
+    assert change[0] in text
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace(*change))
+    with pytest.raises(ProfileError, match=said) as refusal:
+        load.read(path)
+    assert "mine.toml, line " in refusal.value.sentence
+    if line is not None:
+        assert abs(int(refusal.value.sentence.split("line ")[1].split(":")[0]) - line) <= 1
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        ("[[identify]]\naddress = 65535\nwords = 2\ncodes = [1]", "2 words reach beyond register 65535"),
+        ('[[plausible]]\nobis = "32.7.0"\nmin = 1\nmax = 2', "32.7.0 is no register and no total"),
+        ('[[plausible]]\nobis = "16.7.0"\nmin = 3\nmax = 2', "is at most max, got 3 and 2"),
+        ('[[total]]\nobis = "2.8.0"\nof = ["1.8.0", "1.8.0"]', "each once"),
+        ('[[total]]\nobis = "2.8.0"\nof = ["1.8.0", "16.7.0"]', "one unit"),
+        ('[[counter]]\nobis = "2.8.0"\nunit = "kWh"\nend = 1000000', "2.8.0 is no register and no total"),
+        ('[[counter]]\nobis = "1.8.0"\nunit = "kWh"', "with step, end, or both"),
+        ('[[counter]]\nobis = "1.8.0"\nunit = "kWh"\nstep = "1e-9"', "whole number of joules"),
+        ('[[counter]]\nobis = "1.8.0"\nunit = "kWh"\nend = "1e99"', "whole number of joules"),
+        ('[[counter]]\nobis = "1.8.0"\nunit = "kWh"\nstep = 1\nend = 5', "at least 1000 steps"),
+        ('[[counter]]\nobis = "1.8.0"\nunit = "W"\nend = 5', "unit"),
+    ],
+)
+def test_a_table_that_could_never_work_is_refused(added: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f"{MINE}\n{added}\n")
+    with pytest.raises(ProfileError, match=said) as refusal:
+        load.read(path)
+    assert "mine.toml, line " in refusal.value.sentence
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 30_000, "a = " + "1" * 5_000, "a = " + '{a="",' * 9_000])
+def test_toml_beyond_all_measure_is_refused_in_words(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(ProfileError, match=r"mine.toml is no (TOML|profile)") as refusal:
+        load.read(path)
+    assert "set_int_max" not in refusal.value.sentence
+
+
+def test_each_of_several_patterns_of_one_kind_means_absent(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        MINE.replace(
+            "max_registers = 10", 'max_registers = 10\nabsent = ["u32 0xFFFFFFFF", "u32 0x80000000"]'
+        )
+    )
+    form = load.read(path).form
+    assert isinstance(form, ModbusMap)
+    for pattern in (0xFFFFFFFF, 0x80000000):
+        assert obis.IMPORT_TOTAL not in form.blocks[0].decode(pattern.to_bytes(4, "big") + bytes(2))
+    assert obis.IMPORT_TOTAL in form.blocks[0].decode((7).to_bytes(4, "big") + bytes(2))
+
+
+def test_an_editor_that_marks_its_encoding_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(MINE, encoding="utf-8-sig")
+    assert load.read(path).title == "My meter"
+
+
+def test_a_counter_is_as_stated_else_as_its_register_steps(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(MINE)
+    plain = load.read(path).counter(obis.IMPORT_TOTAL)
+    assert (plain.resolution_j, plain.modulus_j) == (36_000, None), "u32, kWh, scale 0.01: 10 Wh"
+    path.write_text(MINE + '\n[[counter]]\nobis = "1.8.0"\nunit = "kWh"\nstep = "0.1"\nend = "1000000"\n')
+    stated = load.read(path).counter(obis.IMPORT_TOTAL)
+    assert (stated.resolution_j, stated.modulus_j) == (360_000, 10**6 * 3_600_000)
+    assert load.find("sml").counter(obis.EXPORT_TOTAL).resolution_j == 3_600
+    pulses = tmp_path / "pulses.toml"
+    pulses.write_text(
+        load.path_of("s0-1000").read_text().replace("pulses_per_kwh = 1000", "pulses_per_kwh = 75")
+    )
+    assert load.read(pulses).counter(obis.IMPORT_TOTAL).resolution_j == 48_000
+    assert load.find("carlo-gavazzi-em24").counter(obis.IMPORT_TOTAL).resolution_j == 360_000

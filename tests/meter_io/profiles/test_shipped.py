@@ -7,16 +7,19 @@ import pytest
 
 from meter_io import obis
 from meter_io.bus.once import Once
+from meter_io.guard import CounterGuard, GuardParams
 from meter_io.modbus.pdu import Function
 from meter_io.modbus.poll import Exchanges, ModbusMeter
-from meter_io.obis import Obis
+from meter_io.obis import IMPORT_TOTAL, Obis
 from meter_io.ports.tcp_port import TcpPort
 from meter_io.profiles import load
 from meter_io.profiles.model import ModbusMap, Profile, SunSpecMap
 from meter_io.profiles.registers import KINDS, Register
 from meter_io.pulse import PulseInput
-from meter_io.reading import Unit, Value
+from meter_io.reading import Quality, Unit, Value
+from meter_io.span import Span
 from testbed.fleet.foreign_slaves import PYMODBUS, free_port, slave
+from tests.meter_io.samples import METER, joules
 
 PROFILES = {name: load.find(name) for name in load.shipped()}
 MODBUS = {name: profile for name, profile in PROFILES.items() if isinstance(profile.form, ModbusMap)}
@@ -219,3 +222,19 @@ def test_every_profile_reads_both_spaces_it_names() -> None:
 def _registers(profile: Profile) -> tuple[tuple[Function, Register], ...]:
     assert isinstance(profile.form, ModbusMap)
     return profile.form.registers
+
+
+def test_a_p1_counter_goes_round_at_its_nine_digits() -> None:
+    """F9(3,3) of the P1 companion standard: after 999 999.999 kWh comes 0, which is no reset."""
+    spec = load.find("p1-dsmr5").counter(IMPORT_TOTAL)
+    guard = CounterGuard(METER, GuardParams(counters=(spec, None)))
+    end_wh = 10**9
+    qualities = []
+    spans: list[Span] = []
+    for place, wh in enumerate([end_wh - 20, end_wh - 10, 0, 10, 20, 30]):
+        judged = guard.judge(joules(10_000 * place, wh * 3_600))
+        qualities.append(judged.reading.quality)
+        spans += judged.spans
+    rolled = Quality.ROLLED_OVER
+    assert qualities == [Quality.FIRST, Quality.GOOD, rolled, rolled, rolled, Quality.GOOD]
+    assert sum(span.energy_j[0] or 0 for span in spans) == 50 * 3_600

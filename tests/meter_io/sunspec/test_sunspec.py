@@ -237,3 +237,9 @@ def test_it_is_read_over_tcp_from_pymodbus() -> None:
         port.close()
     assert said.model == "SMA STP"
     assert said.values[obis.POWER_NET].number == -2967
+
+
+def test_a_name_that_a_terminal_would_obey_is_shown_harmless() -> None:
+    device = Device(image(40_000, [common("Evil\x1b[2J", "X\x07"), inverter()]))
+    meter = SunSpecMeter(load.find("sunspec-103"), unit=1, exchanges=Exchanges(tcp=False))
+    assert converse(device, meter.begin()).model == "Evil?[2J X?"

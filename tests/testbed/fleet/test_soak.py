@@ -7,7 +7,7 @@ import pytest
 
 from meter_io.account import Entry, MeterAccount
 from meter_io.bus.dialogue import Said
-from meter_io.bus.scheduler import Failed, Round
+from meter_io.bus.events import Failed, Round
 from meter_io.errors import NoReply
 from meter_io.guard import EXPORT_WH, IMPORT_WH, CounterGuard, GuardParams, Judgement
 from meter_io.guard.state import Candidate

@@ -36,7 +36,6 @@ from testbed.fleet.virtual_meters.line import LATE_MS, FaultyLine
 from testbed.fleet.virtual_meters.modbus_slave import Layout, ModbusSlave
 from testbed.fleet.virtual_meters.script import Fault, Script
 from testbed.fleet.virtual_meters.speaker import Emission
-from testbed.scenarios import catalogue
 
 START_MS = 1_799_971_200_000
 SHOWN = Shown(4_711_234, 815_067, -1_234, current_ma=1_788)
@@ -66,19 +65,6 @@ def test_energy_never_falls_and_repeats_exactly(instants: list[int]) -> None:
     assert again.import_j == whole.import_j + household.at(START_MS + instants[0]).import_j
 
 
-def test_a_home_of_a_scenario_counts_what_its_table_says() -> None:
-    day = catalogue.build(catalogue.find("village"), seed=3)
-    for home in day.homes:
-        household = Household.of_home(home, interval_s=day.interval_s, start_ms=START_MS)
-        for interval in range(day.intervals):
-            first = household.at(START_MS + interval * day.interval_s * 1_000)
-            last = household.at(START_MS + (interval + 1) * day.interval_s * 1_000)
-            net_j = last.import_j - first.import_j - last.export_j + first.export_j
-            if home.battery is None:
-                assert net_j == home.load_j[interval] - home.pv_j[interval]
-    assert any(home.battery is not None for home in day.homes)
-
-
 def test_a_battery_moves_energy_and_makes_none() -> None:
     with_battery = Household.synthetic(5, start_ms=START_MS, days=4)
     without = Household.synthetic(5, start_ms=START_MS, days=4, battery=False)
@@ -86,13 +72,6 @@ def test_a_battery_moves_energy_and_makes_none() -> None:
     assert gained_j < 0  # a tenth of what it stores is lost
     assert sum(net for net in with_battery.net_j if net > 0) < sum(net for net in without.net_j if net > 0)
     assert all(net != 0 for net in with_battery.net_j)
-
-
-def test_when_a_counter_reaches_a_value() -> None:
-    household = Household.synthetic(5, start_ms=START_MS, days=2)
-    for import_j in (1, 3_600_000, 10**7, 10**9):
-        at_ms = household.when_imported(import_j)
-        assert household.at(at_ms).import_j >= import_j > household.at(at_ms - 1_000).import_j - 10
 
 
 # -- what is shown ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,71 @@
+"""Looking for meters that push: each is heard in its own time, and encrypted ones are told from silence."""
+
+from collections.abc import Callable
+
+import pytest
+
+from meter_io.ports.address import Line, PortAddress
+from meter_io.survey import Found, Plan, survey
+from tests.meter_io.encoders import DSMR5, encrypted, p1_telegram, sml_telegram
+
+ADDRESS = PortAddress.parse("/dev/ttyUSB0")
+P1 = p1_telegram("XMX5LGBBFG", DSMR5)
+SERVER = b"\x0a\x01DZG\x00" + bytes(4)
+
+
+class Pushing:
+    """A line on which something is sent every so often, at one speed."""
+
+    def __init__(self, telegram: bytes, *, baud: int, every_ms: int) -> None:
+        self.now_ms = 0
+        self._telegram = telegram
+        self._baud = baud
+        self._every_ms = every_ms
+        self._next_ms = every_ms
+        self._line = Line()
+
+    def at(self, address: PortAddress, line: Line) -> "Pushing":
+        self._line = line
+        return self
+
+    def open(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+    def set_speed(self, baud: int | None) -> None:
+        """Nothing to do."""
+
+    def send(self, data: bytes) -> None:
+        raise AssertionError("nobody is asked where somebody pushes")
+
+    def receive(self, timeout_s: float) -> bytes:
+        until_ms = self.now_ms + max(1, round(timeout_s * 1_000))
+        if self._next_ms > until_ms:
+            self.now_ms = until_ms
+            return b""
+        self.now_ms = self._next_ms
+        self._next_ms += self._every_ms
+        return self._telegram if self._line.baud == self._baud else b"\x00\xff" * 9
+
+
+@pytest.mark.parametrize(
+    ("telegram", "baud", "every_ms", "profile", "model"),
+    [
+        (sml_telegram(SERVER, []), 9_600, 5_000, "sml", "DZG"),
+        (P1, 115_200, 1_000, "p1-dsmr5", "XMX5LGBBFG"),
+        (P1, 115_200, 10_000, "p1-dsmr5", "XMX5LGBBFG"),
+        (encrypted(P1, key=bytes(16), authentication=bytes(16)), 115_200, 10_000, "p1-dsmr5", "--key-file"),
+    ],
+)
+def test_whoever_pushes_is_heard(telegram: bytes, baud: int, every_ms: int, profile: str, model: str) -> None:
+    line = Pushing(telegram, baud=baud, every_ms=every_ms)
+    plan = Plan(address=ADDRESS, lines=(Line(),), units=(1,), reply_ms=100)
+    clock: Callable[[], int] = lambda: line.now_ms  # noqa: E731 - the clock of this line
+    (found,) = (
+        what for what in survey(plan, [], open_port=line.at, clock_ms=clock) if isinstance(what, Found)
+    )
+    assert (found.right, found.sure, found.unit) == ((profile,), True, None)
+    assert model in found.model
+    assert line.now_ms / 1_000 <= plan.at_most_s
