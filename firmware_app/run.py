@@ -35,7 +35,7 @@ from firmware_app.device.bidding_home import BiddingHome, recall_books, recall_i
 from firmware_app.device.outlook import Outlook
 from firmware_app.device.vitals import Vitals
 from firmware_app.journal import Journal
-from firmware_app.meters.bus_part import bus_of, run_bus
+from firmware_app.meters.bus_part import bus_of, encryption_of, run_bus
 from firmware_app.meters.desk import MeterDesk, by_port
 from firmware_app.reconcile.reconciler import Reconciler
 from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_ms
@@ -44,7 +44,7 @@ from firmware_app.store.device_store import DeviceStore
 from firmware_app.trading.params import MeterParams
 from firmware_app.watchdog.notify import Notifier
 from light_client.store.errors import StoreError
-from meter_io.bus.scheduler import Broken, Failed, Round
+from meter_io.bus.events import Broken, Failed, Round
 from meter_io.intervals import IntervalEnergy
 from meter_io.reading import MeterId
 
@@ -131,6 +131,7 @@ class Program:
         (grid_meter,) = (meter.name for meter in config.meter if meter.role is Role.GRID)
         desk = MeterDesk(
             config.meter,
+            {name: wiring.profile for name, wiring in self._found.wirings.items()},
             store,
             interval_s=market.interval_s,
             on_interval=self._counted,
@@ -226,11 +227,11 @@ class Program:
                 self._store.event("clock.jumped", f"by {by_ms} ms")
 
     async def _keep_bus(self, port: str, stop: asyncio.Event) -> None:
-        sections = self._ports[port]
-        wirings = self._found.wirings
+        sections, wirings = self._ports[port], self._found.wirings
         meters = tuple(MeterId(section.name) for section in sections)
-        bus = bus_of(sections, wirings)
-        await run_bus(bus, wirings[sections[0].name].port(), partial(self._heard, port, meters), stop)
+        with encryption_of(sections[0], self._found.path.parent, self._found.folder) as decryptor:
+            bus = bus_of(sections, wirings, decryptor)
+            await run_bus(bus, wirings[sections[0].name].port(), partial(self._heard, port, meters), stop)
 
     def _heard(self, port: str, meters: tuple[MeterId, ...], what: Round | Failed | Broken) -> None:
         at_ms = what.ended_ms if isinstance(what, Round) else real_monotonic_ms()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_app.config.schema import MeterSection
 from meter_io.bus.driver import drive, monotonic_ms
-from meter_io.bus.scheduler import Broken, Bus, Failed, Round
+from meter_io.bus.events import Broken, Failed, Round
+from meter_io.bus.scheduler import Bus
 from meter_io.bus.slave import Poll
 from meter_io.errors import ProfileError
 from meter_io.modbus.poll import Exchanges
@@ -43,6 +46,35 @@ def bus_of(
     polls = [_poll(section, wirings[section.name], first, exchanges) for section in sections]
     timings = [wirings[section.name].timing for section in sections]
     return Bus(polls, timing=max(timings, key=lambda timing: timing.gap_ms), now_ms=now_ms)
+
+
+@contextmanager
+def encryption_of(section: MeterSection, document: Path, data: Path) -> Iterator[Decryptor | None]:
+    """What decrypts a P1 port, from where its last life ended; None where nothing is encrypted.
+
+    The counter is kept at the end of a life. After a power cut the telegrams since then could be played to the meter
+    once more: they say what it has counted already, and time never runs backwards there.
+
+    Args:
+        document: folder of the configuration, which the key file is relative to.
+        data: folder of the device.
+
+    Raises:
+        CommandError: the keys cannot be used.
+        MeterError: the kept counter cannot be read or written.
+    """
+    if section.key_file is None:
+        yield None
+        return
+    from firmware_app.meters.keys import KeptCounter, decryptor_of  # noqa: PLC0415 - encrypted ports alone need it
+
+    kept = KeptCounter(data / f"p1-{section.name}.seen")
+    decryptor = decryptor_of(str(document / section.key_file), kept.load())
+    try:
+        yield decryptor
+    finally:
+        if decryptor is not None:
+            kept.save(decryptor.seen)
 
 
 def _poll(section: MeterSection, wiring: Wiring, first: Wiring, exchanges: Exchanges) -> Poll:

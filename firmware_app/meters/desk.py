@@ -19,16 +19,18 @@ from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.rows import IntervalRow, ReadingRow
 from meter_io.account import AccountStateError, MeterAccount
 from meter_io.bus.dialogue import Said
-from meter_io.bus.scheduler import Broken, Failed, Round
+from meter_io.bus.events import Broken, Failed, Round
 from meter_io.errors import MeterError
-from meter_io.guard.params import EXPORT_WH, IMPORT_WH, GuardParams
+from meter_io.guard.params import GuardParams
 from meter_io.intervals import IntervalEnergy
 from meter_io.obis import EXPORT_TOTAL, IMPORT_TOTAL
+from meter_io.profiles.model import Profile
 from meter_io.reading import MeterId, Moment, Quality, Reading, Sample
 
 MISSED: Final = 3
 """Readings in a row without which nobody knows any more what the meter shows."""
 _STRAIGHT_MS: Final = 60_000
+_TRUST_GAP_MS: Final = 300_000
 
 OnInterval = Callable[[Role, IntervalEnergy], None]
 
@@ -69,6 +71,7 @@ class MeterDesk:
     def __init__(
         self,
         meters: tuple[MeterSection, ...],
+        profiles: Mapping[str, Profile],
         store: DeviceStore,
         *,
         interval_s: int,
@@ -78,10 +81,12 @@ class MeterDesk:
         """Open a desk for each meter; what an earlier life left is taken up with its first reading.
 
         Args:
+            profiles: meter -> what is known of its model.
             on_interval: is told of each interval that is over, once.
             monotonic_ms: the board's monotonic clock.
         """
         self._desks = {MeterId(meter.name): _Desk(meter) for meter in meters}
+        self._profiles = profiles
         self._store = store
         self._interval_s = interval_s
         self._on_interval = on_interval
@@ -165,16 +170,18 @@ class MeterDesk:
 
     def _account(self, section: MeterSection, said: Said) -> MeterAccount:
         """The account of a meter, as it was before the board's last start if it can be read."""
+        profile = self._profiles[section.name]
         counters = (
-            IMPORT_WH if IMPORT_TOTAL in said.values else None,
-            EXPORT_WH if EXPORT_TOTAL in said.values else None,
+            profile.counter(IMPORT_TOTAL) if IMPORT_TOTAL in said.values else None,
+            profile.counter(EXPORT_TOTAL) if EXPORT_TOTAL in said.values else None,
         )
         if counters == (None, None):
             raise MeterError(
                 f"{section.name} gives neither import nor export energy",
                 hint="switch its extended data set on, or choose another profile",
             )
-        params = GuardParams(connection_w=section.connection_w, counters=counters)
+        gap_ms = max(_TRUST_GAP_MS, 2 * section.poll_ms)
+        params = GuardParams(connection_w=section.connection_w, counters=counters, trust_gap_ms=gap_ms)
         straight_ms = max(_STRAIGHT_MS, section.poll_ms * 3 // 2)
         stored = self._store.kept(_kept(section))
         try:

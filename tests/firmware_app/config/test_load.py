@@ -64,6 +64,8 @@ def test_what_the_example_sets_optionally_is_the_default() -> None:
         for field in fields(section):
             if isinstance(field.default, int | str):
                 assert getattr(section, field.name) == field.default
+    needed = {"device": config.device, "market": config.market, "meter": config.meter}
+    assert config == DeviceConfig(**needed), "every other section says what would hold without it"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
