@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from firmware_app.store.params import Room
 from firmware_app.store.tables import TABLES
 from light_client.store.connection import FileKind, check, converted, mark, opened
 from light_client.store.errors import StoreError
@@ -24,8 +25,9 @@ KIND: Final = FileKind(
     remedy="its rows are salvaged into a new file",
     page_bytes=PAGE_BYTES,
 )
-_CHECKPOINT_PAGES: Final = 1_000
 _CACHE_KIB: Final = 512
+WAIT_S: Final = 5.0
+"""How long to wait for a program that is about to close the file, s."""
 OUTBOX: Final = "outbox"
 SCHEMA: Final = (
     *(table.create for table in TABLES),
@@ -46,11 +48,11 @@ class StoreFullError(StoreError):
 class Database:
     """One open file. Not for use by several threads."""
 
-    def __init__(self, path: Path, *, file_bytes: int, thorough: bool = False) -> None:
+    def __init__(self, path: Path, *, room: Room, thorough: bool = False) -> None:
         """Open or create the file and check it.
 
         Args:
-            file_bytes: most bytes that the file may grow to.
+            room: how large the file and its log may grow.
             thorough: whether indexes are held against their tables too, as after a power cut.
 
         Raises:
@@ -59,8 +61,9 @@ class Database:
             StoreError: it cannot be opened or created.
         """
         self.path: Final = path
-        self.max_pages: Final = file_bytes // PAGE_BYTES
-        self._connection = opened(path, KIND)
+        self.max_pages: Final = room.file_bytes // PAGE_BYTES
+        self._log_pages = room.log_pages
+        self._connection = opened(path, KIND, wait_s=WAIT_S)
         try:
             self._prepare()
             check(self._connection, path, KIND, thorough=thorough)
@@ -76,7 +79,7 @@ class Database:
         run("PRAGMA secure_delete=OFF")
         run("PRAGMA temp_store=MEMORY")
         run(f"PRAGMA cache_size=-{_CACHE_KIB}")
-        run(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        run(f"PRAGMA wal_autocheckpoint={self._log_pages}")
         run(f"PRAGMA max_page_count={self.max_pages}")
         run("BEGIN IMMEDIATE")  # also takes the lock that keeps other processes out
         (tables,) = run("SELECT count(*) FROM sqlite_master").fetchone()

@@ -172,6 +172,7 @@ class DeviceStore:
     def close(self) -> None:
         """Write what waits and let go of the file."""
         self._try_at_ms = 0
+        self._written.hurry()
         self.commit()
         self._let_go()
 
@@ -206,6 +207,11 @@ class DeviceStore:
         value = self._asked(lambda ring: ring.database.value(query, (name,)), None)
         return None if value is None else bytes(value)
 
+    @property
+    def fault(self) -> str:
+        """Why the disk cannot be written; empty where it can."""
+        return self._fault
+
     def status(self) -> StoreStatus:
         """How the store stands, for people and programs."""
         utc_ms = self._clock.utc_ms()
@@ -217,7 +223,7 @@ class DeviceStore:
             waiting_rows=len(self._waiting),
             dropped_rows=self._waiting.dropped,
             memory_rows=self._params.memory_rows,
-            holding=self._asked(lambda ring: ring.holding(), None),
+            holding=self._asked(lambda ring: ring.holding(utc_ms), None),
             written_today_bytes=None if utc_ms is None else days.get(utc_ms // DAY_MS, 0),
             written_days=days,
             outbox=self._asked(lambda _: self.outbox.waiting(), {}),
@@ -313,7 +319,7 @@ class DeviceStore:
         opening = open_ring(
             self.path,
             self._files,
-            file_bytes=self._params.file_bytes,
+            room=self._params.room,
             event=lambda detail: self._event("store.salvaged", detail),
         )
         self._database = opening.database

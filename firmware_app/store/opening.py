@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from firmware_app.store.database import Database
 from firmware_app.store.files import Files
+from firmware_app.store.params import Room
 from firmware_app.store.replacement import finish_replacement, replace_database
 from firmware_app.store.rows import EventRow
 from firmware_app.store.salvage import salvage
@@ -42,11 +43,11 @@ class Opening(NamedTuple):
     found: Found
 
 
-def open_ring(path: Path, files: Files, *, file_bytes: int, event: Callable[[str], EventRow]) -> Opening:
+def open_ring(path: Path, files: Files, *, room: Room, event: Callable[[str], EventRow]) -> Opening:
     """Open the ring's file, whatever became of it.
 
     Args:
-        file_bytes: most bytes that it may grow to.
+        room: how large it may grow.
         event: makes the record of a salvage, given what was found and kept.
 
     Raises:
@@ -59,11 +60,11 @@ def open_ring(path: Path, files: Files, *, file_bytes: int, event: Callable[[str
     except OSError as error:
         raise StoreError(f"{path} cannot be opened", got=error.strerror) from error
     try:
-        return Opening(Database(path, file_bytes=file_bytes, thorough=found is Found.CUT_OFF), found)
+        return Opening(Database(path, room=room, thorough=found is Found.CUT_OFF), found)
     except StoreDamagedError as damage:
         what = str(damage)
-        _salvage(path, files, file_bytes, lambda sentence: event(f"{what}; {sentence}"))
-        return Opening(Database(path, file_bytes=file_bytes, thorough=True), Found.DAMAGED)
+        _salvage(path, files, room, lambda sentence: event(f"{what}; {sentence}"))
+        return Opening(Database(path, room=room, thorough=True), Found.DAMAGED)
 
 
 def _state_of(path: Path) -> Found:
@@ -73,9 +74,9 @@ def _state_of(path: Path) -> Found:
     return Found.CUT_OFF if log.exists() and log.stat().st_size else Found.CLOSED
 
 
-def _salvage(path: Path, files: Files, file_bytes: int, event: Callable[[str], EventRow]) -> None:
+def _salvage(path: Path, files: Files, room: Room, event: Callable[[str], EventRow]) -> None:
     def build(fresh: Path) -> None:
-        salvage(path, fresh, file_bytes=file_bytes, event=event)
+        salvage(path, fresh, room=room, event=event)
 
     try:
         replace_database(files, path, build)

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, NamedTuple
 
 from light_client.rules.errors import LocalError
 
 MIN_QUOTA_MB: Final = 4
 """Below that not a day of readings fits beside the log."""
 _LOG_MB: Final = 2
-"""Room for the write-ahead log, which is folded into the file long before it is full."""
+"""Room for the write-ahead log."""
+_LOG_PAGES: Final = 1_000
+"""After so many pages it is folded into the file, at half of its room: pages written often are folded in once."""
 _MB: Final = 1_000_000
 _MAX_DAYS: Final = 36_525
+
+
+class Room(NamedTuple):
+    """How large a database may grow."""
+
+    file_bytes: int
+    """Most bytes of the file itself."""
+    log_pages: int
+    """Pages of the write-ahead log after which it is folded into the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +36,8 @@ class StoreParams:
 
     quota_mb: int = 64
     """Most room on the disk for file and log together, MB (10^6 bytes)."""
-    commit_s: int = 300
-    """Readings wait at most so long in memory, s; a power cut costs as much of them, but no energy."""
+    commit_s: int = 900
+    """Readings wait at most so long in memory, s: a power cut costs them, but no energy, since meters count."""
     memory_rows: int = 10_000
     """Rows that wait in memory while the disk is full or read-only; the oldest readings leave first."""
     outbox_mb: int = 8
@@ -61,9 +72,9 @@ class StoreParams:
                 raise LocalError(field.name, got=getattr(self, field.name), expected=f"1 to {_MAX_DAYS} days")
 
     @property
-    def file_bytes(self) -> int:
-        """Most bytes of the file itself."""
-        return (self.quota_mb - _LOG_MB) * _MB
+    def room(self) -> Room:
+        """What of the quota is for what."""
+        return Room(file_bytes=(self.quota_mb - _LOG_MB) * _MB, log_pages=_LOG_PAGES)
 
     def days(self, table: str) -> int:
         """How long the rows of a table are kept, days."""

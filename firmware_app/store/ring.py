@@ -24,8 +24,9 @@ _HOUR_MS: Final = 3_600_000
 _HANDFUL: Final = 64
 """Newest rows of a table that stay as long as another table has more."""
 _STEP_ROWS: Final = 32
-"""So few leave at once, and new rows take their pages in the same transaction: a page that is given back in one
-transaction and used in another is written twice."""
+_STEP_PART: Final = 128
+"""So few rows leave at once, or this fraction of a table: each time costs some pages, and a page that is not used again
+soon is written twice."""
 _SAMPLE_ROWS: Final = 512
 """Newest rows from which the present rate is told."""
 _CHUNK_ROWS: Final = 256
@@ -86,7 +87,7 @@ class Ring:
         for table in TABLES:
             first, count = self._extent(table.name)
             if count > _HANDFUL:
-                return table.name, self._delete(table.name, first + _STEP_ROWS)
+                return table.name, self._delete(table.name, first + max(_STEP_ROWS, count // _STEP_PART))
         first, count = self._extent(OUTBOX)
         return OUTBOX, self._delete(OUTBOX, first + 1) if count else 0
 
@@ -144,13 +145,17 @@ class Ring:
             yield from _parsed(table, found)
             seq = found[-1][0]
 
-    def holding(self) -> Holding:
+    def holding(self, now_ms: int | None) -> Holding:
         """Tell how many days fit at the present rate, by the order in which rows leave.
+
+        Args:
+            now_ms: UTC, ms; None if it is not trusted, and then the newest row of each table stands for it.
 
         Raises:
             StoreError: the file cannot be read.
         """
-        rates = {table.name: self._rate(table) for table in TABLES}
+        begun_ms = min(filter(None, (self.oldest_ms(table.name) for table in TABLES)), default=0)
+        rates = {table.name: self._rate(table, begun_ms, now_ms or 0) for table in TABLES}
         quota = self.database.max_pages * PAGE_BYTES
         room = quota - self._outbox_bytes()
         days: dict[str, int] = {}
@@ -165,14 +170,17 @@ class Ring:
             quota_bytes=quota,
         )
 
-    def _rate(self, table: Table) -> int:
-        """What comes into a table, bytes a day, told from its newest rows."""
+    def _rate(self, table: Table, begun_ms: int, now_ms: int) -> int:
+        """What comes into a table, bytes a day, told from its newest rows, or since the history begins."""
         query = (
-            f"SELECT count(*), max(at_ms) - min(at_ms), sum(bytes) FROM (SELECT at_ms, {table.size} AS bytes"  # noqa: S608
+            f"SELECT count(*), min(at_ms), max(at_ms), sum(bytes) FROM (SELECT at_ms, {table.size} AS bytes"  # noqa: S608
             f" FROM {table.name} ORDER BY seq DESC LIMIT {_SAMPLE_ROWS}) WHERE at_ms IS NOT NULL"
         )
-        ((count, span_ms, size),) = self.database.rows(query)
-        return 0 if count < 2 else int(size * DAY_MS // max(span_ms, _HOUR_MS))
+        ((count, oldest_ms, newest_ms, size),) = self.database.rows(query)
+        if not count:
+            return 0
+        since_ms = oldest_ms if count == _SAMPLE_ROWS else min(begun_ms, oldest_ms)
+        return int(size * DAY_MS // max(now_ms - since_ms, newest_ms - since_ms, _HOUR_MS))
 
     def _outbox_bytes(self) -> int:
         size: Any = self.database.value(f"SELECT sum(length(body)) FROM {OUTBOX}")  # noqa: S608 - our name

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from firmware_app.store.database import OUTBOX, Database
+from firmware_app.store.params import Room
 from firmware_app.store.rows import EventRow
 from firmware_app.store.tables import EVENTS, TABLES
 from light_client.store.errors import StoreDamagedError
@@ -53,7 +54,7 @@ class Salvaged:
         return f"kept {kept}; lost at least: {lost}"
 
 
-def salvage(damaged: Path, fresh: Path, *, file_bytes: int, event: Callable[[str], EventRow]) -> Salvaged:
+def salvage(damaged: Path, fresh: Path, *, room: Room, event: Callable[[str], EventRow]) -> Salvaged:
     """Make a new database of what can be read of a damaged one, and record in it what is missing.
 
     Args:
@@ -63,7 +64,7 @@ def salvage(damaged: Path, fresh: Path, *, file_bytes: int, event: Callable[[str
         StoreError: the new one cannot be written.
     """
     result = Salvaged()
-    target = Database(fresh, file_bytes=file_bytes)
+    target = Database(fresh, room=room)
     source = _opened(damaged)
     try:
         for table in _sources():
@@ -94,6 +95,7 @@ def _opened(path: Path) -> sqlite3.Connection | None:
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         connection.execute("PRAGMA cell_size_check=ON")
+        connection.execute("PRAGMA writable_schema=ON")  # or a file that was cut short is refused as a whole
     except sqlite3.Error:
         return None
     return connection

@@ -27,10 +27,10 @@ from firmware_app.store.rows import (
 from light_client.store.errors import StoreDamagedError
 
 _SQL_TYPES: Final[dict[type, str]] = {int: "INTEGER", str: "TEXT", bytes: "BLOB"}
-_INTEGER_BYTES: Final = 6
-"""A usual whole number in SQLite's record: its type and up to eight bytes."""
-_ROW_BYTES: Final = 6
-"""Length, number and header of a row, and its share of the pages above."""
+_INTEGER_BYTES: Final = 4
+"""A usual whole number in SQLite's record, which takes nothing for 0 and eight bytes for a very large one."""
+_ROW_BYTES: Final = 7
+"""Length, number, header and place of a row in its page."""
 
 
 class _Kind(NamedTuple):
@@ -115,11 +115,15 @@ class Table:
 
     @cached_property
     def size(self) -> str:
-        """An expression for the bytes that a row takes, about."""
-        texts = [name for name, kind in zip(self.columns, self._kinds, strict=True) if kind.plain is not int]
-        keys = len(self.key) * _INTEGER_BYTES + (_ROW_BYTES if self.key else 0)
-        fixed = _ROW_BYTES + (len(self.columns) - len(texts)) * _INTEGER_BYTES + len(texts) + keys
-        return " + ".join([str(fixed), *(f"ifnull(length({name}), 0)" for name in texts)])
+        """An expression for the bytes that a row takes, about; its key is there twice."""
+        parts = [str(_ROW_BYTES * (2 if self.key else 1))]
+        for column, kind in zip(self.columns, self._kinds, strict=True):
+            times = 2 if column in self.key else 1
+            if kind.plain is int:
+                parts.append(f"{times} * (1 + {_INTEGER_BYTES} * ({column} IS NOT NULL))")
+            else:
+                parts.append(f"{times} * (1 + ifnull(length({column}), 0))")
+        return " + ".join(parts)
 
     def values(self, row: Row) -> tuple[int | str | bytes | None, ...]:
         """A row's columns in order."""

@@ -59,6 +59,10 @@ class Written:
             self._saved_at_ms is None or monotonic_ms - self._saved_at_ms >= SAVE_MS
         )
 
+    def hurry(self) -> None:
+        """Save the count with the next commit: it is the last one."""
+        self._saved_at_ms = None
+
     def write(self, database: Database) -> None:
         """Save the count, inside a transaction."""
         self._saving = dict(self._unsaved)

@@ -92,6 +92,10 @@ class Disk:
             )
         return found
 
+    def all_kept(self) -> tuple[Fates, Fates]:
+        """The fates that nobody notices."""
+        return (KEPT,) * len(self.changes), (KEPT,) * len(self.pieces)
+
     def ways(self, chance: Random, samples: int) -> Iterator[tuple[Fates, Fates]]:
         """Choose what may have become of the unsynced names and pieces: every way where there are few of them.
 
