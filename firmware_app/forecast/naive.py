@@ -28,15 +28,19 @@ class Naive:
 
     def point(self, interval: int) -> int | None:
         """Energy of the same slot on the last day known, J; None if a week holds none."""
-        history, slots = self._history, self._history.slots
-        if history.last is None:
-            return None
-        youngest = max(1, -((history.last - interval) // slots))
-        for age in range(youngest, youngest + _DAYS_BACK):
-            energy_j = history.energy(interval - age * slots)
+        for age in self._ages(interval, _DAYS_BACK):
+            energy_j = self._history.energy(interval - age * self._history.slots)
             if energy_j is not None:
                 return energy_j
         return None
+
+    def _ages(self, interval: int, days: int) -> range:
+        """So many whole days before an interval, from the last one on that is over."""
+        last, slots = self._history.last, self._history.slots
+        if last is None:
+            return range(0)
+        youngest = max(1, -((last - interval) // slots))
+        return range(youngest, youngest + days)
 
     def quantiles(self, interval: int) -> tuple[int, ...] | None:
         """Energy at each level, J, ascending; None if nothing at all is known.
@@ -50,7 +54,7 @@ class Naive:
             samples = [(energy_j, 1.0) for _, energy_j in history.intervals()]
             return self._read(Usual(samples), 0) if samples else None
         differences: list[tuple[int, float]] = []
-        for age in range(max(1, -(((history.last or 0) - interval) // slots)), history.days):
+        for age in self._ages(interval, history.days):
             for then in (interval - age * slots + step for step in (-1, 0, 1)):
                 later, before = history.energy(then), history.energy(then - slots)
                 if later is not None and before is not None:

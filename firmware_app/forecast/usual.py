@@ -22,6 +22,7 @@ _SAME_TYPE: Final = 2.0
 _DAYS_PER_WEEK: Final = 7
 _EPOCH_WEEKDAY: Final = 3  # 1 January 1970 was a Thursday, and Monday is 0
 _SATURDAY: Final = 5
+_TO_NOON_H: Final = 10
 
 
 class Usual:
@@ -56,7 +57,9 @@ class Usual:
         if upper == len(shares):
             return values[-1]
         low, high = shares[upper - 1], shares[upper]
-        return values[upper - 1] + (values[upper] - values[upper - 1]) * (share - low) / (high - low)
+        step = values[upper] - values[upper - 1]
+        # A rounding error must not lead past the upper sample.
+        return min(values[upper - 1] + step * (share - low) / (high - low), values[upper])
 
     def share_of(self, energy_j: int) -> float:
         """Which share (0..1) of the distribution lies below an energy; the middle of the step where it is one."""
@@ -75,18 +78,20 @@ class Usual:
 class Calendar:
     """Days of work and of rest, without a time zone.
 
-    The home's day begins at its quietest hours, which are learnt: twelve hours later the date in UTC is the home's,
-    wherever it stands.
+    The home's day begins at its quietest hours, which are learnt, about three in the morning. Ten hours later the date
+    in UTC is the home's own, from nine hours behind UTC to eleven ahead; farther away a few hours are taken for the
+    neighbouring day, and a day of rest for half of one of work.
     """
 
     def __init__(self, slots: int) -> None:
+        """Of a home of which nothing is known, with ``slots`` intervals a day."""
         self.slots = slots
         self.start = 0
         """The slot of the UTC day at which the home's day begins."""
 
     def is_rest(self, interval: int) -> bool:
         """Whether an interval belongs to a Saturday or Sunday of the home."""
-        noon = interval - (interval - self.start) % self.slots + self.slots // 2
+        noon = interval - (interval - self.start) % self.slots + self.slots * _TO_NOON_H // 24
         return (noon // self.slots + _EPOCH_WEEKDAY) % _DAYS_PER_WEEK >= _SATURDAY
 
     def learn(self, history: History) -> None:
@@ -108,6 +113,7 @@ class Usuals:
     """Makes the distributions of one history."""
 
     def __init__(self, history: History, calendar: Calendar, series: Series, half_life_days: int) -> None:
+        """Out of what ``history`` remembers at the moment of each question."""
         self._history = history
         self._calendar = calendar
         self._typed = series is not Series.GENERATION
