@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from firmware_app import command_line
 from firmware_app.command_line import Commands, Parser
 from firmware_app.console import Console, Exit
-from firmware_app.meters.cli import add_parsers
+from firmware_app.meters import cli as meters
+from firmware_app.status import cli as status
 from firmware_app.version import VERSION
 
 
@@ -18,6 +19,7 @@ def build_parser() -> tuple[Parser, Commands]:
         "The trading smart meter: reads the meter, trades, and verifies every trade itself.",
         examples=(
             "gridlight run --check",
+            "gridlight status",
             "gridlight scan",
             "gridlight read --profile eastron-sdm630 --port /dev/ttyUSB0",
         ),
@@ -31,7 +33,8 @@ def build_parser() -> tuple[Parser, Commands]:
     )
     _add_run(commands)
     _add_enroll(commands)
-    add_parsers(commands)
+    status.add_parsers(commands)
+    meters.add_parsers(commands)
     _add_decode(commands)
     return parser, commands
 

@@ -9,14 +9,14 @@ _PORT_HELP: Final = "/dev/serial/by-id/NAME, tcp://HOST or rtu+tcp://HOST:PORT"
 
 
 def add_parsers(commands: Commands) -> None:
-    """Add `read`, `scan`, `doctor` and `profiles`."""
+    """Add `read`, `scan` and `profiles`."""
     _add_read(commands)
     _add_scan(commands)
-    _add_doctor(commands)
     _add_profiles(commands)
 
 
-def _add_line(parser: CommandParser, *, port_required: bool) -> None:
+def add_line(parser: CommandParser, *, port_required: bool) -> None:
+    """Add what says where a meter is."""
     parser.add_argument("--port", metavar="X", required=port_required, help=_PORT_HELP)
     parser.add_argument("--address", type=int, metavar="N", help="the slave's; the profile's if not given")
     parser.add_argument("--baud", type=int, metavar="N", help="the profile's if not given")
@@ -37,7 +37,7 @@ def _add_read(commands: Commands) -> None:
         ),
     )
     parser.add_argument("--profile", metavar="P", required=True, help="a name, or a file of your own")
-    _add_line(parser, port_required=True)
+    add_line(parser, port_required=True)
     parser.add_argument("--once", action="store_true", help="one reading, then end")
     parser.add_argument("--count", type=int, metavar="N", help="so many readings, then end")
     parser.add_argument("--interval", type=float, metavar="S", default=1.0, help="seconds; default: 1")
@@ -75,21 +75,6 @@ def _add_scan(commands: Commands) -> None:
     parser.add_argument("--reply-ms", type=int, metavar="MS", default=250, help="default: 250")
 
 
-def _add_doctor(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "doctor",
-        "Find what is wrong with a meter's wiring, and name the next step.",
-        _doctor,
-        examples=(
-            "gridlight doctor",
-            "gridlight doctor --port /dev/ttyUSB0 --profile eastron-sdm630 --address 3",
-        ),
-    )
-    parser.add_argument("--profile", metavar="P", help="of the meter that should be there")
-    _add_line(parser, port_required=False)
-
-
 def _add_profiles(commands: Commands) -> None:
     parser = add_command(
         commands,
@@ -116,12 +101,6 @@ def _read(args: argparse.Namespace) -> int:
 
 def _scan(args: argparse.Namespace) -> int:
     from firmware_app.meters.scan import run
-
-    return run(args)
-
-
-def _doctor(args: argparse.Namespace) -> int:
-    from firmware_app.meters.doctor import run
 
     return run(args)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from firmware_app.status import wording
-from firmware_app.status.snapshot import Absent, DayPoint, ForecastView
+from firmware_app.status.snapshot import MAX_POINTS, Absent, DayPoint, ForecastView
 
 _HOUR_S: Final = 3_600
 _TOP: Final = 14
@@ -49,8 +49,21 @@ def scale(points: Sequence[DayPoint], interval_s: int) -> Scale:
     return Scale(low, high if high or low else 100)
 
 
+def recent(points: Sequence[DayPoint]) -> list[DayPoint]:
+    """The points of the last day in order, one for each interval."""
+    newest = max((point.interval for point in points), default=0)
+    by_interval = {point.interval: point for point in points if newest - point.interval < MAX_POINTS}
+    return [by_interval[interval] for interval in sorted(by_interval)]
+
+
 def day(points: Sequence[DayPoint], interval_s: int, zone_offset_s: int) -> str:
-    """Metered net power as areas, finalised trades as a dashed step; time runs to the right, import upwards."""
+    """Metered net power as areas, finalised trades as a dashed step; time runs to the right, import upwards.
+
+    Args:
+        points: at least one, as `recent` returns them.
+        interval_s: length of an interval, s.
+        zone_offset_s: local time less UTC, s.
+    """
     first, last = points[0].interval, points[-1].interval
     within = scale(points, interval_s)
     span = within.high - within.low

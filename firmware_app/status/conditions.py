@@ -180,7 +180,7 @@ def _suspect(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _wiring(meter: MeterView) -> str:
-    return f"check plug and power of {meter.port.split()[0]}; gridlight doctor --only meter"
+    return f"check plug and power of {meter.port.partition(' ')[0]}; gridlight doctor --only meter"
 
 
 def _simulated(snapshot: Snapshot) -> Iterator[Finding]:

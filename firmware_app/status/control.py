@@ -13,7 +13,6 @@ What can be asked is a table that the composition root fills: name -> handler.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import json
 import os
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from firmware_app.console import CommandError
+from firmware_app.status.connections import Connections
 from firmware_app.status.params import StatusParams
 from firmware_app.status.shown import Shown
 
@@ -55,10 +55,8 @@ class ControlServer:
         """Bind the handlers; nothing listens before `start`."""
         self._params = params
         self._handlers = dict(handlers)
-        self._open = 0
+        self.connections = Connections(params.connections, self._answer)
         self._server: asyncio.Server | None = None
-        self.served = 0
-        """Requests answered since the start."""
 
     async def start(self) -> None:
         """Listen. A socket that an earlier life left behind is replaced, one of a living service is not.
@@ -69,31 +67,17 @@ class ControlServer:
         """
         listening = bound(Path(self._params.socket))
         self._server = await asyncio.start_unix_server(
-            self._serve, sock=listening, limit=MAX_REQUEST, backlog=8
+            self.connections.serve, sock=listening, limit=MAX_REQUEST, backlog=8
         )
 
     async def stop(self) -> None:
         """Listen no more, and take the socket away."""
         if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
-            Path(self._params.socket).unlink(missing_ok=True)
+            await self.connections.stop(self._server)
+            self._remove()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._open >= self._params.connections:
-            writer.transport.abort()
-            return
-        self._open += 1
-        try:
-            await self._answer(reader, writer)
-            self.served += 1
-        except (OSError, TimeoutError):
-            writer.transport.abort()
-        finally:
-            self._open -= 1
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+    def _remove(self) -> None:
+        Path(self._params.socket).unlink(missing_ok=True)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with asyncio.timeout(self._params.timeout_s):

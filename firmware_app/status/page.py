@@ -12,7 +12,7 @@ from html import escape
 from typing import Final
 
 from firmware_app.status import chart, rows, wording
-from firmware_app.status.snapshot import Absent, MeterView, Notice, ProofView, Snapshot
+from firmware_app.status.snapshot import Absent, DayPoint, Maybe, MeterView, Notice, ProofView, Snapshot
 from firmware_app.status.style import CSS
 
 STALE_MS: Final = 30_000
@@ -136,7 +136,7 @@ def _power(meter: MeterView) -> str:
     fresh = f"{wording.age(meter.age_ms)}, quality {meter.quality}"
     if isinstance(meter.power_w, Absent):
         return _none(meter.power_w.why) + _pair(meter.model, fresh)
-    number, unit = wording.kw(abs(meter.power_w)).split(" ")
+    number, unit = wording.kw(abs(meter.power_w)).rsplit(" ", 1)
     word, arrow, paint = ("importing", "▼", "in") if meter.power_w > 0 else ("exporting", "▲", "out")
     if meter.power_w == 0:
         word, arrow, paint = "neither importing nor exporting", "●", ""
@@ -154,7 +154,8 @@ def _market(snapshot: Snapshot) -> str:
     when = wording.interval(market.interval, market.interval_s, snapshot.zone_offset_s)
     whole_ms = market.interval_s * 1_000
     position = rows.text(market.position, lambda held: rows.position_line(held, market.currency))
-    number, unit = wording.money(market.earned_today_uc, market.currency).split(" ", 1)
+    number = wording.money(market.earned_today_uc, "").strip()
+    unit = market.currency
     traded = rows.today(market).removeprefix("today ").rsplit(":", 1)[0]
     return _card(
         "Today",
@@ -186,7 +187,8 @@ def _signatures(proof: ProofView) -> str:
     if isinstance(proof.signed, Absent):
         return f"<small>{escape(proof.why or proof.standing)}</small>"
     of = rows.text(proof.committee, str)
-    return f"<small>{proof.signed} of {of} signatures, {rows.text(proof.needed, str)} needed</small>"
+    needed = rows.text(proof.needed, str)
+    return f"<small>{escape(f'{proof.signed} of {of} signatures, {needed} needed')}</small>"
 
 
 def _forecast(snapshot: Snapshot) -> str:
@@ -213,25 +215,26 @@ _KEYS: Final = (
 
 
 def _day(snapshot: Snapshot) -> str:
-    if isinstance(snapshot.day, Absent) or not snapshot.day:
+    points = [] if isinstance(snapshot.day, Absent) else chart.recent(snapshot.day)
+    if not points:
         why = snapshot.day.why if isinstance(snapshot.day, Absent) else "no finished interval yet"
         return f'<section class="card wide"><h2>Last 24 hours</h2><p>{escape(why)}</p></section>'
     interval_s = 900 if isinstance(snapshot.market, Absent) else snapshot.market.interval_s
     keys = "".join(f"<span>{drawing}{word}</span>" for drawing, word in _KEYS)
     return (
-        f'<section class="card wide"><h2>Last 24 hours</h2><p>{escape(chart.summary(snapshot.day))}</p>'
-        f"{chart.day(snapshot.day, interval_s, snapshot.zone_offset_s)}<p class=key>{keys}</p>"
-        f"<details><summary>As a table, kWh</summary>{_table(snapshot, interval_s)}</details></section>"
+        f'<section class="card wide"><h2>Last 24 hours</h2><p>{escape(chart.summary(points))}</p>'
+        f'{chart.day(points, interval_s, snapshot.zone_offset_s)}<p class="key">{keys}</p>'
+        f"<details><summary>As a table, kWh</summary>{_table(points, interval_s, snapshot.zone_offset_s)}"
+        "</details></section>"
     )
 
 
-def _table(snapshot: Snapshot, interval_s: int) -> str:
-    def cell(energy_j: int | Absent) -> str:
+def _table(points: list[DayPoint], interval_s: int, zone_offset_s: int) -> str:
+    def cell(energy_j: Maybe[int]) -> str:
         return "&ndash;" if isinstance(energy_j, Absent) else wording.decimal(energy_j, 3_600_000, 2)
 
-    points = () if isinstance(snapshot.day, Absent) else snapshot.day
     lines = "".join(
-        f"<tr><td>{wording.clock(point.interval * interval_s * 1_000, snapshot.zone_offset_s, seconds=False)}"
+        f"<tr><td>{wording.clock(point.interval * interval_s * 1_000, zone_offset_s, seconds=False)}"
         f"<td>{cell(point.net_j)}<td>{cell(point.traded_j)}"
         for point in points
     )

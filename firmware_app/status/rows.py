@@ -54,7 +54,9 @@ def text(value: Maybe[S], shown: Callable[[S], str]) -> str:
 
 
 def headline(snapshot: Snapshot) -> str:
-    """Since when the device is in its state, and how long it runs."""
+    """Since when the device is in its state, and how long it runs; empty if it does not."""
+    if snapshot.device.up_ms == 0:
+        return ""
     since = wording.since(snapshot.life.since_ago_ms, snapshot.made_utc_ms, snapshot.zone_offset_s)
     return f"{since}, up {wording.span(snapshot.device.up_ms)}"
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import contextlib
 import hmac
 import json
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from firmware_app.status import metrics, page
+from firmware_app.status.connections import Connections
 from firmware_app.status.params import StatusParams
 from firmware_app.status.shown import Shown
 from firmware_app.status.style import CSS_HASH
@@ -28,7 +28,7 @@ from firmware_app.status.style import CSS_HASH
 MAX_REQUEST: Final = 4_096
 """Bytes of a request line and its headers."""
 _USER: Final = "gridlight"
-_LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
+_LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _POLICY: Final = (
     f"default-src 'none'; style-src '{CSS_HASH}'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
@@ -82,12 +82,8 @@ class StatusServer:
         """Bind what is shown; nothing listens before `start`."""
         self._params = params
         self._shown = shown
-        self._open = 0
+        self.connections = Connections(params.connections, self._serve)
         self._server: asyncio.Server | None = None
-        self.served = 0
-        """Requests answered since the start."""
-        self.turned_away = 0
-        """Connections that found all places taken."""
 
     async def start(self) -> int:
         """Listen; returns the port.
@@ -96,7 +92,7 @@ class StatusServer:
             OSError: the address is taken, or not one of this board.
         """
         self._server = await asyncio.start_server(
-            self._serve, self._params.host, self._params.port, limit=MAX_REQUEST, backlog=16
+            self.connections.serve, self._params.host, self._params.port, limit=MAX_REQUEST, backlog=16
         )
         port: int = self._server.sockets[0].getsockname()[1]
         return port
@@ -104,29 +100,14 @@ class StatusServer:
     async def stop(self) -> None:
         """Listen no more; what is being answered is let go."""
         if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
+            await self.connections.stop(self._server)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: one request, one answer."""
-        if self._open >= self._params.connections:
-            self.turned_away += 1
-            writer.transport.abort()
-            return
-        self._open += 1
-        try:
-            async with asyncio.timeout(self._params.timeout_s):
-                reply, with_body = await self._answer(reader)
-                writer.write(_head(reply) + (reply.body if with_body else b""))
-                await writer.drain()
-                self.served += 1
-        except (OSError, TimeoutError):
-            writer.transport.abort()
-        finally:
-            self._open -= 1
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+        async with asyncio.timeout(self._params.timeout_s):
+            reply, with_body = await self._answer(reader)
+            writer.write(_head(reply) + (reply.body if with_body else b""))
+            await writer.drain()
 
     async def _answer(self, reader: asyncio.StreamReader) -> tuple[Reply, bool]:
         try:
@@ -149,14 +130,9 @@ class StatusServer:
         if self._params.password and not self._knows_password(request.headers.get("authorization", "")):
             asks = (("WWW-Authenticate", 'Basic realm="gridlight", charset="UTF-8"'),)
             return _refusal(HTTPStatus.UNAUTHORIZED)._replace(headers=asks)
-        match request.path:
-            case "/":
-                return self._page()
-            case "/status.json":
-                return self._document()
-            case "/metrics":
-                return self._metrics()
-        return _refusal(HTTPStatus.NOT_FOUND)
+        answers = {"/": self._page, "/status.json": self._document, "/metrics": self._metrics}
+        answer = answers.get(request.path)
+        return _refusal(HTTPStatus.NOT_FOUND) if answer is None else answer()
 
     def _knows_password(self, authorization: str) -> bool:
         kind, _, credentials = authorization.partition(" ")

@@ -175,7 +175,7 @@ class ProofView:
     height: int
     header_age_ms: Maybe[int]
     signed: Maybe[int]
-    """Members of the committee that signed the header."""
+    """Votes of the committee that signed the header: one a member, unless members have weights."""
     needed: Maybe[int]
     committee: Maybe[int]
     own_trades: Maybe[bool]

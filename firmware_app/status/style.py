@@ -23,10 +23,12 @@ header p:last-child{flex-basis:100%;color:var(--soft)}
 .who{margin-left:auto;color:var(--soft);font-size:.875rem}
 h1{font-size:2rem;line-height:1.2;letter-spacing:-.02em}
 h1 span,.notice b{margin-right:.4em}
-h2{font-size:.75rem;font-weight:600;letter-spacing:.06em;text-transform:uppercase;color:var(--soft);margin-bottom:.5rem}
+h2{font-size:.75rem;font-weight:600;letter-spacing:.06em;text-transform:uppercase;color:var(--soft);
+margin-bottom:.5rem}
 .ok{color:var(--ok)}.warn{color:var(--warn)}.bad{color:var(--bad)}
 .card,.notice{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:1rem 1.125rem}
-.notice{padding-block:.625rem;border-left:5px solid var(--warn);margin-bottom:.75rem;list-style:none;overflow-wrap:anywhere}
+.notice{padding-block:.625rem;
+border-left:5px solid var(--warn);margin-bottom:.75rem;list-style:none;overflow-wrap:anywhere}
 .notice.bad{border-left-color:var(--bad);color:inherit}
 .notice b{color:var(--warn)}.notice.bad b{color:var(--bad)}
 .notice small,.card small{display:block;color:var(--soft);font-size:.875rem}

@@ -35,7 +35,7 @@ def lines(snapshot: Snapshot, paint: Painter, *, age_ms: int = 0) -> Iterator[st
     state = snapshot.life.state
     gist = _apart(
         f"{state.upper():<11} {rows.headline(snapshot)}",
-        f"{rows.counts(snapshot)}, at the end" if snapshot.notices else "",
+        _counts(snapshot),
         at=48,
     )
     word = paint(state.upper(), _PAINTS.get(state, Paint.YELLOW))
@@ -60,6 +60,12 @@ def lines(snapshot: Snapshot, paint: Painter, *, age_ms: int = 0) -> Iterator[st
         yield from _wrapped(f"next: {notice.next}")
 
 
+def _counts(snapshot: Snapshot) -> str:
+    """How much is wrong, and that it stands at the end, where there is room to say so."""
+    counts = rows.counts(snapshot)
+    return f"{counts}, at the end" if 0 < len(counts) < WIDTH - 48 - len(", at the end") else counts
+
+
 def gist(snapshot: Snapshot) -> str:
     """The whole device in one line, for `--watch` on something that is no terminal."""
     made = snapshot.made_utc_ms
@@ -77,10 +83,14 @@ def _apart(left: str, right: str, *, at: int | None = None) -> str:
 
 
 def _section(row: rows.Row) -> Iterator[str]:
-    first, *others = row.lines
-    yield f"{row.title[:_INDENT]:<{_INDENT}}{first}"
-    for line in others:
-        yield " " * _INDENT + line
+    lines = [part for line in row.lines for part in _fitting(line)]
+    yield f"{row.title[:_INDENT]:<{_INDENT}}{lines[0].lstrip()}"
+    yield from lines[1:]
+
+
+def _fitting(line: str) -> list[str]:
+    """A line as it stands with its columns, or broken at blanks where it is too long."""
+    return [" " * _INDENT + line] if len(line) <= WIDTH - _INDENT else _wrapped(line)
 
 
 def _wrapped(text: str) -> list[str]:

@@ -14,12 +14,15 @@ from typing import Final
 MAX_STATUS: Final = 400
 """Characters of a status line that are sent; `systemctl status` shows one line."""
 
+_PATIENCE_S: Final = 2.0
+"""How long a notification that is sent once may wait for room in systemd's queue, seconds."""
+
 
 class Notifier:
     """Talks to systemd; without one, says nothing to nobody.
 
     A notification that cannot be sent is dropped: systemd notices a missing one by itself, and a service that hangs
-    while it reports that it is well would be absurd. So the socket never blocks.
+    while it reports that it is well would be absurd. So the socket does not block, but for what is said once.
     """
 
     def __init__(self, environ: Mapping[str, str], *, pid: int | None = None) -> None:
@@ -44,7 +47,7 @@ class Notifier:
 
     def ready(self) -> None:
         """Say that the start is over."""
-        self._send("READY=1")
+        self._send("READY=1", patience_s=_PATIENCE_S)
 
     def watchdog(self) -> None:
         """Say that all parts are at work. Nobody but `Watch.beat` may decide that."""
@@ -59,16 +62,16 @@ class Notifier:
 
     def stopping(self) -> None:
         """Say that the end has begun."""
-        self._send("STOPPING=1")
+        self._send("STOPPING=1", patience_s=_PATIENCE_S)
 
-    def _send(self, state: str) -> None:
+    def _send(self, state: str, *, patience_s: float = 0) -> None:
         if not self.enabled:
             return
         with (
             contextlib.suppress(OSError, ValueError),  # ValueError: a path with a NUL byte
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out,
         ):
-            out.settimeout(0)
+            out.settimeout(patience_s)
             out.sendto(state.encode("utf-8", "replace"), self._address)
 
 
