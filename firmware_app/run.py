@@ -4,6 +4,7 @@
     clock           looks at both clocks, asks a time service                            the time, until it is back
     meter:PORT      one bus in a thread of its own                                       the meters at this port
     store           writes what waits                                                    nothing: rows wait in memory
+    page            status page and control socket                                       the view, not what is seen
     market          SQLite, ZeroMQ and the device's actor on the live driver             trading, until it is built anew
     watch           feeds systemd, as long as all parts live                             the service, if it stays away
 
@@ -17,12 +18,13 @@ import argparse
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from firmware_app.bidding.bidder import Bidder
 from firmware_app.clock.gate import ClockEvent, ClockGate, Closed, Jumped, Opened
@@ -33,6 +35,7 @@ from firmware_app.config.schema import Role
 from firmware_app.console import CommandError, Console, Exit
 from firmware_app.device.bidding_home import BiddingHome, recall_books, recall_issued
 from firmware_app.device.outlook import Outlook
+from firmware_app.device.portrait import Portrait
 from firmware_app.device.vitals import Vitals
 from firmware_app.journal import Journal
 from firmware_app.meters.bus_part import bus_of, encryption_of, run_bus
@@ -40,6 +43,8 @@ from firmware_app.meters.desk import MeterDesk, by_port
 from firmware_app.reconcile.reconciler import Reconciler
 from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_ms
 from firmware_app.runtime.supervision import Supervision
+from firmware_app.status.shown import Shown
+from firmware_app.status.snapshot import Snapshot
 from firmware_app.store.device_store import DeviceStore
 from firmware_app.trading.params import MeterParams
 from firmware_app.watchdog.notify import Notifier
@@ -48,9 +53,12 @@ from meter_io.bus.events import Broken, Failed, Round
 from meter_io.intervals import IntervalEnergy
 from meter_io.reading import MeterId
 
+if TYPE_CHECKING:
+    from firmware_app.device.market_part import MarketPart
+
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _TICK_S: Final = 1.0
-_BUILT_IN: Final = {"trader": "market", "page": "watch"}
+_BUILT_IN: Final = {"trader": "market"}
 """Watched part -> the supervised part that it lives in."""
 
 
@@ -116,6 +124,9 @@ class Program:
         self._ports = by_port(config.meter)
         self._store = DeviceStore(found.folder, config.store, clock=board_time, boot_id=_boot_id())
         self.home = self._home()
+        self._market: MarketPart | None = None
+        self._shown = Shown(real_monotonic_ms)
+        self._portrait = Portrait(found, self.home, self._store, board_time)
         self._vitals = Vitals(
             config.watchdog.parts(tuple(self._ports)),
             notifier=self._notifier,
@@ -177,6 +188,7 @@ class Program:
         for port in self._ports:
             start(f"meter:{port}", partial(self._keep_bus, port))
         start("market", self._keep_market)
+        start("page", self._keep_page)
         start("watch", self._keep_watch)
         self._notifier.ready()
         self._journal.info("device.started", "all parts are started", device=self._found.config.device.name)
@@ -244,7 +256,7 @@ class Program:
     async def _keep_market(self, stop: asyncio.Event) -> None:
         from firmware_app.device.market_part import MarketPart  # noqa: PLC0415 - ZeroMQ may fail, and alone
 
-        part = MarketPart(
+        part = self._market = MarketPart(
             self._found,
             self._keys,
             self.home,
@@ -256,12 +268,36 @@ class Program:
         )
         with ExitStack() as stack:
             stack.enter_context(closing(part))
+            stack.callback(self._market_ended)
             await part.run(stop)
+
+    def _market_ended(self) -> None:
+        self._market = None
+
+    async def _keep_page(self, stop: asyncio.Event) -> None:
+        from firmware_app.device.windows import keep_windows  # noqa: PLC0415 - whose failure is its own
+
+        await keep_windows(
+            self._found.config.status,
+            self._shown,
+            self._journal,
+            self._look,
+            partial(self._vitals.fresh, "page"),
+            stop,
+        )
+
+    def _look(self) -> Snapshot:
+        market = self._market
+        return self._portrait.take(
+            None if market is None else market.device,
+            frozenset() if market is None else market.connected,
+            self._vitals.report(),
+            zone_offset_s=time.localtime().tm_gmtoff,
+        )
 
     async def _keep_watch(self, stop: asyncio.Event) -> None:
         every_s = self._notifier.feed_every_ms / 1_000
         while not stop.is_set():
-            self._vitals.idle("page", "switched off by the configuration")
             self._vitals.beat()
             await _pause(stop, every_s)
 

@@ -55,7 +55,7 @@ class BiddingHome:
         bidding: BiddingSettings,
         privacy: PrivacySettings,
     ) -> None:
-        self._grid_meter = grid_meter
+        self.grid_meter = grid_meter
         self.desk = desk
         self.outlook = outlook
         self._bidder = bidder
@@ -116,7 +116,7 @@ class BiddingHome:
     def counted(self, role: Role, energy: IntervalEnergy) -> None:
         """An interval of a meter is over."""
         self.outlook.take(role, energy)
-        if energy.meter == self._grid_meter:
+        if energy.meter == self.grid_meter:
             self.reconciler.add_metered(metered_of(energy))
 
     def _report_days(self, now_ms: int) -> None:

@@ -33,7 +33,7 @@ class State(Enum):
     """What the device is doing."""
 
     UNPROVISIONED = "unprovisioned"
-    WAITING_FOR_CLOCK = "waiting for the clock"
+    WAITING_FOR_CLOCK = "waiting for clock"
     SYNCING = "syncing"
     TRADING = "trading"
     DEGRADED = "degraded"

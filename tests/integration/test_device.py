@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -24,6 +24,7 @@ from firmware_app.config.check import STORE
 from firmware_app.forecast.forecaster import Forecaster
 from firmware_app.forecast.settings import ForecastSettings, Series
 from firmware_app.runtime.clock import Clock
+from firmware_app.status.client import ask
 from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.params import StoreParams
 from firmware_app.store.rows import IntervalRow, OfferRow, ReadingRow, TradeRow
@@ -91,6 +92,8 @@ class _Stage:
     process: "subprocess.Popen[bytes] | None" = None
     meter: threading.Thread | None = None
     lives: int = 0
+    status: dict[str, Any] = field(default_factory=dict)
+    """What `gridlight status` was told in the midst of it."""
     killed_at: list[int] = field(default_factory=list)
     unplugged: threading.Event = field(default_factory=threading.Event)
 
@@ -109,6 +112,8 @@ class _Stage:
     def progress(self, running: Running, view: View) -> None:
         """Kill the device twice, without a warning, and switch it on again."""
         finals = len(view.finals)
+        if finals == 8 and not self.status:
+            (self.status,) = ask(str(self.folder / "control.sock"), "status")
         if finals in {5, 9} and finals not in self.killed_at and self.process is not None:
             self.killed_at.append(finals)
             os.kill(self.process.pid, signal.SIGKILL)
@@ -205,7 +210,8 @@ def _write_device(folder: Path, deployment: Deployment, home: HomeDay) -> None:
         f"[market]\ngenesis = '{deployment.folder / 'genesis.cbor'}'\n"
         f"fingerprint = '{cast.genesis.chain_id().hex()}'\nfeeder = {home.feeder}\n"
         f"[market.dso]\nname = 'dso'\nendpoint = '{dso.endpoint}'\nkey = '{dso.server_key}'\n"
-        f"{servers}",
+        f"{servers}"
+        f"[status]\nsocket = '{folder / 'control.sock'}'\nport = 0\n",
         encoding="utf-8",
     )
     data = folder / "data"
@@ -307,6 +313,17 @@ def test_the_device_was_killed_twice_and_ended_when_it_was_asked_to(played: _Pla
     assert played.stage.lives == 3
     assert played.code == 0, _log(played)
     assert "part.failed" not in _log(played)
+
+
+def test_the_running_device_tells_how_it_fares(played: _Played) -> None:
+    status = played.stage.status
+    assert status["life"]["state"] == "trading", status
+    (meter,) = status["meters"]
+    assert (meter["name"], meter["quality"]) == ("house", "good")
+    assert status["proof"]["level"] == "whole solutions"
+    assert {link["up"] for link in status["links"]} == {True}
+    assert {part["state"] for part in status["parts"]} == {"working"}
+    assert not [notice for notice in status["notices"] if notice["severity"] == "failure"]
 
 
 def test_the_meter_was_read_and_its_intervals_were_measured(played: _Played) -> None:
