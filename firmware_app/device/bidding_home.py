@@ -100,13 +100,12 @@ class BiddingHome:
         return tuple(accounting.reservation_of(grant) for grant in grants)
 
     def hear(self, news: News, now_ms: int) -> None:
-        """Keep offers, trades and headers, and book the trades."""
-        for final in news.finals:
-            self.reconciler.add_trade(accounting.final_trade_of(final))
+        """Keep offers, trades and headers; a trade that the books know is in the store already."""
+        finals = [one for one in news.finals if self.reconciler.add_trade(accounting.final_trade_of(one))]
         rows: list[Row] = [
             *(accounting.header_row(header) for header in news.headers),
             *(accounting.offer_row(order, now_ms) for order in news.orders if not order.is_spare),
-            *(accounting.trade_row(final, now_ms) for final in news.finals),
+            *(accounting.trade_row(final, now_ms) for final in finals),
         ]
         if rows:
             self._store.record(*rows)
