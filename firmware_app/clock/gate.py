@@ -200,8 +200,7 @@ class ClockGate:
         if self._seen_ms is None or events or synchronised:
             self._seen_ms = offset_ms
         if events:
-            synchronised = synchronised and sync is not None  # what was said before the jump is void
-            self._sync = sync
+            synchronised, self._sync = False, None  # whatever was said, was said before the jump was noticed
         refusal = self._refusal(wall_ms, offset_ms, monotonic_ms, synchronised=synchronised)
         if not refusal:
             self._synchronised_ms = monotonic_ms

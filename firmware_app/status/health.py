@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from firmware_app.status.conditions import CONDITIONS, Condition, Finding
+from firmware_app.status.conditions import CONDITIONS, Condition
+from firmware_app.status.findings import Finding
 from firmware_app.status.snapshot import MAX_LISTED, Notice, Snapshot
 
 _WORST_FIRST: Final = ("failure", "warning")

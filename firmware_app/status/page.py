@@ -52,7 +52,7 @@ def failed(problem: str) -> str:
     body = (
         f'<header><h1 class="bad"><span>{_BAD[1]}</span>No answer</h1>'
         "<p>The device does not tell how it fares.</p></header>"
-        f'<ul><li class="notice bad"><b>{_BAD[1]}</b>{escape(problem)}'
+        f'<ul><li class="notice bad"><b>{_BAD[1]}</b>{escape(_sentence(problem))}'
         "<small>next: <i>gridlight doctor</i>, on the board</small></li></ul>"
     )
     return document("gridlight: no answer", body)
@@ -100,12 +100,16 @@ def _notices(notices: tuple[Notice, ...]) -> str:
 def _notice(notice: Notice) -> str:
     bad = notice.severity == "failure"
     shape = _BAD[1] if bad else _FAIR[1]
-    sentence = notice.sentence if notice.subject else notice.sentence[:1].upper() + notice.sentence[1:]
+    sentence = notice.sentence if notice.subject else _sentence(notice.sentence)
     subject = f"<strong>{escape(notice.subject)}</strong> " if notice.subject else ""
     return (
         f'<li class="notice{" bad" if bad else ""}"><b title="{escape(notice.severity)}">{shape}</b>'
         f"{subject}{escape(sentence)}<small>next: <i>{escape(notice.next)}</i></small></li>"
     )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 # -- cards -----------------------------------------------------------------------------------------------------------
@@ -255,7 +259,7 @@ def _terms(snapshot: Snapshot) -> Iterator[rows.Row]:
 
 def _term(row: rows.Row) -> str:
     first, *others = (re.sub(r"\s{2,}", " · ", line) for line in row.lines)
-    small = "".join(f"<br><small>{escape(line)}</small>" for line in others)
+    small = "".join(f"<small>{escape(line)}</small>" for line in others)
     return f"<dt>{escape(row.title)}</dt><dd>{escape(first)}{small}</dd>"
 
 

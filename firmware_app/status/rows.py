@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, TypeVar
 
 from firmware_app.status import wording
-from firmware_app.status.conditions import waiting_records
+from firmware_app.status.findings import waiting_records
 from firmware_app.status.snapshot import (
     Absent,
     ClockView,

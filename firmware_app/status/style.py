@@ -1,4 +1,4 @@
-"""How the page looks. Colours: Okabe and Ito's blue (import) and vermillion (export), never red against green; every
+"""How the page looks. Colours: Okabe and Ito's blue (import) and vermilion (export), never red against green; every
 state has a shape and a word beside its colour. Contrast: text 4.5:1, drawings 3:1 (WCAG 2.2), light and dark.
 """
 

@@ -77,7 +77,7 @@ def test_what_the_example_sets_optionally_is_the_default() -> None:
         ("poll_ms = 10_000", "poll_ms = true", ["[meter] poll_ms", "got True", "a whole number"]),
         ("poll_ms = 10_000", "poll_ms = 1.5", ["[meter] poll_ms", "got 1.5"]),
         ("poll_ms = 10_000", "poll_ms = 5", ["[meter] poll_ms", "got 5", "100 to 3600000"]),
-        ('role = "grid"', 'role = "gird"', ["[meter] role", "'gird'", "'pv'", "Did you mean 'grid'?"]),
+        ('role = "grid"', 'role = "grid_"', ["[meter] role", "'grid_'", "'pv'", "Did you mean 'grid'?"]),
         ('role = "grid"', 'role = "pv"', ["meter", "exactly one of the role 'grid'"]),
         ('name = "meter-0101"', "name = 3", ["[device] name", "got 3", "text"]),
         ('name = "meter-0101"', 'name = "a b"', ["[device] name", "got a b", "hyphens"]),

@@ -80,7 +80,7 @@ def test_it_draws_the_day_and_the_browser_has_nothing_to_complain_about(
     assert served(chromium, TRADING, file) == ""
     drawn = pixels(file)
     assert drawn.shape == (HEIGHT, DESK, 3)
-    assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), PAPER} <= colours(drawn)  # blue, vermillion, paper
+    assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), PAPER} <= colours(drawn)  # blue, vermilion, paper
 
 
 def test_a_script_that_got_into_the_page_would_not_run(

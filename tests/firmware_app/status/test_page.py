@@ -113,7 +113,7 @@ def test_the_trading_device_shows_power_with_its_direction_in_words() -> None:
 def test_without_a_snapshot_it_says_why() -> None:
     reader = read(page.failed("cannot read <the store>"))
     assert is_safe(reader)
-    assert "cannot read <the store>" in reader.text
+    assert "Cannot read <the store>" in reader.text
 
 
 @settings(max_examples=60)
