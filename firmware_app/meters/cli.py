@@ -4,6 +4,7 @@ import argparse
 from typing import Final
 
 from firmware_app.command_line import CommandParser, Commands, add_command
+from firmware_app.console import CommandError, Exit
 
 _PORT_HELP: Final = "/dev/serial/by-id/NAME, tcp://HOST or rtu+tcp://HOST:PORT"
 
@@ -15,9 +16,9 @@ def add_parsers(commands: Commands) -> None:
     _add_profiles(commands)
 
 
-def add_line(parser: CommandParser, *, port_required: bool) -> None:
+def add_line(parser: CommandParser) -> None:
     """Add what says where a meter is."""
-    parser.add_argument("--port", metavar="X", required=port_required, help=_PORT_HELP)
+    parser.add_argument("--port", metavar="X", help=_PORT_HELP)
     parser.add_argument("--address", type=int, metavar="N", help="the slave's; the profile's if not given")
     parser.add_argument("--baud", type=int, metavar="N", help="the profile's if not given")
     parser.add_argument("--parity", choices=("N", "E", "O"), help="the profile's if not given")
@@ -30,14 +31,17 @@ def _add_read(commands: Commands) -> None:
         "Read a meter and show what it says.",
         _read,
         examples=(
+            "gridlight read                 # via the running service, which owns the ports",
             "gridlight read --profile eastron-sdm630 --port /dev/ttyUSB0",
             "gridlight read --profile ./mine.toml --port tcp://10.0.0.7 --once --json",
             "gridlight read --profile p1-dsmr5 --port /dev/ttyUSB0 --key-file p1.key --state p1.seen",
             "gridlight read --profile ./pulses.toml --port /dev/gpiochip0:17 --state pulses.total",
         ),
     )
-    parser.add_argument("--profile", metavar="P", required=True, help="a name, or a file of your own")
-    add_line(parser, port_required=True)
+    parser.add_argument("--meter", metavar="NAME", help="of those that the service reads; the first")
+    parser.add_argument("--socket", metavar="PATH", help="of the running service")
+    parser.add_argument("--profile", metavar="P", help="a name, or a file of your own")
+    add_line(parser)
     parser.add_argument("--once", action="store_true", help="one reading, then end")
     parser.add_argument("--count", type=int, metavar="N", help="so many readings, then end")
     parser.add_argument("--interval", type=float, metavar="S", default=1.0, help="seconds; default: 1")
@@ -94,6 +98,16 @@ def _add_profiles(commands: Commands) -> None:
 
 
 def _read(args: argparse.Namespace) -> int:
+    if not args.port and not args.profile:
+        from firmware_app.meters.relayed import run as run_relayed
+
+        return run_relayed(args)
+    if not (args.port and args.profile) or args.meter or args.socket:
+        raise CommandError(
+            "a meter is read at --port with --profile, or by the running service with neither",
+            hint="gridlight read --help",
+            code=Exit.USAGE,
+        )
     from firmware_app.meters.read import run
 
     return run(args)

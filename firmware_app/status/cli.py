@@ -56,7 +56,7 @@ def _add_status(commands: Commands) -> None:
         ),
     )
     parser.add_argument("--watch", action="store_true", help="show it again and again, until Ctrl-C")
-    parser.add_argument("--wait", choices=STATES, help="until the device is in this state")
+    parser.add_argument("--wait", choices=STATES, metavar="STATE", help="until the device is in this state")
     parser.add_argument(
         "--timeout", type=float, metavar="S", default=120.0, help="of --wait, seconds; default: 120"
     )
@@ -77,13 +77,15 @@ def _add_doctor(commands: Commands) -> None:
             "gridlight doctor --bundle support.tar.gz   # redacted, and listed before it is written",
         ),
     )
-    parser.add_argument("--only", action="append", choices=_CHECKS, help="this check; may be given again")
+    parser.add_argument(
+        "--only", action="append", choices=_CHECKS, metavar="ID", help="this check; may be given again"
+    )
     parser.add_argument("--bundle", metavar="FILE", help="write an archive for support")
     _add_socket(parser)
     from firmware_app.meters.cli import add_line
 
     parser.add_argument("--profile", metavar="P", help="of the meter that should be there")
-    add_line(parser, port_required=False)
+    add_line(parser)
 
 
 def _looks() -> Looks:

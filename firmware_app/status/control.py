@@ -17,7 +17,7 @@ import errno
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,8 +92,21 @@ class ControlServer:
             known = ", ".join(sorted(self._handlers))
             await self._send(writer, _error("this release does not understand that", f"ask one of {known}"))
             return
+        answering = asyncio.ensure_future(self._say_all(writer, handler(asked[1])))
+        leaving = asyncio.ensure_future(reader.read(1))
         try:
-            async for answer in handler(asked[1]):
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:  # who hangs up is not waited for, and the handler learns of it
+            leaving.cancel()
+            answering.cancel()
+            outcome, _ = await asyncio.gather(answering, leaving, return_exceptions=True)
+        if isinstance(outcome, OSError | TimeoutError):
+            raise outcome
+
+    async def _say_all(self, writer: asyncio.StreamWriter, answers: AsyncIterator[Mapping[str, Any]]) -> None:
+        """Send what a handler yields, then the end, or why there is no more."""
+        try:
+            async for answer in answers:
                 await self._send(writer, {"answer": answer})
         except CommandError as error:
             await self._send(writer, _error(error.sentence, error.hint))
@@ -103,6 +116,9 @@ class ControlServer:
             await self._send(writer, _error(f"a bug: {type(error).__name__}: {error}", "report it"))
         else:
             await self._send(writer, {"end": True})
+        finally:
+            if isinstance(answers, AsyncGenerator):
+                await answers.aclose()
 
     async def _send(self, writer: asyncio.StreamWriter, document: Mapping[str, Any]) -> None:
         """Send one line; a reader that does not read is let go after the time limit."""

@@ -219,6 +219,28 @@ def test_places_are_bounded_and_come_back(tmp_path: Path) -> None:
     pytest.fail("the place did not come back")
 
 
+def test_who_hangs_up_gives_the_place_back_and_the_handler_learns_of_it(tmp_path: Path) -> None:
+    left = threading.Event()
+
+    async def wait(_: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
+        try:
+            yield {}
+            await asyncio.sleep(60)
+        finally:
+            left.set()
+
+    where = tmp_path / "s"
+    with service(where, {"wait": wait, **HANDLERS}, connections=1):
+        for answer in client.ask(str(where), "wait"):
+            assert answer == {}
+            break
+        assert left.wait(10)
+        for _ in range(100):
+            if outcome(where) == "3":
+                return
+    pytest.fail("the place did not come back")
+
+
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
 def test_no_line_upsets_the_reader_of_requests(line: bytes) -> None:
     assert read_request(line) is None
