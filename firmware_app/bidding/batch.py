@@ -8,24 +8,12 @@ not used goes back in the evening like any other leftover.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from firmware_app.bidding.commitments import Commitment
 from firmware_app.bidding.settings import BiddingSettings, PrivacySettings
+from firmware_app.trading.reservation import Reservation
 from light_client.rules.market.settlement import most_owed_uc
 from light_client.rules.units import Side
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """What one fresh address is to hold."""
-
-    side: Side
-    energy_j: int
-    first_interval: int
-    last_interval: int
-    money_uc: int
-    """For a purchase at the highest price this home ever pays, micro-currency; 0 for a sale."""
 
 
 def daily_batch(
@@ -35,7 +23,7 @@ def daily_batch(
     last_interval: int,
     settings: BiddingSettings,
     privacy: PrivacySettings,
-) -> tuple[Grant, ...]:
+) -> tuple[Reservation, ...]:
     """The grants for a day: of every size used on the day before as many, rounded up to whole batches.
 
     A side on which nothing was offered gets one batch of the smallest size, so that a first offer finds an address.
@@ -54,15 +42,15 @@ def daily_batch(
             used[one.side, one.offered_j] = used.get((one.side, one.offered_j), 0) + 1
     ranges = ((first_interval, last_interval),)
     highest = min(settings.retail_uc_per_kwh, settings.ceiling_uc_per_kwh)
-    grants: list[Grant] = []
+    grants: list[Reservation] = []
     for (side, energy_j), count in sorted(used.items()):
-        money_uc = 0 if side is Side.SELL else most_owed_uc(energy_j, highest, ranges)
-        grant = Grant(
-            side=side,
-            energy_j=energy_j,
+        selling = side is Side.SELL
+        grant = Reservation(
             first_interval=first_interval,
             last_interval=last_interval,
-            money_uc=money_uc,
+            production_j=energy_j if selling else 0,
+            consumption_j=0 if selling else energy_j,
+            money_uc=0 if selling else most_owed_uc(energy_j, highest, ranges),
         )
         batches = max(1, -(-count // privacy.batch_lots))
         grants += [grant] * (batches * privacy.batch_lots)

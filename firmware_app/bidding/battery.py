@@ -56,7 +56,7 @@ class Flow(NamedTuple):
 def hold_j(battery: BatterySettings, committed: Committed) -> int:
     """What has to stay in the store for reserve and promises, J: own use must not go below it.
 
-    What leaves the store is rounded up in each interval that trades, so one joule more is held for each further interval.
+    What leaves the store is rounded up in each interval that trades: one joule more is held for each further interval.
     """
     return battery.reserve_j + sum(
         battery.taken_for(one.open_j) + one.last_interval - one.first_interval for one in committed.batteries

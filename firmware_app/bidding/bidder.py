@@ -97,16 +97,15 @@ class Bidder:
             battery_state: at the start of ``now_interval``; None where there is no battery, or nobody knows.
             commitments: all orders that are alive or traded since the last midnight; earlier ones teach prices.
         """
-        promised = tuple(commitments)
-        committed = self._committed(promised)
+        past = tuple(commitments)
+        committed = Committed(past, self._per_day)
         view = self._look(now_interval, net, battery_state, committed)
         intents: list[Intent] = []
         for interval in range(self._first_open(now_interval), self._last_ahead(now_interval) + 1):
             if interval - now_interval < len(view.sellable):
-                intents += self._for_interval(interval, view, promised, intents)
-        intents += self._from_battery(view, battery_state, promised, intents)
-        holding = self._committed((*promised, *map(_promise, intents)))
-        held = 0 if self._battery is None else hold_j(self._battery, holding)
+                intents += _promised(self._for_interval(interval, view, past, committed), committed)
+        intents += _promised(self._from_battery(view, battery_state, past, committed), committed)
+        held = 0 if self._battery is None else hold_j(self._battery, committed)
         return Decision(intents=tuple(intents), hold_j=held)
 
     # -- looking ahead -----------------------------------------------------------------------------------------------
@@ -117,9 +116,6 @@ class Bidder:
 
     def _last_ahead(self, now: int) -> int:
         return now + self._market.t_clear + self._privacy.spread_intervals
-
-    def _committed(self, commitments: Iterable[Commitment]) -> Committed:
-        return Committed(commitments, self._per_day)
 
     def _look(
         self, now: int, net: QuantileForecast, state: BatteryState | None, committed: Committed
@@ -140,17 +136,16 @@ class Bidder:
     # -- one interval ------------------------------------------------------------------------------------------------
 
     def _for_interval(
-        self, interval: int, view: _View, promised: tuple[Commitment, ...], intents: list[Intent]
+        self, interval: int, view: _View, past: tuple[Commitment, ...], committed: Committed
     ) -> list[Intent]:
         """Offers for the net position of one interval, less what is promised."""
         place = interval - view.now
         spare = view.sellable[place] - view.filling[place].charged_j
         lacking = -view.buyable[place] - view.serving[place].delivered_j
         side, position = (Side.SELL, spare) if spare > 0 else (Side.BUY, lacking)
-        committed = self._committed((*promised, *map(_promise, intents)))
         position -= committed.position_in(side, interval)
         energy_j = min(position, self._allowed(side, interval, committed))
-        price = self._price(side, promised)
+        price = self._price(side, past)
         if price is None or energy_j <= 0:
             return []
         return [
@@ -178,15 +173,14 @@ class Bidder:
         self,
         view: _View,
         state: BatteryState | None,
-        promised: tuple[Commitment, ...],
-        intents: list[Intent],
+        past: tuple[Commitment, ...],
+        committed: Committed,
     ) -> list[Intent]:
         """Offers over several intervals of what the battery holds beyond the home's own need."""
         battery = self._battery
-        price = self._battery_price(promised)
+        price = self._battery_price(past)
         if battery is None or state is None or price is None:
             return []
-        committed = self._committed((*promised, *map(_promise, intents)))
         energy_j = spare_j(battery, state, committed, view.sellable, self._market.interval_s)
         first = last = self._first_open(view.now)
         for interval in range(first, first + min(battery.window_intervals, self._market.horizon)):
@@ -210,9 +204,9 @@ class Bidder:
             for size_j in cut(energy_j, self._privacy)
         ]
 
-    def _battery_price(self, promised: tuple[Commitment, ...]) -> int | None:
+    def _battery_price(self, past: tuple[Commitment, ...]) -> int | None:
         """Like any sale, and never less than the energy would have earned before it was stored."""
-        battery, price = self._battery, self._price(Side.SELL, promised)
+        battery, price = self._battery, self._price(Side.SELL, past)
         if battery is None or price is None:
             return None
         paid = self._settings.feed_in_uc_per_kwh * PERMILLE * PERMILLE
@@ -226,10 +220,10 @@ class Bidder:
 
     # -- prices and intents ------------------------------------------------------------------------------------------
 
-    def _price(self, side: Side, promised: tuple[Commitment, ...]) -> int | None:
+    def _price(self, side: Side, past: tuple[Commitment, ...]) -> int | None:
         uniform = self._market.uniform_price_uc_per_kwh
         if uniform is None:
-            return price_of(side, self._settings, self._privacy, promised)
+            return price_of(side, self._settings, self._privacy, past)
         limit = truthful_price(side, self._settings, 1)
         if limit is None:
             return None
@@ -251,16 +245,20 @@ class Bidder:
         )
 
 
-def _promise(intent: Intent) -> Commitment:
-    """An intent as it counts from the moment of its decision on."""
-    return Commitment(
-        side=intent.side,
-        first_interval=intent.first_interval,
-        last_interval=intent.last_interval,
-        price_uc_per_kwh=intent.price_uc_per_kwh,
-        offered_j=intent.energy_j,
-        alive=True,
-    )
+def _promised(intents: list[Intent], committed: Committed) -> list[Intent]:
+    """The same intents, which count as promised from the moment of their decision on."""
+    for intent in intents:
+        committed.add(
+            Commitment(
+                side=intent.side,
+                first_interval=intent.first_interval,
+                last_interval=intent.last_interval,
+                price_uc_per_kwh=intent.price_uc_per_kwh,
+                offered_j=intent.energy_j,
+                alive=True,
+            )
+        )
+    return intents
 
 
 def _from_now(now: int, net: QuantileForecast, series: tuple[int, ...]) -> tuple[int, ...]:

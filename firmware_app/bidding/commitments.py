@@ -71,39 +71,52 @@ class Committed:
     """All commitments, added up as the limits ask for them."""
 
     def __init__(self, commitments: Iterable[Commitment], intervals_per_day: int) -> None:
-        self._all = tuple(commitments)
         self._per_day = intervals_per_day
+        self._positions: dict[tuple[Side, int], int] = {}
+        self._days: dict[tuple[Side, int], int] = {}
+        self._flexible: list[Commitment] = []
+        for one in commitments:
+            self.add(one)
+
+    def add(self, one: Commitment) -> None:
+        """Count one more."""
+        if not one.alive and not one.traded:
+            return
+        if one.flexible:
+            self._flexible.append(one)
+        else:
+            place = (one.side, one.first_interval)
+            self._positions[place] = self._positions.get(place, 0) + one.most_in(one.first_interval)
+        for interval, energy_j in one.traded:
+            self._count(one.side, interval // self._per_day, energy_j)
+        for day in self._days_of(one):
+            self._count(one.side, day, one.open_j)
+
+    def _count(self, side: Side, day: int, energy_j: int) -> None:
+        self._days[side, day] = self._days.get((side, day), 0) + energy_j
+
+    def _days_of(self, one: Commitment) -> range:
+        return range(one.first_interval // self._per_day, one.last_interval // self._per_day + 1)
 
     @property
     def batteries(self) -> tuple[Commitment, ...]:
         """Open offers from the battery."""
-        return tuple(one for one in self._all if one.flexible and one.open_j)
+        return tuple(one for one in self._flexible if one.open_j)
 
     def most_in(self, side: Side, interval: int) -> int:
         """The most energy of a side in an interval under any spread, J."""
-        return sum(one.most_in(interval) for one in self._all if one.side is side)
+        flexible = sum(one.most_in(interval) for one in self._flexible if one.side is side)
+        return self.position_in(side, interval) + flexible
 
     def position_in(self, side: Side, interval: int) -> int:
         """What is promised out of the net position of one interval, J: everything but the battery's offers."""
-        return sum(one.most_in(interval) for one in self._all if one.side is side and not one.flexible)
+        return self._positions.get((side, interval), 0)
 
     def on_day_of(self, side: Side, interval: int) -> int:
         """Energy promised or traded on the UTC day of an interval, J; an open offer counts on each of its days."""
-        day = interval // self._per_day
-        total = 0
-        for one in self._all:
-            if one.side is side:
-                total += sum(energy_j for at, energy_j in one.traded if at // self._per_day == day)
-                if one.first_interval // self._per_day <= day <= one.last_interval // self._per_day:
-                    total += one.open_j
-        return total
+        return self._days.get((side, interval // self._per_day), 0)
 
     def from_battery_on_day_of(self, interval: int) -> int:
         """Energy of the battery's offers that may still trade on the UTC day of an interval, J."""
         day = interval // self._per_day
-        return sum(
-            one.open_j
-            for one in self._all
-            if one.flexible
-            and one.first_interval // self._per_day <= day <= one.last_interval // self._per_day
-        )
+        return sum(one.open_j for one in self._flexible if day in self._days_of(one))

@@ -202,8 +202,9 @@ class PrivacySettings:
     """The standard lot, Wh: energy short of a whole lot is not offered; 1 offers all of it."""
     lot_units: tuple[int, ...] = (1, 2, 5, 10)
     """How many lots one offer may hold, like the values of coins; ascending from 1. Empty: one offer of any size."""
-    price_step_uc_per_kwh: int = 10_000
-    """Distance of two prices on the coarse grid."""
+    price_step_uc_per_kwh: int = 100_000
+    """Distance of two prices on the coarse grid. Half of what lies between feed-in and retail price costs hardly any
+    trade and hides a home's own margin; a fine grid is a fingerprint."""
     spread_intervals: int = 2
     """Over how many intervals the moment of posting is drawn; more hides more, and forecasts further ahead."""
     batch_lots: int = 8

@@ -15,6 +15,7 @@ from testbed.scenarios.citylearn import HOURS_PER_DAY, SourceHome
 
 AHEAD: Final = 24
 """Intervals that a forecast tells about."""
+_AHEAD_WITHOUT: Final = 6
 LEVELS: Final = (50, 100, 200, 300, 400, 500, 600, 700, 800, 900, 950)
 """Quantiles of a forecast, per mille."""
 _REMEMBERED: Final = 28
@@ -43,6 +44,11 @@ class Village:
     first_interval: int = _FIRST_DAY * HOURS_PER_DAY
 
     @property
+    def ahead(self) -> int:
+        """How many intervals a forecast has to tell about: a day for batteries, else as far as anybody offers ahead."""
+        return AHEAD if any(home.battery is not None for home in self.homes) else _AHEAD_WITHOUT
+
+    @property
     def intervals(self) -> int:
         """How many intervals are known."""
         return len(self.homes[0].net_j)
@@ -66,7 +72,7 @@ class Foresight(Protocol):
     """What a home believes about its coming intervals."""
 
     def net(self, home: int, place: int) -> QuantileForecast:
-        """Generation less load of ``AHEAD`` intervals from the one at ``place`` on, which has not begun."""
+        """Generation less load of the village's ``ahead`` intervals, from the one at ``place`` on."""
 
 
 class SeasonalNaive:
@@ -74,11 +80,12 @@ class SeasonalNaive:
 
     def __init__(self, village: Village) -> None:
         self._first = village.first_interval
+        self._ahead = village.ahead
         self._tables = [_quantiles(home.net_j) for home in village.homes]
 
     def net(self, home: int, place: int) -> QuantileForecast:
         """Hours of today out of the days before it, earlier hours of tomorrow with today's among them."""
-        rows = self._tables[home][place : place + AHEAD]
+        rows = self._tables[home][place : place + self._ahead]
         return QuantileForecast(
             first_interval=self._first + place, levels_permille=LEVELS, energy_j=rows, is_fallback=True
         )
@@ -101,9 +108,10 @@ class PerfectForesight:
 
     def __init__(self, village: Village) -> None:
         self._first = village.first_interval
+        self._ahead = village.ahead
         self._net = [tuple((value,) for value in home.net_j.tolist()) for home in village.homes]
 
     def net(self, home: int, place: int) -> QuantileForecast:
         """The truth."""
-        rows = self._net[home][place : place + AHEAD]
+        rows = self._net[home][place : place + self._ahead]
         return QuantileForecast(first_interval=self._first + place, levels_permille=(500,), energy_j=rows)

@@ -58,10 +58,9 @@ def _draw_time(axes: Axes, study: ValueStudy) -> None:
     axes.axhline(study.bound_uc / 1e6, color=MUTED, linewidth=1)
     axes.annotate(
         "no trading can gain more",
-        (study.days, study.bound_uc / 1e6),
-        xytext=(0, -11),
+        (0, study.bound_uc / 1e6),
+        xytext=(4, -11),
         textcoords="offset points",
-        ha="right",
         color=MUTED,
     )
     axes.set_xlim(0, study.days)
@@ -77,20 +76,12 @@ def _draw_risk(axes: Axes, study: ValueStudy) -> None:
     axes.plot(shares, [one.gain_uc / 1e6 for one in curve], color=GREEN, marker="o")
     axes.axhline(0, color=FAINT)
     axes.set_xlabel("how sure the home wants to be, %")
-    axes.set_ylabel("gain, currency")
+    axes.set_ylabel("gain, currency", color=GREEN)
     traded = axes.twinx()
     traded.grid(visible=False)
     traded.plot(shares, _kwh(curve), color=VERMILION, linestyle=":", marker="^")
     traded.set_ylabel("traded, kWh", color=VERMILION)
     traded.set_ylim(bottom=0)
-    axes.annotate(
-        "gain",
-        (shares[-1], curve[-1].gain_uc / 1e6),
-        xytext=(-4, 8),
-        textcoords="offset points",
-        color=GREEN,
-        ha="right",
-    )
 
 
 def _kwh(curve: list[Variant]) -> list[float]:

@@ -7,13 +7,13 @@ part; decisions made at its beginning are posted later. A home knows its own pas
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Final
 
 from firmware_app.bidding.battery import BatteryState
 from firmware_app.bidding.bidder import Bidder
-from firmware_app.bidding.settings import BatterySettings, BiddingSettings, PrivacySettings
+from firmware_app.bidding.settings import BatterySettings, BiddingSettings, PrivacySettings, Strategy
 from firmware_app.reconcile.deviation import FinalTrade, ImbalancePrices
 from firmware_app.reconcile.metered import MeteredInterval, Quality
 from firmware_app.reconcile.reconciler import Reconciler, Settlement
@@ -37,6 +37,17 @@ class Terms:
     warm_up_days: int = 7
     """Days at the beginning on which nobody offers: the forecasts have seen too little."""
     seed: int = 1
+    own_margins_uc: tuple[int, ...] = ()
+    """A margin of each home's own on top of the settings', micro-currency per kWh; empty: none has one."""
+    habits_ms: tuple[int, ...] = ()
+    """At which moment of an interval each home always posts, ms; empty: a moment drawn anew for each offer."""
+
+    def bidding_of(self, home: int) -> BiddingSettings:
+        """The settings of one home."""
+        if not self.own_margins_uc:
+            return self.bidding
+        margin = self.bidding.margin_uc_per_kwh + self.own_margins_uc[home]
+        return replace(self.bidding, margin_uc_per_kwh=margin)
 
 
 @dataclass(slots=True)
@@ -143,7 +154,7 @@ class _Year:
             _Home(
                 bidder=Bidder(
                     market=self._market.params,
-                    settings=terms.bidding,
+                    settings=terms.bidding_of(number),
                     privacy=terms.privacy,
                     battery=home.battery,
                     chance=Random(f"{terms.seed}/{home.name}"),  # noqa: S311
@@ -151,7 +162,7 @@ class _Year:
                 books=Reconciler(meter_id=home.name, interval_s=village.interval_s, prices=terms.imbalance),
                 cell=None if home.battery is None else Cell(home.battery),
             )
-            for home in village.homes
+            for number, home in enumerate(village.homes)
         ]
 
     def run(self, on_day: Callable[[int], None]) -> YearResult:
@@ -189,10 +200,14 @@ class _Year:
 
     def _decide(self, number: int, home: _Home, foresight: Foresight, place: int) -> None:
         now = self._village.first_interval + place
+        midnight = now - now % self._per_day
+        learns = self._terms.bidding.strategy is Strategy.ADAPTIVE
         home.orders = [
             order
             for order in home.orders
-            if order.alive or order.intent.last_interval >= now - LEARN_INTERVALS
+            if order.alive
+            or (order.traded and order.intent.last_interval >= midnight)
+            or (learns and order.intent.last_interval >= now - LEARN_INTERVALS)
         ]
         state = (
             None
@@ -204,7 +219,9 @@ class _Year:
         home.hold_j = decision.hold_j
         length_ms = self._village.interval_s * 1_000
         for intent in decision.intents:
-            moment = intent.post_interval * length_ms + self._chance.randrange(length_ms)
+            habits = self._terms.habits_ms
+            within_ms = habits[number] if habits else self._chance.randrange(length_ms)
+            moment = intent.post_interval * length_ms + within_ms
             order = Order(home=number, intent=intent, number=len(self._orders), posted_ms=moment)
             self._orders.append(order)
             home.orders.append(order)

@@ -138,12 +138,12 @@ def test_a_batch_covers_yesterday_and_is_made_of_equal_grants(
     for side in Side:
         for size in (1, 2, 3):
             wanted = sum(one == (side, size) for one in used)
-            asked = [g for g in batch if g.side is side and g.energy_j == size * privacy.lot_j]
+            asked = [g for g in batch if (g.production_j, g.consumption_j)[side] == size * privacy.lot_j]
             assert len(asked) % batch_lots == 0
             assert len(asked) >= wanted
             assert len({(g.first_interval, g.last_interval, g.money_uc) for g in asked}) <= 1
-    assert all(g.money_uc >= g.energy_j * 670_000 // JOULES_PER_KWH for g in batch if g.side is Side.BUY)
-    assert all(g.money_uc == 0 for g in batch if g.side is Side.SELL)
+    assert all(g.money_uc >= g.consumption_j * 670_000 // JOULES_PER_KWH for g in batch)
+    assert all(g.money_uc == 0 for g in batch if g.production_j)
 
 
 def test_a_home_that_only_buys_asks_for_no_sales() -> None:
@@ -151,7 +151,7 @@ def test_a_home_that_only_buys_asks_for_no_sales() -> None:
     batch = daily_batch(
         past((0, 360_000, 0)), first_interval=0, last_interval=9, settings=settings, privacy=PrivacySettings()
     )
-    assert {grant.side for grant in batch} == {Side.BUY}
+    assert {grant.production_j for grant in batch} == {0}
 
 
 def test_an_open_offer_counts_on_every_day_that_it_touches() -> None:
