@@ -1,4 +1,4 @@
-"""`gridlight-testbed forecast`: the device's forecast on measured homes, beside the naive one and a library's models."""
+"""`gridlight-testbed forecast`: the device's forecast on measured homes, beside naive ones and a library's models."""
 
 import argparse
 from pathlib import Path
@@ -154,9 +154,9 @@ def _print(console: Console, comparison: "Comparison") -> int:
             skills = comparison.skills(series, plant=plant)
             better = sum(skill > 0 for skill in skills.values())
             documents += [{**line.document(), "plant": plant} for line in found]
+            what = f"{series.name.lower()} of the {'plant' if plant else 'homes'}"
             lines += [
-                f"{series.name.lower()} of the {'plant' if plant else 'homes'}:"
-                f" better than naive at {better} of {len(skills)}",
+                f"{what}: better than naive at {better} of {len(skills)}",
                 *(f"  {row}" for row in table(found)),
                 "",
             ]

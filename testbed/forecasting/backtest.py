@@ -17,7 +17,7 @@ from firmware_app.forecast.forecaster import Forecaster
 from firmware_app.forecast.score import pinball
 from firmware_app.forecast.settings import ForecastSettings
 from testbed.forecasting.measured import MeasuredSeries
-from testbed.forecasting.models import LEVELS_PERMILLE, NAIVE, OURS, Peer, Rows, median, naive_rows
+from testbed.forecasting.models import LEVELS_PERMILLE, NAIVE, OURS, Peer, median, naive_rows
 
 WARM_UP_DAYS: Final = 56
 """What the model with the longest past needs before its first origin."""
@@ -72,7 +72,7 @@ def spread(places: Sequence[int], count: int) -> list[int]:
     return [places[(2 * index + 1) * len(places) // (2 * count)] for index in range(count)]
 
 
-def judge(series: MeasuredSeries, origin: int, rows: Rows, cpu_s: float) -> Judged:
+def judge(series: MeasuredSeries, origin: int, rows: Sequence[tuple[int, ...]], cpu_s: float) -> Judged:
     """Compare a forecast with what came."""
     slots = series.slots
     actual = series.energy_j[origin + 1 : origin + 1 + slots]
@@ -106,7 +106,7 @@ def ours(series: MeasuredSeries, places: Sequence[int], settings: ForecastSettin
             told = forecaster.predict(interval + 1, series.slots)
             cpu_s = time.process_time() - begin
             fallbacks += told.is_fallback
-            days.append(judge(series, place, list(told.energy_j), cpu_s))
+            days.append(judge(series, place, told.energy_j, cpu_s))
     return Outcome(series=series, model=OURS, days=tuple(days), fallbacks=fallbacks)
 
 

@@ -1,6 +1,6 @@
 """Who forecasts: the device's own forecaster, the naive ones, and models of ``statsforecast`` where it is installed.
 
-A model is asked at an origin for the quantiles 0.1 to 0.9 of the next day, and is given what was measured up to there and
+A model is asked at an origin for the quantiles 0.1 to 0.9 of the next day, and is given what was measured up to there,
 nothing else. The device's forecaster learns interval by interval, as on the board; the others get the stretch of the
 past that they are fitted to, anew at every origin.
 
@@ -95,22 +95,22 @@ def peers() -> tuple[Peer, ...]:
     return (
         Peer(name="SeasonalNaive", days=month, cheap=True, build=models.SeasonalNaive),
         Peer(
-            name="SeasonalNaive week", days=2 * month, cheap=True, build=lambda s: models.SeasonalNaive(7 * s)
+            name="SeasonalNaive-week", days=2 * month, cheap=True, build=lambda s: models.SeasonalNaive(7 * s)
         ),
         Peer(
-            name="SeasonalNaive conformal",
+            name="SeasonalNaive-conformal",
             days=month,
             cheap=True,
             build=lambda s: models.SeasonalNaive(s, prediction_intervals=conformal(s)),
         ),
         Peer(
-            name="SeasonalWindowAverage conformal",
+            name="WindowAverage-conformal",
             days=month,
             cheap=True,
             build=lambda s: models.SeasonalWindowAverage(s, 7, prediction_intervals=conformal(s)),
         ),
         Peer(
-            name="SeasonalExponentialSmoothing conformal",
+            name="SeasonalES-conformal",
             days=month,
             cheap=True,
             build=lambda s: models.SeasonalExponentialSmoothing(s, 0.2, prediction_intervals=conformal(s)),

@@ -8,7 +8,7 @@ from statistics import fmean, median
 from typing import Final
 
 from firmware_app.forecast.settings import Series
-from testbed.forecasting.backtest import Outcome, same_days
+from testbed.forecasting.backtest import Judged, Outcome, same_days
 from testbed.forecasting.models import NAIVE, OURS
 
 PLANT: Final = "plant"
@@ -76,7 +76,7 @@ class Comparison:
         """Per place, how much smaller the device's loss is than the naive one's: 0.2 is a fifth."""
         naive = {outcome.series.place: outcome for outcome in self.of(NAIVE, series, plant=plant)}
         return {
-            outcome.series.place: 1 - 1 / _ratio(naive[outcome.series.place], outcome)
+            outcome.series.place: 1 - _ratio(outcome, naive[outcome.series.place])
             for outcome in self.of(OURS, series, plant=plant)
             if outcome.series.place in naive
         }
@@ -105,7 +105,7 @@ class Comparison:
             loss_ratio=fmean(ratios),
             worst_ratio=min(ratios),
             relative_loss=fmean(_relative_loss(outcome) for outcome in outcomes),
-            mase=fmean(day.error_j / day.scale_j for day in days),
+            mase=_mase(days),
             inside=fmean(day.inside for day in days),
             cpu_ms=1_000 * median(day.cpu_s for day in days),
         )
@@ -114,6 +114,12 @@ class Comparison:
 def _ratio(outcome: Outcome, other: Outcome) -> float:
     pairs = list(same_days(outcome, other))
     return _sum(day.loss_j for day, _ in pairs) / _sum(day.loss_j for _, day in pairs)
+
+
+def _mase(days: Sequence[Judged]) -> float:
+    """Mean over the days whose past changed at all; 0 if none did."""
+    found = [day.error_j / day.scale_j for day in days if day.scale_j]
+    return fmean(found) if found else 0.0
 
 
 def _relative_loss(outcome: Outcome) -> float:

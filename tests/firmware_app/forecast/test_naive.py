@@ -44,7 +44,7 @@ def test_after_more_than_a_week_all_that_is_remembered_speaks() -> None:
 
 
 def test_only_a_net_series_may_be_negative() -> None:
-    days = [[0, 50], [100, 50], [0, 50], [100, 50], [0, 50]]
+    days: list[list[int | None]] = [[0, 50], [100, 50], [0, 50], [100, 50], [0, 50]]
     low = [Naive(_filled(*days), series, _LEVELS).quantiles(10) for series in (Series.LOAD, Series.NET)]
     assert low[0] is not None
     assert low[1] is not None
