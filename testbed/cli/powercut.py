@@ -49,6 +49,13 @@ def add_parser(commands: Commands) -> None:
         metavar="N",
         help="also cut while each N-th reopening writes; 0: never (default 40)",
     )
+    parser.add_argument(
+        "--since",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the first operation to be cut, to look at one again",
+    )
     parser.add_argument("--seed", type=int, default=1)
 
 
@@ -66,9 +73,10 @@ def run(args: argparse.Namespace) -> int:
                 f"there is no subject {name!r}.{likely(name, SUBJECTS)} Choose from {', '.join(SUBJECTS)}."
             )
             raise CommandError(message, hint="gridlight-testbed powercut --help", code=Exit.USAGE)
-    if args.samples < 0 or args.every < 1 or args.again < 0:
-        raise CommandError("--samples and --again are 0 or more, --every is 1 or more", code=Exit.USAGE)
-    how = Thoroughness(samples=args.samples, every=args.every, again=args.again)
+    if min(args.samples, args.again, args.since) < 0 or args.every < 1:
+        message = "--samples, --again and --since are 0 or more, --every is 1 or more"
+        raise CommandError(message, code=Exit.USAGE)
+    how = Thoroughness(samples=args.samples, every=args.every, again=args.again, since=args.since)
     results: list[Result] = []
     try:
         for name, make in SUBJECTS.items():

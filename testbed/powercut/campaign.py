@@ -122,12 +122,14 @@ class Thoroughness:
         every: each so-many-th point is cut; 1 for all.
         again: each so-many-th reopening is itself recorded and cut; 0 for none.
         failures: stop after so many broken promises; 0 to go on to the end.
+        since: the first operation to be cut, to look at one again.
     """
 
     samples: int = 6
     every: int = 1
     again: int = 40
     failures: int = 0
+    since: int = 0
 
 
 def cut_everywhere(
@@ -188,6 +190,8 @@ class _Cutter:
         self._folder = folder
         self._result = result
         self._seen: set[bytes] = set()
+        self._operation = 0
+        """Where in the outer log the power was cut."""
 
     def cut(
         self,
@@ -203,6 +207,7 @@ class _Cutter:
         for number, entry in enumerate(entries):
             if 0 < self._how.failures <= self._result.failed:
                 return
+            outer = progress is not None
             match entry:
                 case Tried(what):
                     tried.append(what)
@@ -210,11 +215,12 @@ class _Cutter:
                     promised.append(what)
                 case _:
                     disk.take(entry)
-                    self._result.operations += progress is not None
-            if number % every == 0 or isinstance(entry, Promised):
+                    self._result.operations += outer
+            if (number % every == 0 or isinstance(entry, Promised)) and number >= self._how.since * outer:
                 self._result.points += 1
+                self._operation = number if outer else self._operation
                 history = History(tuple(tried), tuple(promised))
-                self._reopen_all(disk, history, again=progress is not None)
+                self._reopen_all(disk, history, again=outer)
             if progress is not None:
                 progress(number + 1, len(entries))
 
@@ -255,7 +261,8 @@ class _Cutter:
             self._result.failed += 1
             room = MAX_SHOWN - len(self._result.failures)
             self._result.failures += [
-                f"after promise {history.last_promised}: {problem}" for problem in problems
+                f"operation {self._operation}, after promise {history.last_promised}: {problem}"
+                for problem in problems
             ][:room]
 
 

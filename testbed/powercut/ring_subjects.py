@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
+from firmware_app.store.database import PAGE_BYTES
 from firmware_app.store.device_store import FILE_NAME, DeviceStore
 from firmware_app.store.opening import Found
 from firmware_app.store.outbox import Message
@@ -22,7 +24,7 @@ _BOOT: Final = "b" * 32
 _HOUR_MS: Final = 3_600_000
 _START_MS: Final = 1_800_000_000_000
 _REOPEN_EVERY: Final = 10
-_QUOTA_KB: Final = 44
+_QUOTA_KB: Final = 40
 """Little more than the empty tables need."""
 _DELIVERED: Final = 1_000
 """Added to a message's number when it is its delivery that is promised."""
@@ -209,19 +211,25 @@ class SalvageSubject(RingSubject):
     quota_kb = 256
 
     def prepare(self, folder: Path) -> None:
-        """Write rounds, and overwrite a page in the middle of the readings."""
+        """Write rounds, let the power fail after the last one, and overwrite a page in the middle of the readings."""
         clock = _Clock()
-        store = self.open(Stage(folder), clock)
-        for number in range(self._rounds):
-            clock.now_ms += _HOUR_MS
-            write_round(store, number, clock.utc_ms())
-        store.outbox.put(_message(0))
-        store.close()
-        path = folder / FILE_NAME
-        content = bytearray(path.read_bytes())
-        page = page_of_readings(path)
-        content[page : page + 1_024] = b"\xa5" * 1_024
-        path.write_bytes(content)
+        with TemporaryDirectory() as name:
+            stage = Stage(Path(name))
+            store, page = self.open(stage, clock), 0
+            for number in range(self._rounds):
+                if number == self._rounds - 1:
+                    store.close()
+                    page = page_of_readings(stage.folder / FILE_NAME)
+                    store = self.open(stage, clock)
+                clock.now_ms += _HOUR_MS
+                write_round(store, number, clock.utc_ms())
+            store.outbox.put(_message(0))
+            for path in stage.folder.iterdir():  # as the disk is while the store is open: with a log
+                (folder / path.name).write_bytes(path.read_bytes())
+            store.close()
+        content = bytearray((folder / FILE_NAME).read_bytes())
+        content[page : page + PAGE_BYTES] = b"\xa5" * PAGE_BYTES
+        (folder / FILE_NAME).write_bytes(content)
 
     def play(self, stage: Stage) -> None:
         """Start, which salvages, and write one round more."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_app.store.database import Database
-from firmware_app.store.device_store import DeviceStore
+from firmware_app.store.device_store import FILE_NAME, DeviceStore
 from firmware_app.store.files import write_whole
 from firmware_app.store.settings import AtomicStorage, Settings, _written
 from light_client.session.actor import Write
@@ -131,11 +131,20 @@ class TornWallet(WalletSubject):
         stage.promised(index)
 
 
+class _HastySwap(RecordingFiles):
+    """Does not wait for the old log to be gone before the new file takes the name."""
+
+    def sync_folder(self, folder: Path) -> None:
+        path = folder / FILE_NAME
+        if path.exists() or not path.with_name(f"{FILE_NAME}.salvaged").exists():
+            super().sync_folder(folder)
+
+
 class UnorderedSalvage(SalvageSubject):
-    """Swaps the files without waiting for the old log to be gone."""
+    """Swaps the files in one go."""
 
     def play(self, stage: Stage) -> None:
-        super().play(_with_files(stage, _NoFolderSyncs))
+        super().play(_with_files(stage, _HastySwap))
 
 
 class RecklessStateSalvage(StateSalvageSubject):
