@@ -1,51 +1,14 @@
-"""What the trader knows, in the words of bidder, reconciler and store. Translation only: no rule lives here."""
+"""What the trader knows, in the words of books and store. Translation only: no rule lives here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
-
-from firmware_app.bidding.batch import Grant
-from firmware_app.bidding.commitments import Commitment
 from firmware_app.reconcile.deviation import FinalTrade
 from firmware_app.store.rows import HeaderRow, OfferRow, TradeRow
 from firmware_app.trading.news import Final as FinalNews
-from firmware_app.trading.orders import Order, Stage
-from firmware_app.trading.reservation import Reservation
+from firmware_app.trading.orders import Order
 from light_client.client.status import ProofLevel
 from light_client.rules.ledger.block import Header
 from light_client.rules.units import Side
-
-_ALIVE: Final = {Stage.PLANNED, Stage.GRANTED, Stage.POSTED, Stage.OPEN}
-"""Stages of an order that may still trade."""
-
-
-def commitments_of(orders: Iterable[Order]) -> tuple[Commitment, ...]:
-    """The orders as the bidder counts them; a missed one that was posted may still turn up in a block."""
-    return tuple(
-        Commitment(
-            side=order.intent.side,
-            first_interval=order.intent.first_interval,
-            last_interval=order.intent.last_interval,
-            price_uc_per_kwh=order.intent.price_uc_per_kwh,
-            offered_j=order.intent.energy_j,
-            alive=order.stage in _ALIVE,
-            traded=tuple((trade.interval, trade.energy_j) for trade in order.trades),
-        )
-        for order in orders
-    )
-
-
-def reservation_of(grant: Grant) -> Reservation:
-    """What a spare address of the bidder's batch is to hold."""
-    selling = grant.side is Side.SELL
-    return Reservation(
-        first_interval=grant.first_interval,
-        last_interval=grant.last_interval,
-        production_j=grant.energy_j if selling else 0,
-        consumption_j=0 if selling else grant.energy_j,
-        money_uc=grant.money_uc,
-    )
 
 
 def final_trade_of(final: FinalNews) -> FinalTrade:

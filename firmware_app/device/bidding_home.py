@@ -10,11 +10,13 @@ from typing import Final
 
 from firmware_app.bidding.batch import daily_batch
 from firmware_app.bidding.bidder import Bidder
+from firmware_app.bidding.deciding import Deciding, commitment_of
 from firmware_app.bidding.settings import BiddingSettings, PrivacySettings
 from firmware_app.config.schema import Role
 from firmware_app.device import accounting
-from firmware_app.device.home import Occasion
+from firmware_app.device.decision import Occasion
 from firmware_app.device.outlook import Outlook
+from firmware_app.forecast.quantiles import QuantileForecast
 from firmware_app.meters.desk import MeterDesk
 from firmware_app.reconcile.deviation import FinalTrade
 from firmware_app.reconcile.metered import metered_of
@@ -58,7 +60,8 @@ class BiddingHome:
         self.grid_meter = grid_meter
         self.desk = desk
         self.outlook = outlook
-        self._bidder = bidder
+        self._orders: tuple[Order, ...] = ()
+        self._deciding = Deciding(bidder, net=self._net, battery=lambda: None, orders=lambda: self._orders)
         self.reconciler = reconciler
         self._store = store
         self._market = market
@@ -77,12 +80,12 @@ class BiddingHome:
         self._report_days(occasion.now_ms)
         if not self.desk.is_measured():
             return ()
+        self._orders = occasion.orders
+        return self._deciding(occasion)
+
+    def _net(self, interval: int) -> QuantileForecast | None:
         ahead = self._market.t_clear + self._market.horizon + self._privacy.spread_intervals + 1
-        net = self.outlook.net(occasion.interval, ahead)
-        if net is None:
-            return ()
-        commitments = accounting.commitments_of(occasion.orders)
-        return self._bidder.decide(occasion.interval, net, None, commitments).intents
+        return self.outlook.net(interval, ahead)
 
     def reserve(
         self, first_interval: int, last_interval: int, orders: tuple[Order, ...]
@@ -90,14 +93,13 @@ class BiddingHome:
         """The bidder's daily batch, out of what was offered lately."""
         per_day = _DAY_MS // (self._market.interval_s * 1_000)
         lately = [order for order in orders if order.intent.first_interval >= first_interval - per_day]
-        grants = daily_batch(
-            accounting.commitments_of(lately),
+        return daily_batch(
+            map(commitment_of, lately),
             first_interval=first_interval,
             last_interval=last_interval + self._market.t_clear + self._privacy.spread_intervals,
             settings=self._bidding,
             privacy=self._privacy,
         )
-        return tuple(accounting.reservation_of(grant) for grant in grants)
 
     def hear(self, news: News, now_ms: int) -> None:
         """Keep offers, trades and headers; a trade that the books know is in the store already."""

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from firmware_app.device.home import Home, Occasion
+from firmware_app.device.decision import Occasion
+from firmware_app.device.home import Home
 from firmware_app.device.lifecycle import Facts, Lifecycle, May
 from firmware_app.trading.meter import TradingMeter
 from light_client.session.actor import Effect, Event, PeerName, Report, SetTimer, Started, TimerFired

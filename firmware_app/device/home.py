@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
+from firmware_app.device.decision import Occasion
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.news import News
 from firmware_app.trading.orders import Order
 from firmware_app.trading.reservation import Reservation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Occasion:
-    """When something is to be decided."""
-
-    interval: int
-    """The interval that has begun; absolute."""
-    now_ms: int
-    """The time, UTC ms."""
-    decided: int | None
-    """The last interval in which offers were decided, in this life or an earlier one; None if there was none."""
-    orders: tuple[Order, ...]
-    """All that is remembered of earlier decisions: what may still trade, and what has."""
 
 
 class Home(Protocol):

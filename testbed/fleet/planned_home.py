@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from firmware_app.device.home import Occasion
+from firmware_app.device.decision import Occasion
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.news import News
 from firmware_app.trading.orders import Order

@@ -8,7 +8,7 @@ from firmware_app.bidding.bidder import Bidder
 from firmware_app.bidding.settings import BiddingSettings, PrivacySettings
 from firmware_app.config.schema import MeterSection, Role
 from firmware_app.device.bidding_home import OPERATOR, BiddingHome, recall_books, recall_issued
-from firmware_app.device.home import Occasion
+from firmware_app.device.decision import Occasion
 from firmware_app.device.outlook import Outlook
 from firmware_app.forecast.settings import ForecastSettings, Series
 from firmware_app.meters.desk import MeterDesk

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
+from firmware_app.device.decision import Occasion
 from firmware_app.device.device import Device
-from firmware_app.device.home import Occasion
 from firmware_app.device.lifecycle import State
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.meter import TradingMeter

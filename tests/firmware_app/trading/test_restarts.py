@@ -6,8 +6,8 @@ from functools import cache, partial
 
 import pytest
 
+from firmware_app.device.decision import Occasion
 from firmware_app.device.device import Device
-from firmware_app.device.home import Occasion
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.meter import always
 from firmware_app.trading.orders import Order, Stage
