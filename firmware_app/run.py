@@ -265,6 +265,7 @@ class Program:
             journal=self._journal,
             fresh=self._vitals.fresh,
             idle=self._vitals.idle,
+            on_clock=self._clock_event,
         )
         with ExitStack() as stack:
             stack.enter_context(closing(part))

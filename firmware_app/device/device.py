@@ -1,9 +1,11 @@
 """The device as one actor: lifecycle, the beginning of each interval, and the trading meter.
 
     event                        what is done
-    Started                      the trading meter takes up what an earlier life left; the present interval is begun
+    Started, time known          the trading meter takes up what an earlier life left; the present interval is begun
     timer `interval`             the interval has begun: addresses of the day, then the decision, see ``Home``
     everything else              the trading meter's
+    anything, time not known     nobody's but the watch for signed time: no verdict of the light client rests on a wrong
+                                 clock. Once the time is known the trading meter starts, as after a restart
     after each of them           the lifecycle follows the facts, and the home hears the news
 
 The timer is set to the next boundary anew each time, at most one interval ahead. So a clock that was set back cannot
@@ -17,11 +19,22 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
+from firmware_app.device import signed_time
 from firmware_app.device.decision import Occasion
 from firmware_app.device.home import Home
 from firmware_app.device.lifecycle import Facts, Lifecycle, May
+from firmware_app.device.signed_time import SignedTimeWatch
 from firmware_app.trading.meter import TradingMeter
-from light_client.session.actor import Effect, Event, PeerName, Report, SetTimer, Started, TimerFired
+from light_client.session.actor import (
+    Effect,
+    Event,
+    PeerName,
+    Received,
+    Report,
+    SetTimer,
+    Started,
+    TimerFired,
+)
 
 TIMER: Final = "interval"
 _DAY_MS: Final = 86_400_000
@@ -44,6 +57,7 @@ class Device:
         chance: Random,
         decide_after_ms: int = 0,
         clock_known: Callable[[], bool] = always_known,
+        signed_time: SignedTimeWatch | None = None,
     ) -> None:
         """Join what a device consists of.
 
@@ -51,6 +65,7 @@ class Device:
             chance: draws when tomorrow's addresses are asked for.
             decide_after_ms: into an interval, when the last reading of the one before has surely come, ms.
             clock_known: whether the board's time is to be believed.
+            signed_time: asks the tier for the time where nobody else tells it.
         """
         self.name: PeerName = trader.name
         self.trader = trader
@@ -60,25 +75,39 @@ class Device:
         self._chance = chance
         self._after_ms = decide_after_ms
         self._clock_known = clock_known
+        self._signed_time = signed_time
+        self._trades = False
+        """Whether the trading meter was started since the time is known."""
         self._ask_day = -1
         self._ask_at_ms = 0
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """React to one event."""
-        effects: list[Effect] = []
-        match event:
-            case Started():
-                effects += self.trader.handle(event, now_ms)
-                effects += self._turn(now_ms)
-                effects += self._begin_interval(now_ms)
-            case TimerFired(name=name) if name == TIMER:
-                effects += self._turn(now_ms)
-                effects += self._begin_interval(now_ms)
-            case _:
-                effects += self.trader.handle(event, now_ms)
-                effects += self._turn(now_ms)
+        known = self._clock_known()  # asked first: ``now_ms`` is of before whatever this event brings about
+        effects = self._watch_time(event, now_ms)
+        begins = isinstance(event, Started) or (isinstance(event, TimerFired) and event.name == TIMER)
+        if known and not self._trades:
+            effects += self.trader.handle(Started(), now_ms)
+        if known and self._trades and not begins:
+            effects += self.trader.handle(event, now_ms)
+        self._trades = known
+        effects += self._turn(now_ms)
+        if begins:
+            effects += self._begin_interval(now_ms)
         self.home.hear(self.trader.take_news(), now_ms)
         return effects
+
+    def _watch_time(self, event: Event, now_ms: int) -> list[Effect]:
+        """Ask for the time, and hear the answers, where that is this device's business."""
+        watch = self._signed_time
+        if watch is None:
+            return []
+        match event:
+            case Started() | TimerFired(name=signed_time.TIMER):
+                return watch.ask(now_ms)
+            case Received(peer=peer, message=message):
+                watch.hear(peer, message)
+        return []
 
     def _turn(self, now_ms: int) -> list[Effect]:
         """Let the lifecycle follow the facts."""

@@ -10,14 +10,17 @@ from typing import Final
 
 import zmq.asyncio
 
+from firmware_app.clock.gate import ClockEvent
+from firmware_app.clock.rescue import Rescue
 from firmware_app.config.check import Checked
 from firmware_app.config.keys import DeviceKeys
 from firmware_app.config.schema import ServerSection
 from firmware_app.device.device import TIMER, Device
 from firmware_app.device.home import Home
 from firmware_app.device.lifecycle import May
+from firmware_app.device.signed_time import SignedTimeWatch
 from firmware_app.journal import Journal
-from firmware_app.runtime.board_time import BoardTime
+from firmware_app.runtime.board_time import BoardTime, GateTime
 from firmware_app.runtime.driver import Driver
 from firmware_app.trading.meter import TradingMeter
 from firmware_app.trading.params import MeterParams
@@ -45,11 +48,13 @@ class MarketPart:
         journal: Journal,
         fresh: Callable[[str], None],
         idle: Callable[[str, str], None],
+        on_clock: Callable[[ClockEvent], None],
     ) -> None:
         """Open the store and build the actor; nothing is dialled yet.
 
         Args:
             fresh, idle: where signs of life go.
+            on_clock: is told when signed time made the time known.
 
         Raises:
             StoreError: orders and wallet cannot be read: nothing may be traded without them.
@@ -60,6 +65,7 @@ class MarketPart:
         self._journal = journal
         self._fresh = fresh
         self._idle = idle
+        self._on_clock = on_clock
         self._stack = ExitStack()
         self._storage = self._stack.enter_context(SqliteStorage(found.store))
         self._compartment = Compartment(self._storage, found.config.device.name)
@@ -92,6 +98,21 @@ class MarketPart:
             chance=chance,
             decide_after_ms=min(_PATIENCE_POLLS * slowest_ms, interval_s * 1_000 // 4),
             clock_known=lambda: self._time.is_known,
+            signed_time=self._signed_time(trader),
+        )
+
+    def _signed_time(self, trader: TradingMeter) -> SignedTimeWatch | None:
+        """What asks the tier for the time, where the time is a gate's."""
+        if not isinstance(self._time, GateTime):
+            return None
+        trusted = trader.client.belief.trusted
+        self._time.gate.raise_floor(trusted)
+        return SignedTimeWatch(
+            Rescue(self._found.genesis, trusted, self._found.config.clock),
+            self._time.gate,
+            servers=tuple(server.name for server in self._found.config.market.server),
+            monotonic_ms=self._time.monotonic_ms,
+            on_event=self._on_clock,
         )
 
     def _may_post(self, now_ms: int) -> bool:
@@ -116,8 +137,15 @@ class MarketPart:
             return transport
 
         driver = Driver(clock=self._time, store=self._storage, reports=self)
-        driver.add(_Watched(self.device, self._fresh, self._idle), self._compartment, connect)
+        driver.add(
+            _Watched(self.device, self._fresh, self._idle, self._raise_floor), self._compartment, connect
+        )
         await driver.run(stop)
+
+    def _raise_floor(self) -> None:
+        """A header was verified: the board's time is never believed to be earlier."""
+        if isinstance(self._time, GateTime):
+            self._time.gate.raise_floor(self.device.trader.client.belief.trusted)
 
     def close(self) -> None:
         """Hang up and let go of the store."""
@@ -144,12 +172,17 @@ class _Watched:
     """The device's actor, which shows a sign of life with whatever it verified or decided."""
 
     def __init__(
-        self, device: Device, fresh: Callable[[str], None], idle: Callable[[str, str], None]
+        self,
+        device: Device,
+        fresh: Callable[[str], None],
+        idle: Callable[[str, str], None],
+        on_header: Callable[[], None],
     ) -> None:
         self.name = device.name
         self._device = device
         self._fresh = fresh
         self._idle = idle
+        self._on_header = on_header
         self._height = -1
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
@@ -159,6 +192,7 @@ class _Watched:
         if device.trader.client.height != self._height:
             self._height = device.trader.client.height
             self._fresh("market")
+            self._on_header()
         if isinstance(event, TimerFired) and event.name == TIMER:
             life = device.lifecycle
             if life.may(May.POST):
