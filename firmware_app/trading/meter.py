@@ -24,7 +24,7 @@ from firmware_app.trading.submitting import Submissions
 from firmware_app.trading.withdrawing import Withdrawing
 from light_client.client.belief import Checked
 from light_client.client.client import LightClient
-from light_client.client.news import BalanceVerified, BlockVerified, Halted, Output
+from light_client.client.news import BalanceDiffers, BalanceVerified, BlockVerified, Halted, Output
 from light_client.client.params import TAKEN, TIMERS
 from light_client.client.proofs import OwnTrade
 from light_client.messages.codec import decode_message, type_number_of
@@ -236,6 +236,8 @@ class TradingMeter:
                     effects += self._take_in(output, now_ms)
                 case BalanceVerified():
                     effects += self._settling.deposit(output.address, now_ms)
+                case BalanceDiffers():
+                    effects += self._settling.differs(output, now_ms)
                 case Halted():
                     pass  # posting looks at ``may_trade``; what is open goes on without us
                 case _:

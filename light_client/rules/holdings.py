@@ -116,6 +116,41 @@ def account_after(granted: Account, trades: Iterable[Trade]) -> Account:
 
 
 def balance_follows_from_trades(account: Account, expected: Account) -> None:
-    """LC-15: the proven balance is the one that the verified trades give."""
-    if account != expected:
-        raise RuleViolation("LC-15", "own balance against verified trades", got=account, expected=expected)
+    """LC-15, LC-26: the proven balance is the one that the verified trades give.
+
+    A server cannot make up either breach, since the account stands under a header that a quorum signed.
+
+    Args:
+        account: as proven.
+        expected: out of the grant that was asked for and the verified trades.
+
+    Raises:
+        RuleViolation: LC-26 for more than that, which only the DSO can have granted; LC-15 for anything else: the DSO
+            granted something else or less, or the committee took something.
+    """
+    if account == expected:
+        return
+    if _holds_more(account, expected):
+        raise RuleViolation("LC-26", "grant beyond what was asked for", got=account, expected=expected)
+    raise RuleViolation("LC-15", "own balance against verified trades", got=account, expected=expected)
+
+
+def _holds_more(account: Account, expected: Account) -> bool:
+    """Whether all is as expected but for amounts that are larger, or intervals that are more."""
+    covers = (
+        account.first_interval <= expected.first_interval <= expected.last_interval <= account.last_interval
+    )
+    more = (
+        account.production_j >= expected.production_j
+        and account.consumption_j >= expected.consumption_j
+        and account.money_uc >= expected.money_uc
+    )
+    like_it = replace(
+        account,
+        first_interval=expected.first_interval,
+        last_interval=expected.last_interval,
+        production_j=expected.production_j,
+        consumption_j=expected.consumption_j,
+        money_uc=expected.money_uc,
+    )
+    return covers and more and like_it == expected
