@@ -77,6 +77,9 @@ def _add_scan(commands: Commands) -> None:
     parser.add_argument("--parity", choices=("N", "E", "O"), help="only this parity")
     parser.add_argument("--profile", metavar="P", help="only this model; say why if it is another")
     parser.add_argument("--reply-ms", type=int, metavar="MS", default=250, help="default: 250")
+    parser.add_argument(
+        "--socket", metavar="PATH", help="of the running service, whose ports are not scanned"
+    )
 
 
 def _add_profiles(commands: Commands) -> None:
