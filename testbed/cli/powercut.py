@@ -13,6 +13,8 @@ _SUBJECTS: Final = {
     "settings": "configuration documents, replaced as a whole",
     "wallet": "the wallet's next index and the light client's floor",
     "salvage": "a start that finds a damaged page of the history",
+    "headless": "a start that finds the history without its first page",
+    "replacement": "the swap of a damaged file, whose log must join no other file",
     "state-salvage": "a start that finds a damaged page of wallet and light client",
 }
 

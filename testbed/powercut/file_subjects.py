@@ -6,6 +6,8 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from firmware_app.store.files import write_whole
+from firmware_app.store.replacement import finish_replacement, replace_database
 from firmware_app.store.settings import Settings
 from firmware_app.store.state import open_state
 from light_client.session.actor import Write
@@ -55,7 +57,9 @@ class SettingsSubject:
             found.append(f"version {version}, promised {history.last_promised}, tried {history.last_tried}")
         if history.promised and settings.get("identity") != {"meter": "m-1"}:
             found.append("the other document is lost")
+        stage.trying(version + 1)
         settings.put("config", {"version": version + 1})
+        stage.promised(version + 1)
         settings.close()
         again = self.open(stage, notices)
         if again.get("config") != {"version": version + 1}:
@@ -170,3 +174,35 @@ class StateSalvageSubject(WalletSubject):
         found += [] if left >= _STATE_LEFT else [f"only {left} values are left"]
         found += [] if note else ["nothing tells of the gap"]
         return found + integrity(stage.folder / self._FILE)
+
+
+class ReplacementSubject:
+    """The swap of a damaged file that still has its log: old file with old log, or the new file alone, never mixed."""
+
+    name = "replacement"
+    _OLD: Final = b"old " * 300
+    _LOG: Final = b"old log " * 300
+    _NEW: Final = b"new " * 300
+
+    def prepare(self, folder: Path) -> None:
+        """Leave a damaged file and its log."""
+        (folder / "x").write_bytes(self._OLD)
+        (folder / "x-wal").write_bytes(self._LOG)
+
+    def play(self, stage: Stage) -> None:
+        """Replace the file."""
+        stage.trying(1)
+        replace_database(
+            stage.files, stage.folder / "x", lambda fresh: write_whole(stage.files, fresh, self._NEW)
+        )
+        stage.promised(1)
+
+    def problems(self, stage: Stage, history: History) -> list[str]:
+        """One of the two states, the new one once it was promised, and nothing half made."""
+        finish_replacement(stage.files, stage.folder / "x")
+        files = {path.name: path.read_bytes() for path in stage.folder.iterdir()}
+        pair = files.get("x"), files.get("x-wal")
+        allowed = [(self._NEW, None)] if history.promised else [(self._NEW, None), (self._OLD, self._LOG)]
+        found = [] if pair in allowed else [f"mixed: {sorted(files)}"]
+        left = sorted(set(files) - {"x", "x-wal", "x.damaged", "x.damaged-wal"})
+        return found + ([f"left behind: {left}"] if left else [])

@@ -227,9 +227,13 @@ class SalvageSubject(RingSubject):
             for path in stage.folder.iterdir():  # as the disk is while the store is open: with a log
                 (folder / path.name).write_bytes(path.read_bytes())
             store.close()
-        content = bytearray((folder / FILE_NAME).read_bytes())
+        self.damage(folder / FILE_NAME, page)
+
+    def damage(self, path: Path, page: int) -> None:
+        """Overwrite a page."""
+        content = bytearray(path.read_bytes())
         content[page : page + PAGE_BYTES] = b"\xa5" * PAGE_BYTES
-        (folder / FILE_NAME).write_bytes(content)
+        path.write_bytes(content)
 
     def play(self, stage: Stage) -> None:
         """Start, which salvages, and write one round more."""
@@ -256,6 +260,28 @@ class SalvageSubject(RingSubject):
             found.append("the message is lost")
         if store.kept("meter/house") not in {b"%d" % (self._rounds - 1), b"%d" % self._rounds}:
             found.append("the kept value is lost")
+        if not any(event.name == "store.salvaged" for event in store.newest(EventRow, 100)):
+            found.append("nothing tells of the gap")
+        store.close()
+        return found + integrity(stage.folder / FILE_NAME)
+
+
+class HeadlessSubject(SalvageSubject):
+    """A start that finds a file without its first page, so that nothing can be read."""
+
+    name = "headless"
+
+    def damage(self, path: Path, page: int) -> None:  # noqa: ARG002 - always the first one
+        """Overwrite the first page, whatever page is asked for."""
+        super().damage(path, 0)
+
+    def problems(self, stage: Stage, history: History) -> list[str]:
+        """The store works, holds what was written since, and nothing else; and it says so."""
+        store = self.open(stage, _Clock())
+        found = [f"cannot be written: {store.fault}"] if store.fault else []
+        trades = {trade.offer_id for trade in store.newest(TradeRow, 10_000)}
+        if not set(history.promised) <= trades <= set(history.tried):
+            found.append(f"trades {sorted(trades)}, promised {history.promised}, tried {history.tried}")
         if not any(event.name == "store.salvaged" for event in store.newest(EventRow, 100)):
             found.append("nothing tells of the gap")
         store.close()

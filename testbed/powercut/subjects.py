@@ -6,8 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 from testbed.powercut.campaign import Subject
-from testbed.powercut.file_subjects import SettingsSubject, StateSalvageSubject, WalletSubject
-from testbed.powercut.ring_subjects import OutboxSubject, RingSubject, SalvageSubject
+from testbed.powercut.file_subjects import (
+    ReplacementSubject,
+    SettingsSubject,
+    StateSalvageSubject,
+    WalletSubject,
+)
+from testbed.powercut.ring_subjects import HeadlessSubject, OutboxSubject, RingSubject, SalvageSubject
 
 SUBJECTS: Final[dict[str, Callable[[], Subject]]] = {
     subject.name: subject
@@ -17,6 +22,8 @@ SUBJECTS: Final[dict[str, Callable[[], Subject]]] = {
         SettingsSubject,
         WalletSubject,
         SalvageSubject,
+        HeadlessSubject,
+        ReplacementSubject,
         StateSalvageSubject,
     )
 }

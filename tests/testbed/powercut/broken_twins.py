@@ -5,15 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from firmware_app.store.database import Database
-from firmware_app.store.device_store import FILE_NAME, DeviceStore
+from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.files import write_whole
 from firmware_app.store.settings import AtomicStorage, Settings, _written
 from light_client.session.actor import Write
 from light_client.store.sqlite import SqliteStorage
 from testbed.powercut.campaign import Stage
-from testbed.powercut.file_subjects import SettingsSubject, StateSalvageSubject, WalletSubject
+from testbed.powercut.file_subjects import (
+    ReplacementSubject,
+    SettingsSubject,
+    StateSalvageSubject,
+    WalletSubject,
+)
 from testbed.powercut.log import RecordingFiles
-from testbed.powercut.ring_subjects import OutboxSubject, RingSubject, SalvageSubject
+from testbed.powercut.ring_subjects import OutboxSubject, RingSubject
 
 
 class _CarelessStore(DeviceStore):
@@ -131,20 +136,11 @@ class TornWallet(WalletSubject):
         stage.promised(index)
 
 
-class _HastySwap(RecordingFiles):
+class UnorderedReplacement(ReplacementSubject):
     """Does not wait for the old log to be gone before the new file takes the name."""
 
-    def sync_folder(self, folder: Path) -> None:
-        path = folder / FILE_NAME
-        if path.exists() or not path.with_name(f"{FILE_NAME}.salvaged").exists():
-            super().sync_folder(folder)
-
-
-class UnorderedSalvage(SalvageSubject):
-    """Swaps the files in one go."""
-
     def play(self, stage: Stage) -> None:
-        super().play(_with_files(stage, _HastySwap))
+        super().play(_with_files(stage, _NoFolderSyncs))
 
 
 class RecklessStateSalvage(StateSalvageSubject):
@@ -162,7 +158,7 @@ TWINS = (
     InPlaceSettings,
     HastyWallet,
     TornWallet,
-    UnorderedSalvage,
+    UnorderedReplacement,
     RecklessStateSalvage,
 )
 
