@@ -116,18 +116,25 @@ def sign_report(report: DeliveryReport, signer: Callable[[bytes], bytes]) -> byt
 
 
 def read_signed_report(
-    raw: bytes, public_key: bytes, verify: Callable[[bytes, bytes, bytes], bool]
+    raw: bytes, key_of: Callable[[str], bytes | None], verify: Callable[[bytes, bytes, bytes], bool]
 ) -> DeliveryReport:
-    """Read a document and check that it was signed by a key.
+    """Read a document and check that the meter which it names has signed it.
+
+    Args:
+        key_of: name of a meter -> its identity key, None for a name that nobody has.
+        verify: public key, signature, message -> whether it holds.
 
     Raises:
         MalformedError: not canonical bytes.
-        RuleViolation: RPT-01 no report; RPT-02 not signed by this key.
+        RuleViolation: RPT-01 no report; RPT-02 not signed by that meter.
     """
     wire: Any = decode(raw, max_bytes=_MAX_BYTES + 128, max_depth=1, max_items=4)
     if type(wire) is not tuple or len(wire) != 2 or any(type(part) is not bytes for part in wire):
         raise RuleViolation("RPT-01", "a signed delivery report", got=wire, expected="report and signature")
     report = DeliveryReport.from_bytes(wire[0])
-    if not verify(public_key, wire[1], report_message(report)):
-        raise RuleViolation("RPT-02", "signature of a report", got=wire[1], expected="by the meter's key")
+    key = key_of(report.meter_id)
+    if key is None or not verify(key, wire[1], report_message(report)):
+        raise RuleViolation(
+            "RPT-02", "signature of a report", got=wire[1], expected=f"by the key of {report.meter_id}"
+        )
     return report
