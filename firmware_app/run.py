@@ -40,6 +40,7 @@ from firmware_app.device.vitals import Vitals
 from firmware_app.journal import Journal
 from firmware_app.meters.bus_part import bus_of, encryption_of, run_bus
 from firmware_app.meters.desk import MeterDesk, by_port
+from firmware_app.meters.relay import Relay
 from firmware_app.reconcile.reconciler import Reconciler
 from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_ms
 from firmware_app.runtime.supervision import Supervision
@@ -126,6 +127,7 @@ class Program:
         self.home = self._home()
         self._market: MarketPart | None = None
         self._shown = Shown(real_monotonic_ms)
+        self._relay = Relay({name: (one.profile.title, one.where) for name, one in found.wirings.items()})
         self._portrait = Portrait(found, self.home, self._store, board_time)
         self._vitals = Vitals(
             config.watchdog.parts(tuple(self._ports)),
@@ -247,11 +249,15 @@ class Program:
 
     def _heard(self, port: str, meters: tuple[MeterId, ...], what: Round | Failed | Broken) -> None:
         at_ms = what.ended_ms if isinstance(what, Round) else real_monotonic_ms()
-        self.home.desk.hear(what, self._time.moment(at_ms), meters)
+        reading = self.home.desk.hear(what, self._time.moment(at_ms), meters)
         if isinstance(what, Round):
             self._vitals.fresh(f"meter:{port}")
+            if reading is not None:
+                self._relay.hear(what.meter, what.said, reading, what.ended_ms - what.began_ms)
         else:
             self._vitals.idle(f"meter:{port}", what.error.sentence)
+            for meter in (what.meter,) if isinstance(what, Failed) else meters:
+                self._relay.miss(meter, what.error)
 
     async def _keep_market(self, stop: asyncio.Event) -> None:
         from firmware_app.device.market_part import MarketPart  # noqa: PLC0415 - ZeroMQ may fail, and alone
@@ -276,12 +282,12 @@ class Program:
         self._market = None
 
     async def _keep_page(self, stop: asyncio.Event) -> None:
-        from firmware_app.device.windows import keep_windows  # noqa: PLC0415 - whose failure is its own
+        from firmware_app.device.windows import handlers_of, keep_windows  # noqa: PLC0415 - whose failure is its own
 
         await keep_windows(
             self._found.config.status,
             self._shown,
-            self._journal,
+            handlers_of(self._shown, self._journal, self._relay),
             self._look,
             partial(self._vitals.fresh, "page"),
             stop,

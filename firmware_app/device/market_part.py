@@ -143,9 +143,12 @@ class MarketPart:
         await driver.run(stop)
 
     def _raise_floor(self) -> None:
-        """A header was verified: the board's time is never believed to be earlier."""
+        """A header was verified: the board's time is never believed to be earlier, and its server vouches for it."""
         if isinstance(self._time, GateTime):
-            self._time.gate.raise_floor(self.device.trader.client.belief.trusted)
+            client, gate = self.device.trader.client, self._time.gate
+            gate.raise_floor(client.belief.trusted)
+            for event in gate.vouch(client.server, client.belief.trusted.time_ms, self._time.monotonic_ms()):
+                self._on_clock(event)
 
     def close(self) -> None:
         """Hang up and let go of the store."""

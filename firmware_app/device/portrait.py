@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from firmware_app.config.check import Checked
+from firmware_app.config.view import view_of
 from firmware_app.device.bidding_home import BiddingHome
 from firmware_app.device.device import Device
 from firmware_app.device.lifecycle import State
@@ -18,7 +19,6 @@ from firmware_app.status.board import board_view
 from firmware_app.status.snapshot import (
     Absent,
     Board,
-    ConfigView,
     DayPoint,
     ForecastView,
     Life,
@@ -110,9 +110,7 @@ class Portrait:
             links=self._look_at_links(connected, now_ms),
             forecast=slow.forecast,
             store=slow.store,
-            config=ConfigView(
-                version=0, state="healthy", since_ago_ms=now_ms - self._started_ms, file=str(self._found.path)
-            ),
+            config=view_of(config, self._found.path, now_ms - self._started_ms),
             parts=views.part_views(parts, now_ms),
             day=slow.day,
         )

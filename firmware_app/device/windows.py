@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 from firmware_app.journal import Journal
-from firmware_app.status.control import ControlServer, status_handler
+from firmware_app.meters.relay import Relay
+from firmware_app.status.control import ControlServer, Handler, status_handler
 from firmware_app.status.params import StatusParams
 from firmware_app.status.server import StatusServer
 from firmware_app.status.shown import Shown
@@ -18,10 +19,20 @@ _PROBE_EVERY: Final = 30
 """So many looks between two questions of our own."""
 
 
+def handlers_of(shown: Shown, journal: Journal, relay: Relay) -> Mapping[str, Handler]:
+    """What can be asked through the control socket: how the device fares, what it wrote lately, what it reads."""
+
+    async def recent(_: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
+        for event in tuple(journal.recent):
+            yield {"kind": event.kind, "level": event.level.name.lower(), "message": event.message}
+
+    return {"status": status_handler(shown), "journal": recent, "read": relay.handle}
+
+
 async def keep_windows(
     params: StatusParams,
     shown: Shown,
-    journal: Journal,
+    handlers: Mapping[str, Handler],
     look: Callable[[], Snapshot],
     fresh: Callable[[], None],
     stop: asyncio.Event,
@@ -29,6 +40,7 @@ async def keep_windows(
     """Show the device until the event is set; one life of the part.
 
     Args:
+        handlers: what can be asked through the control socket, see `handlers_of`.
         look: makes a snapshot.
         fresh: is told that a question of our own was answered.
 
@@ -36,12 +48,7 @@ async def keep_windows(
         OSError: a port or a path cannot be listened on.
         CommandError: another service listens there.
     """
-
-    async def recent(_: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
-        for event in tuple(journal.recent):
-            yield {"kind": event.kind, "level": event.level.name.lower(), "message": event.message}
-
-    control = ControlServer(params, {"status": status_handler(shown), "journal": recent})
+    control = ControlServer(params, handlers)
     page = StatusServer(params, shown)
     await control.start()
     try:

@@ -101,8 +101,10 @@ class MeterDesk:
                 return good and desk.good_ms is not None and self._monotonic_ms() - desk.good_ms <= limit_ms
         return False
 
-    def hear(self, what: Round | Failed | Broken, moment: Moment, meters: tuple[MeterId, ...]) -> None:
-        """Take one report of a bus.
+    def hear(
+        self, what: Round | Failed | Broken, moment: Moment, meters: tuple[MeterId, ...]
+    ) -> Reading | None:
+        """Take one report of a bus; return the reading that came of it.
 
         Args:
             moment: when it was.
@@ -110,12 +112,13 @@ class MeterDesk:
         """
         match what:
             case Round(meter=meter, said=said):
-                self._take(self._desks[meter], said, moment)
+                return self._take(self._desks[meter], said, moment)
             case Failed(meter=meter, error=error):
                 self._miss(self._desks[meter], error)
             case Broken(error=error):
                 for meter in meters:
                     self._miss(self._desks[meter], error)
+        return None
 
     def clock_known(self, utc_ms: int, monotonic_ms: int) -> None:
         """The time is known from now on: book what waited for it."""
@@ -137,7 +140,7 @@ class MeterDesk:
             for meter, desk in self._desks.items()
         )
 
-    def _take(self, desk: _Desk, said: Said, moment: Moment) -> None:
+    def _take(self, desk: _Desk, said: Said, moment: Moment) -> Reading:
         meter = MeterId(desk.section.name)
         if desk.account is None:
             desk.account = self._account(desk.section, said)
@@ -152,6 +155,7 @@ class MeterDesk:
             desk.good_ms = self._monotonic_ms()
         self._store.record(ReadingRow.of(entry.reading))
         self._ended(desk, entry.intervals)
+        return entry.reading
 
     def _ended(self, desk: _Desk, intervals: tuple[IntervalEnergy, ...]) -> None:
         """Write intervals down with the account that they came out of, then tell of them."""

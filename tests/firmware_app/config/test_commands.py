@@ -8,7 +8,9 @@ import pytest
 
 from firmware_app import cli
 from firmware_app.config import keys
+from firmware_app.config.check import check
 from firmware_app.config.commands import EXAMPLE
+from firmware_app.config.view import key_count, look
 from tests.firmware_app.config.kit import genesis, write_device
 
 
@@ -108,3 +110,14 @@ def test_enrolling_where_nothing_can_be_written_is_one_sentence(
     code, _, err = _run(capsys, "enroll", str(path))
     assert code == 1
     assert "cannot be written" in err
+
+
+def test_the_doctor_is_told_of_the_document_as_it_lies_there(tmp_path: Path) -> None:
+    path = write_device(tmp_path)
+    seen = look(path)
+    assert (seen.state, seen.file, seen.problem) == ("healthy", str(path), "")
+    assert seen.keys == key_count(check(path).config) > 50
+    path.write_text("[device]\nnam = 1\n", encoding="utf-8")
+    seen = look(path)
+    assert seen.state == "rejected"
+    assert "Did you mean 'name'?" in seen.problem
