@@ -70,7 +70,7 @@ class Device:
         self.name: PeerName = trader.name
         self.trader = trader
         self.home = home
-        self.lifecycle = Lifecycle(0)
+        self.lifecycle = Lifecycle()
         self._interval_ms = interval_s * 1_000
         self._chance = chance
         self._after_ms = decide_after_ms
@@ -83,6 +83,7 @@ class Device:
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """React to one event."""
+        self.lifecycle.begin(now_ms)
         known = self._clock_known()  # asked first: ``now_ms`` is of before whatever this event brings about
         effects = self._watch_time(event, now_ms)
         begins = isinstance(event, Started) or (isinstance(event, TimerFired) and event.name == TIMER)

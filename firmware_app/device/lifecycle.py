@@ -98,11 +98,20 @@ def state_of(facts: Facts) -> tuple[State, str]:
 class Lifecycle:
     """Goes from state to state, as the table allows."""
 
-    def __init__(self, now_ms: int) -> None:
-        """Begin as one who knows nothing yet."""
+    def __init__(self, now_ms: int | None = None) -> None:
+        """Be as one who knows nothing yet.
+
+        Args:
+            now_ms: when this begins; None: with ``begin``.
+        """
         self.state = State.WAITING_FOR_CLOCK
         self.why = "starting"
         self.since_ms = now_ms
+
+    def begin(self, now_ms: int) -> None:
+        """Begin now, if it has not begun."""
+        if self.since_ms is None:
+            self.since_ms = now_ms
 
     def turn(self, facts: Facts, now_ms: int) -> bool:
         """Go where the facts lead; returns whether the state is another one now.

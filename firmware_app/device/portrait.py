@@ -99,7 +99,7 @@ class Portrait:
                 feeder=config.market.feeder,
                 genesis=" ".join(chain[at : at + 4] for at in range(0, 16, 4)),
             ),
-            life=self._life(device, utc_ms),
+            life=self._life(device),
             board=slow.board,
             meters=tuple(self._meter(status) for status in self._home.desk.status()),
             clock=views.clock_view(self._time.gate.report(), now_ms)
@@ -115,11 +115,12 @@ class Portrait:
             day=slow.day,
         )
 
-    def _life(self, device: Device | None, utc_ms: int | None) -> Life:
+    def _life(self, device: Device | None) -> Life:
         if device is None:
             return Life(state=State.SYNCING.value, since_ago_ms=0, sentence="the market part is being built")
         life = device.lifecycle
-        since_ms = 0 if utc_ms is None or not life.since_ms else max(0, utc_ms - life.since_ms)
+        now_ms = self._time.now_ms()
+        since_ms = max(0, now_ms - (life.since_ms or now_ms))
         return Life(state=life.state.value, since_ago_ms=since_ms, sentence=life.why)
 
     def _meter(self, status: MeterStatus) -> MeterView:
