@@ -7,7 +7,6 @@ trades that were verified, so that a server can neither invent nor withhold eith
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import NamedTuple
 
 from light_client.rules import merkle
@@ -105,8 +104,7 @@ def account_after(granted: Account, trades: Iterable[Trade]) -> Account:
             sold_j, money_uc = sold_j + trade.energy_j, money_uc + trade.amount_uc
         else:
             bought_j, money_uc = bought_j + trade.energy_j, money_uc - trade.amount_uc
-    return replace(
-        granted,
+    return granted._replace(
         production_j=granted.production_j - sold_j,
         consumption_j=granted.consumption_j - bought_j,
         money_uc=granted.money_uc + money_uc,
@@ -145,8 +143,7 @@ def _holds_more(account: Account, expected: Account) -> bool:
         and account.consumption_j >= expected.consumption_j
         and account.money_uc >= expected.money_uc
     )
-    like_it = replace(
-        account,
+    like_it = account._replace(
         first_interval=expected.first_interval,
         last_interval=expected.last_interval,
         production_j=expected.production_j,

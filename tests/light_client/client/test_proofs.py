@@ -168,7 +168,7 @@ def test_only_a_larger_grant_is_the_dsos_doing(asked: dict[str, int], rule: str)
     """Each case: how the balance that was asked for differs from the one that is there."""
     sold = Sold()
     there = account_after(sold.before, [sold.trade])
-    wanted = replace(there, **{name: getattr(there, name) + change for name, change in asked.items()})
+    wanted = there._replace(**{name: getattr(there, name) + change for name, change in asked.items()})
     assert differing(sold, wanted) == [rule]
 
 

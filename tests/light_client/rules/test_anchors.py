@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -126,8 +125,8 @@ def test_an_account_holds_its_grant_and_what_its_trades_made_of_it() -> None:
     assert held == expected
     balance_follows_from_trades(held, expected)
     wrong = {
-        "LC-15": (replace(expected, money_uc=1_101), GRANTED),
-        "LC-26": (replace(expected, money_uc=1_099),),
+        "LC-15": (expected._replace(money_uc=1_101), GRANTED),
+        "LC-26": (expected._replace(money_uc=1_099),),
     }
     for rule, cases in wrong.items():
         for case in cases:
