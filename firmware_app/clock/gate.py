@@ -1,7 +1,7 @@
 """The clock gate: a state machine without I/O that says whether the time is known, and what it is.
 
     UNTRUSTED  --synchronised, steady for settle_ms, not below the floor-->   TRUSTED    (Opened)
-    UNTRUSTED  --signed times of rescue_servers servers agree-->              RESCUED    (Opened)
+    UNTRUSTED  --signed times of rescue_servers servers agree, and move on--> RESCUED    (Opened)
     RESCUED    --synchronised, steady, not below the floor-->                 TRUSTED    (Opened)
     RESCUED    --the last signed time is older than rescue_hold_ms-->         UNTRUSTED  (Closed)
     TRUSTED    --not synchronised for holdover_ms-->                          UNTRUSTED  (Closed)
@@ -16,8 +16,9 @@ so a step between two looks is never handed out.
 After a jump from a time that was trusted to another one, `dispute_ms` must pass instead of `settle_ms`: somebody set
 the clock, and the time service has to stand by it. Signed time that agrees settles the dispute at once.
 
-Signed time is a lower bound: a quorum does not sign a header from the future, but anybody can show an old one. So the
-latest counts, and `rescue_servers` different servers must come close to it.
+Signed time is a lower bound: a quorum does not sign a header from the future, but anybody can show an old one, and a
+tier that stands still has no other. So a server vouches only once its headers moved on with the monotonic clock, the
+latest of them counts, and `rescue_servers` different servers must come close to it.
 """
 
 from __future__ import annotations
@@ -123,6 +124,34 @@ class ClockReport:
     """Why the gate is closed; empty while it is open."""
 
 
+class _Server:
+    """The signed times that one server showed."""
+
+    __slots__ = ("began_ms", "live_ms", "offset_ms", "time_ms")
+
+    def __init__(self, time_ms: int, monotonic_ms: int) -> None:
+        self.time_ms = time_ms
+        """Of its newest header."""
+        self.offset_ms = time_ms - monotonic_ms
+        """Latest difference of its headers' times and the monotonic clock."""
+        self.began_ms = monotonic_ms
+        """Since when its headers have kept pace."""
+        self.live_ms: int | None = None
+        """When it last proved that they do."""
+
+    def show(self, time_ms: int, monotonic_ms: int, spread_ms: int) -> None:
+        """Take in its newest header; one that was shown before proves nothing."""
+        if time_ms <= self.time_ms:
+            return
+        self.time_ms = time_ms
+        offset_ms = time_ms - monotonic_ms
+        if offset_ms - self.offset_ms > spread_ms:  # it was behind, and is catching up
+            self.began_ms, self.live_ms = monotonic_ms, None
+        elif self.offset_ms - offset_ms <= spread_ms and monotonic_ms - self.began_ms >= 2 * spread_ms:
+            self.live_ms = monotonic_ms
+        self.offset_ms = max(self.offset_ms, offset_ms)
+
+
 class ClockGate:
     """Give it every look at the clocks and every signed time; ask it for the time."""
 
@@ -146,8 +175,7 @@ class ClockGate:
         self._disputed_ms: int | None = None
         """The difference that was trusted before a jump."""
         self._trusted: TrustedState | None = None
-        self._signed: dict[str, tuple[int, int]] = {}
-        """Server -> (difference of its newest signed time, monotonic ms of hearing it)."""
+        self._signed: dict[str, _Server] = {}
         self._sync: Sync | None = None
         self._said_ms = monotonic_ms
         self._synchronised_ms: int | None = None
@@ -176,10 +204,11 @@ class ClockGate:
 
     def vouch(self, server: str, time_ms: int, monotonic_ms: int) -> list[ClockEvent]:
         """Hear of a signed time: the header that `server` showed just now is from `time_ms`, and was verified."""
-        offset_ms = time_ms - monotonic_ms
         known = self._signed.get(server)
-        if known is None or offset_ms > known[0] or self._is_old(known[1], monotonic_ms):
-            self._signed[server] = offset_ms, monotonic_ms
+        if known is None:
+            self._signed[server] = _Server(time_ms, monotonic_ms)
+        else:
+            known.show(time_ms, monotonic_ms, self.params.rescue_spread_ms)
         return self._without_a_service(monotonic_ms)
 
     def look(self, *, wall_ms: int, monotonic_ms: int, sync: Sync | None = None) -> list[ClockEvent]:
@@ -256,7 +285,7 @@ class ClockGate:
 
     def _refusal(self, wall_ms: int, offset_ms: int, monotonic_ms: int, *, synchronised: bool) -> str:
         """Why the wall clock is not to be believed as it stands, or an empty string."""
-        behind = self._behind(wall_ms, offset_ms, monotonic_ms)
+        behind = self._behind(wall_ms, offset_ms)
         if behind:
             return behind
         if not synchronised:
@@ -275,15 +304,15 @@ class ClockGate:
             waits_ms, why = self.params.settle_ms, "the clock is settling"
         return "" if settled_ms >= waits_ms else f"{why}: {settled_ms} of {waits_ms} ms"
 
-    def _behind(self, wall_ms: int, offset_ms: int, monotonic_ms: int) -> str:
+    def _behind(self, wall_ms: int, offset_ms: int) -> str:
         """LC-08, and the same against signed times that the light client has not taken over yet."""
         if self._trusted is not None:
             try:
                 clock_is_set(self._trusted, wall_ms, self._drift_ms)
             except RuleViolation as broken:
                 return str(broken)
-        signed_ms = self._agreed_ms(monotonic_ms)
-        if signed_ms is not None and offset_ms + self._drift_ms < signed_ms:
+        signed_ms = max((server.offset_ms for server in self._signed.values()), default=None)
+        if signed_ms is not None and offset_ms + self._drift_ms < signed_ms:  # a bound needs no second server
             return f"the clock is {signed_ms - offset_ms} ms behind signed time"
         return ""
 
@@ -297,7 +326,7 @@ class ClockGate:
         """Whether a trusted clock without a time service is still good."""
         last_ms = self._synchronised_ms
         fresh = last_ms is not None and monotonic_ms - last_ms <= self.params.holdover_ms
-        return fresh and not self._behind(wall_ms, offset_ms, monotonic_ms)
+        return fresh and not self._behind(wall_ms, offset_ms)
 
     def _trust(self, offset_ms: int, monotonic_ms: int) -> list[ClockEvent]:
         self._offset_ms = offset_ms
@@ -308,12 +337,13 @@ class ClockGate:
 
     # -- signed time -------------------------------------------------------------------------------------------------
 
-    def _is_old(self, heard_ms: int, monotonic_ms: int) -> bool:
-        return monotonic_ms - heard_ms > self.params.rescue_hold_ms
-
     def _agreed_ms(self, monotonic_ms: int) -> int | None:
         """Difference of UTC and monotonic clock by signed times; None where too few servers agree."""
-        offsets = [offset for offset, heard in self._signed.values() if not self._is_old(heard, monotonic_ms)]
+        offsets = [
+            server.offset_ms
+            for server in self._signed.values()
+            if server.live_ms is not None and monotonic_ms - server.live_ms <= self.params.rescue_hold_ms
+        ]
         if not offsets:
             return None
         latest = max(offsets)

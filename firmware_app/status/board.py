@@ -24,7 +24,7 @@ def board_view(store: Path, *, root: Path = Path("/")) -> Board:
         resident_bytes=_kilobytes(root / "proc/self/status", "VmRSS:"),
         memory_free_bytes=_kilobytes(root / "proc/meminfo", "MemAvailable:"),
         disk_free_bytes=_free(store),
-        root_read_only=_root_read_only(root / "proc/mounts"),
+        root_read_only=_root_read_only(root / "proc/self/mounts"),
         temperature_mc=_number(root / "sys/class/thermal/thermal_zone0/temp"),
     )
 

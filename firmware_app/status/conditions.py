@@ -95,6 +95,7 @@ CONDITIONS: Final = (
             "part-stale",
         ),
     ),
+    Condition(code="clock-held-over", check="clock", severity="warning", after_ms=0, find=findings.held_over),
     Condition(
         code="clock-rescued", check="clock", severity="warning", after_ms=10 * _MIN, find=findings.rescued
     ),

@@ -17,6 +17,8 @@ WRITES_A_DAY: Final = 5_000_000
 RESIDENT: Final = 50_000_000
 """Bytes that the program may hold in memory (DESIGN: Budget)."""
 FULL_PERCENT: Final = 90
+HELD_OVER_MS: Final = 3_600_000
+"""After so long without a time service people are told; one that polls rarely is no reason."""
 HOT_MC: Final = 80_000
 FREE_MEMORY: Final = 30_000_000
 FREE_DISK: Final = 50_000_000
@@ -98,6 +100,20 @@ def untrusted(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             "",
             f"the time is not known: {clock.reason}",
+            "timedatectl status; is NTP (UDP port 123) blocked?",
+        )
+
+
+def held_over(snapshot: Snapshot) -> Iterator[Finding]:
+    """The time service is gone, and the clock is still believed."""
+    clock = snapshot.clock
+    if isinstance(clock, Absent) or clock.state != "trusted":
+        return
+    if _known(clock.synchronised_ago_ms, 0) > HELD_OVER_MS:
+        ago = wording.span(_known(clock.synchronised_ago_ms, 0))
+        yield Finding(
+            "",
+            f"no time service for {ago}: the clock is believed for a day at most",
             "timedatectl status; is NTP (UDP port 123) blocked?",
         )
 

@@ -109,6 +109,8 @@ def meter_lines(meter: MeterView) -> tuple[str, ...]:
     return (f"{f'{meter.model}, {meter.port}':<35} {fresh}", totals)
 
 
+_LONG_MS: Final = 600_000
+"""After so long without a time service a clock is not called synchronised."""
 _CLOCK_WORDS: Final = {
     "trusted": "synchronised",
     "rescued": "by signed time of the tier",
@@ -120,12 +122,13 @@ def _clock(clock: ClockView) -> tuple[str, ...]:
     words = [_CLOCK_WORDS.get(clock.state, clock.state)]
     if clock.state == "untrusted":
         return (f"{words[0]}: {clock.reason}", "nothing is traded until the time is known")
+    lost_ms = 0 if isinstance(clock.synchronised_ago_ms, Absent) else clock.synchronised_ago_ms
+    if clock.state == "trusted" and lost_ms > _LONG_MS:
+        return (f"held over, last synchronised {wording.span(lost_ms)} ago",)
     if not isinstance(clock.offset_us, Absent):
         words.append(wording.offset(clock.offset_us))
     if not isinstance(clock.stratum, Absent):
         words.append(f"stratum {clock.stratum}")
-    if not isinstance(clock.synchronised_ago_ms, Absent) and clock.synchronised_ago_ms > 600_000:
-        words.append(f"last synchronised {wording.span(clock.synchronised_ago_ms)} ago")
     return (", ".join(words),)
 
 

@@ -27,6 +27,8 @@ from firmware_app.status.style import CSS_HASH
 
 MAX_REQUEST: Final = 4_096
 """Bytes of a request line and its headers."""
+WRONG_S: Final = 1.0
+"""How long the answer to a wrong password takes, seconds."""
 _USER: Final = "gridlight"
 _LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _POLICY: Final = (
@@ -119,7 +121,10 @@ class StatusServer:
         request = read_request(head)
         if request is None:
             return _refusal(HTTPStatus.BAD_REQUEST), True
-        return self.reply(request), request.method != "HEAD"
+        reply = self.reply(request)
+        if reply.status is HTTPStatus.UNAUTHORIZED and "authorization" in request.headers:
+            await asyncio.sleep(WRONG_S)  # a guess costs time, and one of few places
+        return reply, request.method != "HEAD"
 
     def reply(self, request: Request) -> Reply:
         """Decide on one request."""

@@ -25,6 +25,7 @@ UTC_MS = 1_790_000_000_000
 """The true time when the board starts."""
 DAY_MS = 86_400_000
 DRIFT_MS = 10_000
+BLOCK_MS = 150_000
 PARAMS = ClockParams()
 GOOD = Sync(source="kernel", synchronised=True, offset_us=400, error_us=20_000, stratum=3)
 BAD = Sync(source="kernel", synchronised=False, reason="no time service holds the clock")
@@ -59,6 +60,12 @@ class Board:
 
     def vouch(self, server: str, *, age_ms: int = 0) -> list[ClockEvent]:
         return self.gate.vouch(server, self.true_ms - age_ms, self.monotonic_ms)
+
+    def follow(self, *servers: str, age_ms: int = 0) -> list[ClockEvent]:
+        """Servers show a header each, and another one when the next block is there."""
+        events = [event for server in servers for event in self.vouch(server, age_ms=age_ms)]
+        self.monotonic_ms += BLOCK_MS
+        return events + [event for server in servers for event in self.vouch(server, age_ms=age_ms)]
 
     def error_ms(self) -> int:
         utc_ms = self.gate.utc_ms(self.monotonic_ms)
@@ -163,8 +170,7 @@ def test_another_time_than_the_trusted_one_must_be_held_for_long_or_be_vouched_f
     there.settle()
     there.wall_off_ms = 0
     there.look(GOOD)
-    there.vouch("a")
-    there.vouch("b")
+    there.follow("a", "b")
     there.settle()
     assert there.gate.state is ClockState.TRUSTED
     assert there.error_ms() == 0
@@ -192,36 +198,54 @@ def test_two_servers_rescue_a_board_without_a_time_service_and_one_does_not() ->
     there = board()
     there.wall_off_ms = -20_000 * DAY_MS
     there.look(BAD)
-    assert there.vouch("a", age_ms=8_000) == []
-    assert there.vouch("a", age_ms=3_000) == []
-    (opened,) = there.vouch("b", age_ms=30_000)
+    assert there.follow("a", age_ms=3_000) == []
+    (opened,) = there.follow("b", age_ms=30_000)
     assert isinstance(opened, Opened)
     assert opened.state is ClockState.RESCUED
     assert there.error_ms() == -3_000
     there.vouch("b", age_ms=500)
     assert there.error_ms() == -500
     assert there.gate.report().source == "signed time"
-    there.look(BAD, after_ms=PARAMS.rescue_hold_ms)
+    there.look(BAD, after_ms=PARAMS.rescue_hold_ms - BLOCK_MS)
     assert there.gate.is_open
-    (closed,) = there.look(BAD)
+    (closed,) = there.look(BAD, after_ms=BLOCK_MS)
     assert isinstance(closed, Closed)
+
+
+def test_a_tier_that_stands_still_tells_no_time() -> None:
+    there = board()
+    header_ms = there.true_ms - 5 * 3_600_000
+    for _ in range(10):
+        there.look(BAD, after_ms=PARAMS.rescue_hold_ms // 3)
+        for server in ("a", "b", "c"):
+            assert there.gate.vouch(server, header_ms, there.monotonic_ms) == []
+    assert not there.gate.is_open
+
+
+def test_servers_that_catch_up_vouch_once_they_keep_pace() -> None:
+    there = board()
+    for hours in range(20, 0, -1):
+        for server in ("a", "b"):
+            assert there.vouch(server, age_ms=hours * 3_600_000) == []
+        there.look(BAD, after_ms=BLOCK_MS)
+    (opened,) = there.follow("a", "b", age_ms=900)
+    assert isinstance(opened, Opened)
+    assert there.error_ms() == -900
 
 
 def test_servers_that_show_old_headers_do_not_rescue() -> None:
     there = board()
-    assert there.vouch("a") == []
-    assert there.vouch("b", age_ms=PARAMS.rescue_spread_ms + 1) == []
-    there.gate.raise_floor(trusted_at(there.true_ms + 1))
+    assert there.follow("a") == []
+    assert there.follow("b", age_ms=PARAMS.rescue_spread_ms + 1) == []
     late = board()
     late.gate.raise_floor(trusted_at(late.true_ms))
-    assert late.vouch("a", age_ms=3_600_000) == late.vouch("b", age_ms=3_600_000) == []
+    assert late.follow("a", "b", age_ms=3_600_000) == []
     assert not late.gate.is_open
 
 
 def test_a_rescued_time_survives_a_jump_of_the_wall_clock_and_gives_way_to_a_time_service() -> None:
     there = board()
-    there.vouch("a", age_ms=2_000)
-    there.vouch("b", age_ms=2_000)
+    there.follow("a", "b", age_ms=2_000)
     there.look(BAD)
     there.wall_off_ms = DAY_MS
     assert [type(event) for event in there.look(BAD)] == [Jumped]
@@ -235,8 +259,7 @@ def test_a_rescued_time_survives_a_jump_of_the_wall_clock_and_gives_way_to_a_tim
 def test_a_wall_clock_behind_signed_time_is_not_believed() -> None:
     there = board()
     there.wall_off_ms = -3_600_000
-    there.vouch("a")
-    there.vouch("b")
+    there.follow("a", "b")
     there.settle()
     assert there.gate.state is ClockState.RESCUED
     assert abs(there.error_ms()) < 1_000
@@ -324,7 +347,7 @@ class TakesOneServersWord(ClockGate):
     """Broken: any signed time will do."""
 
     def _agreed_ms(self, monotonic_ms: int) -> int | None:
-        return next((offset for offset, _ in self._signed.values()), None)
+        return next((server.offset_ms for server in self._signed.values()), None)
 
 
 @pytest.mark.parametrize(

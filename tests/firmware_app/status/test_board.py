@@ -15,7 +15,7 @@ def root(tmp_path: Path) -> Path:
         "etc/os-release": 'NAME="Debian GNU/Linux"\nID=debian\nVERSION_ID="13"\n',
         "proc/self/status": "Name:\tgridlight\nVmRSS:\t   41200 kB\n",
         "proc/meminfo": "MemTotal: 500000 kB\nMemAvailable:  207031 kB\n",
-        "proc/mounts": "sysfs /sys sysfs rw 0 0\n/dev/mmcblk0p2 / ext4 ro,relatime 0 0\n",
+        "proc/self/mounts": "sysfs /sys sysfs rw 0 0\n/dev/mmcblk0p2 / ext4 ro,relatime 0 0\n",
         "sys/class/thermal/thermal_zone0/temp": "48300\n",
     }
     for name, text in files.items():
@@ -37,7 +37,7 @@ def test_what_is_missing_or_strange_is_absent_with_a_reason(root: Path) -> None:
     (root / "sys/class/thermal/thermal_zone0/temp").unlink()
     (root / "proc/meminfo").write_text("MemAvailable:\n")
     (root / "proc/self/status").write_text("nonsense")
-    (root / "proc/mounts").write_text("")
+    (root / "proc/self/mounts").write_text("")
     (root / "etc/os-release").unlink()
     board = board_view(root / "none", root=root)
     assert board.temperature_mc == Absent("temp: no such file or directory")
@@ -49,5 +49,5 @@ def test_what_is_missing_or_strange_is_absent_with_a_reason(root: Path) -> None:
 
 
 def test_a_root_that_was_mounted_again_counts_as_it_is_now(root: Path) -> None:
-    (root / "proc/mounts").write_text("/dev/a / ext4 ro 0 0\n/dev/a / ext4 rw,noatime 0 0\n")
+    (root / "proc/self/mounts").write_text("/dev/a / ext4 ro 0 0\n/dev/a / ext4 rw,noatime 0 0\n")
     assert board_view(root, root=root).root_read_only is False

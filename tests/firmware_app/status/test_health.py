@@ -104,6 +104,11 @@ def one_link(**changes: object) -> Snapshot:
     ("code", "snapshot", "says"),
     [
         ("clock-untrusted", replace(TRADING, clock=clock(state="untrusted", reason="LC-08")), "LC-08"),
+        (
+            "clock-held-over",
+            replace(TRADING, clock=clock(synchronised_ago_ms=3 * HOUR_MS)),
+            "no time service for 3 h",
+        ),
         ("clock-rescued", replace(TRADING, clock=clock(state="rescued")), "headers"),
         ("meter-lost", meter(age_ms=Absent("no answer")), "never read: no answer"),
         ("meter-lost", meter(age_ms=180_001), "limit 3 min"),

@@ -8,6 +8,7 @@ import contextlib
 import http.client
 import json
 import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from firmware_app.status import page
 from firmware_app.status.params import StatusParams
-from firmware_app.status.server import MAX_REQUEST, Request, StatusServer, read_request
+from firmware_app.status.server import MAX_REQUEST, WRONG_S, Request, StatusServer, read_request
 from firmware_app.status.shown import Shown
 from firmware_app.status.style import CSS_HASH
 from tests.status_kit import TRADING
@@ -153,8 +154,10 @@ def test_a_password_is_asked_for_wherever_one_is_set() -> None:
     assert (status, "Basic" in headers["WWW-Authenticate"]) == (401, True)
     assert b"meter-0427" not in body
     assert got("/", password=PASSWORD, headers=basic(f"gridlight:{PASSWORD}"))[0] == 200
+    began_s = time.monotonic()
     for wrong in (basic("gridlight:guess"), basic(f"root:{PASSWORD}"), {"Authorization": "Basic %%%"}):
         assert got("/", password=PASSWORD, headers=wrong)[0] == 401
+    assert time.monotonic() - began_s >= 3 * WRONG_S
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::"])  # noqa: S104 - refused is the point
