@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -107,7 +108,7 @@ def _copy(source: sqlite3.Connection | None, target: Database, table: _Source, r
     insert = f"INSERT OR IGNORE INTO {table.name} (rowid, {columns}) VALUES ({marks})"  # noqa: S608 - our names
     kept, first, last = 0, None, 0
     rows = iter(() if source is None else _readable(source, table))
-    while batch := _taken(rows):
+    while batch := list(islice(rows, _BATCH_ROWS)):
         with target.transaction():
             for row in batch:
                 kept += target.run(insert, row)
@@ -117,10 +118,6 @@ def _copy(source: sqlite3.Connection | None, target: Database, table: _Source, r
     missing = 0 if first is None else last - first + 1 - kept
     if missing > 0 and table.name in {known.name for known in TABLES}:
         result.lost[table.name] = missing
-
-
-def _taken(rows: Iterator[_Values]) -> list[_Values]:
-    return [row for row, _ in zip(rows, range(_BATCH_ROWS), strict=False)]
 
 
 def _readable(source: sqlite3.Connection, table: _Source) -> Iterator[_Values]:

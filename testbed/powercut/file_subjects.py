@@ -28,7 +28,10 @@ class SettingsSubject:
     name = "settings"
 
     def prepare(self, folder: Path) -> None:
-        """Nothing is there."""
+        """Put the document that never changes."""
+        settings = self.open(Stage(folder), [])
+        settings.put("identity", {"meter": "m-1"})
+        settings.close()
 
     def open(self, stage: Stage, notices: list[str]) -> Settings:
         """Open the settings as the device does."""
@@ -39,7 +42,6 @@ class SettingsSubject:
     def play(self, stage: Stage) -> None:
         """Put one version after the other."""
         settings = self.open(stage, [])
-        settings.put("identity", {"meter": "m-1"})
         for number in range(_VERSIONS):
             stage.trying(number)
             settings.put("config", {"version": number, "text": "x" * (300 * (number % 5))})
@@ -55,7 +57,7 @@ class SettingsSubject:
         found = [f"the power cut led to {name}" for name in notices]
         if not history.last_promised <= version <= history.last_tried:
             found.append(f"version {version}, promised {history.last_promised}, tried {history.last_tried}")
-        if history.promised and settings.get("identity") != {"meter": "m-1"}:
+        if settings.get("identity") != {"meter": "m-1"}:
             found.append("the other document is lost")
         stage.trying(version + 1)
         settings.put("config", {"version": version + 1})

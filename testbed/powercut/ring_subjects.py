@@ -219,7 +219,7 @@ class SalvageSubject(RingSubject):
             for number in range(self._rounds):
                 if number == self._rounds - 1:
                     store.close()
-                    page = page_of_readings(stage.folder / FILE_NAME)
+                    page = page_of(stage.folder / FILE_NAME)
                     store = self.open(stage, clock)
                 clock.now_ms += _HOUR_MS
                 write_round(store, number, clock.utc_ms())
@@ -272,8 +272,9 @@ class HeadlessSubject(SalvageSubject):
     name = "headless"
 
     def damage(self, path: Path, page: int) -> None:  # noqa: ARG002 - always the first one
-        """Overwrite the first page, whatever page is asked for."""
+        """Overwrite the first page, whatever page is asked for; the log would heal it, and is gone too."""
         super().damage(path, 0)
+        path.with_name(f"{path.name}-wal").unlink()
 
     def problems(self, stage: Stage, history: History) -> list[str]:
         """The store works, holds what was written since, and nothing else; and it says so."""
@@ -288,11 +289,11 @@ class HeadlessSubject(SalvageSubject):
         return found + integrity(stage.folder / FILE_NAME)
 
 
-def page_of_readings(path: Path) -> int:
-    """Where in the file a page lies that holds readings from the middle of their table."""
+def page_of(path: Path, table: str = "readings") -> int:
+    """Where in the file a page lies that holds rows from the middle of a table."""
     with sqlite3.connect(path) as connection:
         (size,) = connection.execute("PRAGMA page_size").fetchone()
-        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name='readings'").fetchone()
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name=?", (table,)).fetchone()
     connection.close()
     content = path.read_bytes()
     start = (root - 1) * size

@@ -152,7 +152,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-OutboxMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+OutboxMachine.TestCase.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
 test_the_outbox_is_a_list_that_survives = OutboxMachine.TestCase
 
 

@@ -18,7 +18,7 @@ from light_client.session.actor import Write
 from light_client.store.errors import StoreError
 from light_client.store.sqlite import SqliteStorage
 from light_client.wallet.wallet import Wallet
-from testbed.powercut.ring_subjects import page_of_readings
+from testbed.powercut.ring_subjects import page_of
 from tests.firmware_app.store.store_kit import START_MS, Clock, opened, reading, trade
 
 _READINGS, _TRADES = 600, 60
@@ -89,8 +89,7 @@ def _schema_pages(folder: Path, sound: bytes) -> set[int]:
 
 
 def test_a_damaged_leaf_costs_one_page_of_readings(tmp_path: Path, sound: bytes) -> None:
-    (tmp_path / "copy").write_bytes(sound)
-    place = page_of_readings(tmp_path / "copy")
+    place = page_in(sound, tmp_path)
     store = _start(tmp_path, sound[:place] + bytes(PAGE_BYTES) + sound[place + PAGE_BYTES :])
     assert store.found is Found.DAMAGED
     readings, trades = _left(store)
@@ -128,7 +127,7 @@ def test_a_page_that_is_damaged_while_the_store_runs_is_salvaged_too(tmp_path: P
     store = _start(tmp_path, sound)
     database = store._database
     assert database is not None
-    place = page_of_readings_of(sound, tmp_path)
+    place = page_in(sound, tmp_path)
     with (tmp_path / FILE_NAME).open("r+b") as file:
         file.seek(place)
         file.write(bytes(PAGE_BYTES))
@@ -142,15 +141,54 @@ def test_a_page_that_is_damaged_while_the_store_runs_is_salvaged_too(tmp_path: P
     store.close()
 
 
-def page_of_readings_of(content: bytes, folder: Path) -> int:
-    """Where a page of readings lies in a file with this content."""
+def test_a_page_whose_damage_a_commit_meets_is_salvaged_before_the_commit_returns(
+    tmp_path: Path, sound: bytes
+) -> None:
+    store = _start(tmp_path, sound)
+    database = store._database
+    assert database is not None
+    place = page_in(sound, tmp_path, "outbox")
+    with (tmp_path / FILE_NAME).open("r+b") as file:
+        file.seek(place)
+        file.write(b"\xa5" * PAGE_BYTES)
+    database.rows("PRAGMA shrink_memory")
+    assert store.outbox.put(
+        Message(destination="tier", key="k2", kind="report", body=b"body", at_ms=START_MS)
+    ), "the message is not on the disk"
+    assert store.fault == ""
+    assert [message.key for message in store.outbox.pending("tier")] == ["k2"]
+    assert _left(store) == (_READINGS, _TRADES)
+    assert "store.salvaged" in [row.name for row in store.newest(EventRow, 9)]
+    store.close()
+
+
+def test_state_is_read_from_both_ends_of_the_damage(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    with SqliteStorage(path) as storage:
+        storage.commit(
+            Write(table="meter/orders", key=n.to_bytes(2), value=n.to_bytes(2) * 300) for n in range(600)
+        )
+    content = bytearray(path.read_bytes())
+    page = content.index((300).to_bytes(2) * 300) // 4_096 * 4_096
+    content[page : page + 4_096] = bytes(4_096)
+    path.write_bytes(content)
+    state = open_state(path, wallets=["wallet"])
+    found = [int.from_bytes(key) for key, _ in state.storage.scan("meter/orders")]
+    assert {0, 599} <= set(found)
+    assert 540 < len(found) < 600, "a page above others costs what lies below it, and no more"
+    assert 300 not in found
+    state.storage.close()
+
+
+def page_in(content: bytes, folder: Path, table: str = "readings") -> int:
+    """Where a page of a table lies in a file with this content."""
     copy = folder / "copy"
     copy.write_bytes(content)
-    return page_of_readings(copy)
+    return page_of(copy, table)
 
 
 def test_damaged_files_do_not_pile_up(tmp_path: Path, sound: bytes) -> None:
-    place = page_of_readings_of(sound, tmp_path)
+    place = page_in(sound, tmp_path)
     for _ in range(4):
         store = _start(tmp_path, sound[:place] + bytes(PAGE_BYTES) + sound[place + PAGE_BYTES :])
         store.close()

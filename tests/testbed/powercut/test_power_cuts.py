@@ -114,7 +114,7 @@ def test_the_command_reports_and_its_exit_code_tells(
     assert "BROKEN" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["setings"], ["wallet", "--every", "0"]])
+@pytest.mark.parametrize("words", [["seddings"], ["wallet", "--every", "0"]])
 def test_wrong_use_is_said(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["powercut", *words]) == Exit.USAGE
     assert "settings" in capsys.readouterr().err or "--every" in words
