@@ -22,6 +22,8 @@ _GENESIS, _BLOCKS = epochs(2)
 _NOW_MS = _BLOCKS[-1].header.time_ms
 _SERVERS = ("server-0", "server-1")
 _WRONG_MS = 1_000_000
+_EARLIER = len(_BLOCKS) // 2
+"""Blocks of the chain when a board starts: a server vouches only while its headers move on."""
 
 
 class _Board:
@@ -58,7 +60,12 @@ class _Board:
                 on_event=self.events.append,
             ),
         )
-        self.servers = {name: BlockServer(name, _GENESIS, _BLOCKS) for name in _SERVERS}
+        self.chain_grows(_EARLIER)
+
+    def chain_grows(self, count: int) -> None:
+        """The servers have so many blocks now, and the time between them has passed on the board, too."""
+        self.servers = {name: BlockServer(name, _GENESIS, _BLOCKS[:count]) for name in _SERVERS}
+        self.monotonic_ms = 5_000 + _BLOCKS[count - 1].header.time_ms - _BLOCKS[_EARLIER - 1].header.time_ms
 
     def handle(self, event: Event) -> list[Effect]:
         now_ms = self.gate.utc_ms(self.monotonic_ms) or _WRONG_MS
@@ -88,6 +95,9 @@ def test_the_tier_is_asked_and_two_servers_that_agree_make_the_time_known() -> N
     assert _asked(effects) == [(name, GetUpdate) for name in _SERVERS], "and nothing else is said to anybody"
     assert board.device.lifecycle.state is State.WAITING_FOR_CLOCK
     assert _asked(board.deliver(effects)) == []
+    assert board.events == [], "one header of each may be hours old"
+    board.chain_grows(len(_BLOCKS))
+    assert _asked(board.deliver(board.handle(TimerFired(name=TIMER)))) == []
     (opened,) = board.events
     assert isinstance(opened, Opened)
     assert opened.utc_ms == _NOW_MS
@@ -99,12 +109,10 @@ def test_the_tier_is_asked_and_two_servers_that_agree_make_the_time_known() -> N
 
 def test_one_server_alone_does_not_make_the_time_known() -> None:
     board = _Board()
-    effects = [
-        effect
-        for effect in board.handle(Started())
-        if not isinstance(effect, Send) or effect.peer == "server-0"
-    ]
-    assert _asked(board.deliver(effects)) == []
+    for count, event in ((_EARLIER, Started()), (len(_BLOCKS), TimerFired(name=TIMER))):
+        board.chain_grows(count)
+        sends = [effect for effect in board.handle(event) if isinstance(effect, Send)]
+        assert _asked(board.deliver([send for send in sends if send.peer == "server-0"])) == []
     assert board.events == []
     assert board.device.trader.client.height == 0
 
