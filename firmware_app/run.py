@@ -19,7 +19,6 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -219,7 +218,7 @@ class Program:
             if self._store.commit_if_due():
                 self._vitals.fresh("store")
             else:
-                self._vitals.idle("store", "nothing to commit")
+                self._vitals.idle("store", "no batch was due")
             await _pause(stop, _TICK_S)
 
     async def _keep_clock(self, stop: asyncio.Event) -> None:
@@ -316,9 +315,9 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
-def _boot_id(path: Path = _BOOT_ID, otherwise: Callable[[], float] | None = None) -> str:
-    """The same for every start of the program between two starts of the board."""
+def _boot_id() -> str:
+    """The same for every start of the program between two starts of the board, as far as the kernel tells."""
     try:
-        return path.read_text(encoding="ascii").strip()
+        return _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
-        return f"pid {os.getpid()}" if otherwise is None else str(otherwise())
+        return f"process {os.getpid()} at {real_monotonic_ms()}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from firmware_app.journal import Journal
 from firmware_app.watchdog.notify import Notifier
 from firmware_app.watchdog.parts import Part
-from firmware_app.watchdog.watch import GaveUp, PartReport, Recovered, Restart, Stale, Watch
+from firmware_app.watchdog.watch import GaveUp, PartReport, Recovered, Restart, Stale, Watch, WatchEvent
 
 
 class Vitals:
@@ -35,16 +35,22 @@ class Vitals:
 
     def fresh(self, part: str) -> None:
         """A part did its work."""
-        self._watch.fresh(part, self._monotonic_ms())
+        self._act(self._watch.fresh(part, self._monotonic_ms()))
 
     def idle(self, part: str, why: str) -> None:
         """A part has nothing to show, and says why."""
-        self._watch.idle(part, why, self._monotonic_ms())
+        self._act(self._watch.idle(part, why, self._monotonic_ms()))
 
     def beat(self) -> None:
         """Look at all parts: restart what is stale, feed systemd if nothing is given up."""
         beat = self._watch.beat(self._monotonic_ms())
-        for event in beat.events:
+        self._act(beat.events)
+        if beat.feed:
+            self._notifier.watchdog()
+        self._notifier.status(beat.status)
+
+    def _act(self, events: Iterable[WatchEvent]) -> None:
+        for event in events:
             match event:
                 case Restart(part=part, attempt=attempt):
                     self._journal.warning("watchdog.restart", "no sign of life", part=part, attempt=attempt)
@@ -57,9 +63,6 @@ class Vitals:
                     self._journal.info(
                         "watchdog.recovered", "a part works again", part=part, after_ms=after_ms
                     )
-        if beat.feed:
-            self._notifier.watchdog()
-        self._notifier.status(beat.status)
 
     def report(self) -> tuple[PartReport, ...]:
         """How each part fares."""
