@@ -198,6 +198,7 @@ class Program:
         """End all parts, then let go of the history."""
         self._notifier.stopping()
         await self._supervision.stop()
+        self.home.write_down()
         self.home.outlook.keep()
         self._store.close()
         self._journal.info("device.stopped", "all parts have ended")

@@ -197,6 +197,8 @@ def test_news_become_history_and_books_once(tmp_path: Path) -> None:
     news = News(orders=[order], finals=[Final(order, trade, 5)])
     board.home.hear(news, board.now_ms)
     board.home.hear(News(finals=[Final(order, trade, 0)]), board.now_ms)
+    assert board.store.newest(TradeRow, 9) == [], "held back until the interval is over"
+    board.live(_NOW + 1, _NOW + 2)
     assert [row.height for row in board.store.newest(TradeRow, 9)] == [5], (
         "the second telling changes nothing"
     )
