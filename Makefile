@@ -12,7 +12,7 @@ CODE  := firmware_app light_client meter_io testbed tests hatch_build.py
 DEPLOY := $(wildcard deploy)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test campaign-market fuzz-meters bench check format lock setup clean
+.PHONY: help demo test campaign-market fuzz-meters power-cuts bench check format lock setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ campaign-market: $(READY) ## random markets by the thousand against the brute-fo
 
 fuzz-meters: $(READY) ## random bytes against every meter parser; goes on where the last run ended
 	$(BIN)/python -m tests.fuzz.meters $(ARGS)
+
+power-cuts: $(READY) ## cut the power at every write of the device's storage and reopen what is left
+	$(BIN)/gridlight-testbed powercut $(ARGS)
 
 bench: $(READY) ## measure what the design promises: proving, checking, consensus
 	$(BIN)/gridlight-testbed bench $(ARGS)

@@ -162,13 +162,16 @@ def _help_of(parser: Parser, commands: Commands, words: Sequence[str]) -> str:
     return " ".join(filter(None, (parser.prog, command, "--help")))
 
 
-def collect_less_often() -> None:
+def collect_less_often(young_objects: int = _YOUNG_OBJECTS) -> None:
     """Look for cyclic garbage less often than Python does by itself: for the start of every process of the project.
 
     A block is ten thousand small objects, hardly any in a cycle; with Python's own thresholds looking for cycles among
     them takes an eighth of the time of an audit.
+
+    Args:
+        young_objects: new containers after which cyclic garbage is looked for; about 100 bytes each.
     """
-    gc.set_threshold(_YOUNG_OBJECTS, 20, 50)
+    gc.set_threshold(young_objects, 20, 50)
 
 
 def _parse(parser: Parser, commands: Commands, words: list[str]) -> argparse.Namespace:

@@ -6,7 +6,7 @@ the remaining addresses are asked with its setting and no other is tried.
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from meter_io.bus.driver import monotonic_ms
 from meter_io.bus.once import DRAIN_MS, Once
@@ -24,11 +24,22 @@ from meter_io.telegram import Event, Reason, Telegram
 BAUDS: Final = (9_600, 19_200, 2_400, 38_400, 115_200)
 """As meters are delivered, most frequent first."""
 PARITIES: Final[tuple[Parity, ...]] = ("N", "E")
-PUSHING: Final = (("sml", Line(baud=9_600)), ("p1", Line(baud=115_200)))
-LISTEN_S: Final = 5.5
-"""SML meters send every 1 to 5 s."""
-LISTEN_P1_S: Final = 10.5
-"""DSMR 4 sends every 10 s, and so do the encrypted ports of Luxembourg."""
+
+
+class Pushing(NamedTuple):
+    """What pushes telegrams at one setting of the line, and how long one may have to be waited for."""
+
+    protocol: Literal["sml", "p1"]
+    profile: str
+    line: Line
+    listen_s: float
+
+
+PUSHING: Final = (
+    Pushing("sml", "sml", Line(baud=9_600), 5.5),  # every 1 to 5 s
+    Pushing("p1", "p1-dsmr5", Line(baud=115_200), 10.5),  # DSMR 4 and encrypted ports: every 10 s
+    Pushing("p1", "p1-dsmr22", Line(baud=9_600, parity="E", data_bits=7), 10.5),
+)
 _PROBE_BYTES: Final = 8 + 7
 
 
@@ -67,7 +78,7 @@ class Plan:
             len(self.units) * (self.reply_ms + DRAIN_MS + _PROBE_BYTES * line.character_us // 1000)
             for line in self.lines
         )
-        listening_s = LISTEN_S + LISTEN_P1_S if self.listen and self.is_serial else 0
+        listening_s = sum(pushing.listen_s for pushing in PUSHING) if self.listen and self.is_serial else 0
         return int(asking_ms // 1000 + listening_s) + 1
 
 
@@ -138,18 +149,17 @@ def _listen(
     plan: Plan, open_port: Callable[[PortAddress, Line], Port], clock_ms: Callable[[], int]
 ) -> Generator[Found | Noted, None, bool]:
     """Wait for telegrams; return whether there were any."""
-    for protocol, line in PUSHING:
+    for protocol, profile, line, listen_s in PUSHING:
         parser: Framer = SmlParser() if protocol == "sml" else P1Parser(None)
         yield Noted(text=f"{line}, listening for {protocol.upper()} telegrams")
         port = open_port(plan.address, line)
         port.open()
         try:
-            end_ms = clock_ms() + int(1_000 * (LISTEN_S if protocol == "sml" else LISTEN_P1_S))
+            end_ms = clock_ms() + int(1_000 * listen_s)
             while (left_ms := end_ms - clock_ms()) > 0:
                 for event in parser.feed(port.receive(left_ms / 1_000)):
                     model = _model_of(event)
                     if model:
-                        profile = "sml" if protocol == "sml" else "p1-dsmr5"
                         yield Found(
                             address=plan.address,
                             line=line,

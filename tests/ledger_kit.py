@@ -7,7 +7,7 @@ and the whole state is added up; so each test checks all of that on the side.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from light_client.rules.crypto import address_of, public_key_of, sign, verify
 from light_client.rules.encoding import encode
@@ -283,7 +283,7 @@ def records_of(state: LedgerState) -> dict[bytes, bytes]:
 
 def check_replica_agrees(state: LedgerState, replica: MarketReplica) -> None:
     """Hold a meter's replica to the ledger: offers, numbers, gate and candidate."""
-    assert {key: replace(offer, escrow_uc=0) for key, offer in state.offers.items()} == replica.offers
+    assert {key: offer._replace(escrow_uc=0) for key, offer in state.offers.items()} == replica.offers
     assert state.meta.next_offer == replica.next_offer
     assert state.meta.next_interval == replica.next_interval
     assert state.candidate == replica.candidate

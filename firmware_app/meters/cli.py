@@ -4,20 +4,21 @@ import argparse
 from typing import Final
 
 from firmware_app.command_line import CommandParser, Commands, add_command
+from firmware_app.console import CommandError, Exit
 
 _PORT_HELP: Final = "/dev/serial/by-id/NAME, tcp://HOST or rtu+tcp://HOST:PORT"
 
 
 def add_parsers(commands: Commands) -> None:
-    """Add `read`, `scan`, `doctor` and `profiles`."""
+    """Add `read`, `scan` and `profiles`."""
     _add_read(commands)
     _add_scan(commands)
-    _add_doctor(commands)
     _add_profiles(commands)
 
 
-def _add_line(parser: CommandParser, *, port_required: bool) -> None:
-    parser.add_argument("--port", metavar="X", required=port_required, help=_PORT_HELP)
+def add_line(parser: CommandParser) -> None:
+    """Add what says where a meter is."""
+    parser.add_argument("--port", metavar="X", help=_PORT_HELP)
     parser.add_argument("--address", type=int, metavar="N", help="the slave's; the profile's if not given")
     parser.add_argument("--baud", type=int, metavar="N", help="the profile's if not given")
     parser.add_argument("--parity", choices=("N", "E", "O"), help="the profile's if not given")
@@ -30,14 +31,17 @@ def _add_read(commands: Commands) -> None:
         "Read a meter and show what it says.",
         _read,
         examples=(
+            "gridlight read                 # via the running service, which owns the ports",
             "gridlight read --profile eastron-sdm630 --port /dev/ttyUSB0",
             "gridlight read --profile ./mine.toml --port tcp://10.0.0.7 --once --json",
             "gridlight read --profile p1-dsmr5 --port /dev/ttyUSB0 --key-file p1.key --state p1.seen",
             "gridlight read --profile ./pulses.toml --port /dev/gpiochip0:17 --state pulses.total",
         ),
     )
-    parser.add_argument("--profile", metavar="P", required=True, help="a name, or a file of your own")
-    _add_line(parser, port_required=True)
+    parser.add_argument("--meter", metavar="NAME", help="of those that the service reads; the first")
+    parser.add_argument("--socket", metavar="PATH", help="of the running service")
+    parser.add_argument("--profile", metavar="P", help="a name, or a file of your own")
+    add_line(parser)
     parser.add_argument("--once", action="store_true", help="one reading, then end")
     parser.add_argument("--count", type=int, metavar="N", help="so many readings, then end")
     parser.add_argument("--interval", type=float, metavar="S", default=1.0, help="seconds; default: 1")
@@ -73,21 +77,9 @@ def _add_scan(commands: Commands) -> None:
     parser.add_argument("--parity", choices=("N", "E", "O"), help="only this parity")
     parser.add_argument("--profile", metavar="P", help="only this model; say why if it is another")
     parser.add_argument("--reply-ms", type=int, metavar="MS", default=250, help="default: 250")
-
-
-def _add_doctor(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "doctor",
-        "Find what is wrong with a meter's wiring, and name the next step.",
-        _doctor,
-        examples=(
-            "gridlight doctor",
-            "gridlight doctor --port /dev/ttyUSB0 --profile eastron-sdm630 --address 3",
-        ),
+    parser.add_argument(
+        "--socket", metavar="PATH", help="of the running service, whose ports are not scanned"
     )
-    parser.add_argument("--profile", metavar="P", help="of the meter that should be there")
-    _add_line(parser, port_required=False)
 
 
 def _add_profiles(commands: Commands) -> None:
@@ -109,6 +101,16 @@ def _add_profiles(commands: Commands) -> None:
 
 
 def _read(args: argparse.Namespace) -> int:
+    if not args.port and not args.profile:
+        from firmware_app.meters.relayed import run as run_relayed
+
+        return run_relayed(args)
+    if not (args.port and args.profile) or args.meter or args.socket:
+        raise CommandError(
+            "a meter is read at --port with --profile, or by the running service with neither",
+            hint="gridlight read --help",
+            code=Exit.USAGE,
+        )
     from firmware_app.meters.read import run
 
     return run(args)
@@ -116,12 +118,6 @@ def _read(args: argparse.Namespace) -> int:
 
 def _scan(args: argparse.Namespace) -> int:
     from firmware_app.meters.scan import run
-
-    return run(args)
-
-
-def _doctor(args: argparse.Namespace) -> int:
-    from firmware_app.meters.doctor import run
 
     return run(args)
 

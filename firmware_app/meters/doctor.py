@@ -1,13 +1,12 @@
-"""`gridlight doctor`, the part for wiring: each check says what it found, and each failure what to do next."""
+"""`gridlight doctor --port`: one wire, closely. Each check says what it found, and each failure what to do next."""
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from firmware_app.console import Console, Exit, Paint
 from firmware_app.meters.target import address_of, line_of, wiring_of
+from firmware_app.status.checks import Check
 from meter_io.bus.dialogue import Said
 from meter_io.bus.driver import drive, monotonic_ms
 from meter_io.bus.events import Broken, Failed, Round
@@ -16,14 +15,13 @@ from meter_io.identify import Slave
 from meter_io.modbus.exchange import speaker
 from meter_io.modbus.poll import Exchanges
 from meter_io.ports.address import Line, PortAddress
-from meter_io.ports.names import serial_ports, stable_name
+from meter_io.ports.names import stable_name
 from meter_io.ports.port import Port, port_at
 from meter_io.profiles.model import TelegramForm
 from meter_io.reading import MeterId
 from meter_io.survey import BAUDS, PARITIES
 from meter_io.wiring import Wiring
 
-_SCHEMA: Final = "gridlight.doctor/1"
 _QUESTIONS: Final = 20
 _ALLOWED_PERCENT: Final = 1
 _OVERHEAR_S: Final = 0.4
@@ -32,76 +30,9 @@ _LISTEN_MS: Final = 11_000
 """DSMR 2 to 4 send every ten seconds."""
 _SEE_REASONS: Final = "docs/how-to/read-telegram-meters.md says what each reason means"
 
-State = Literal["ok", "warn", "FAIL", "-"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One finding.
-
-    Attributes:
-        name: of the check; stable, documented.
-        state: `-` is not run.
-        found: one or more sentences.
-        next: what to do, where it is not fine.
-    """
-
-    name: str
-    state: State
-    found: str
-    next: str = ""
-
-
-def run(args: argparse.Namespace) -> int:
-    """Check, print as it goes, and sum up; 1 if something failed."""
-    console: Console = args.console
-    checks: list[Check] = []
-    for check in _checks(args):
-        checks.append(check)
-        if not console.json:
-            console.result(_SCHEMA, {}, _lines(console, check))
-    failures = sum(check.state == "FAIL" for check in checks)
-    warnings = sum(check.state == "warn" for check in checks)
-    document = {
-        "failures": failures,
-        "warnings": warnings,
-        "checks": [
-            {
-                "name": check.name,
-                "state": check.state.lower(),
-                "found": check.found,
-                "next": check.next or None,
-            }
-            for check in checks
-        ],
-    }
-    tally = (_counted(failures, "failure"), _counted(warnings, "warning"), _counted(len(checks), "check"))
-    console.result(_SCHEMA, document, [", ".join(tally)])
-    return Exit.FAILED if failures else Exit.OK
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")
-
-
-_PAINTS: Final = {"ok": Paint.GREEN, "warn": Paint.YELLOW, "FAIL": Paint.RED}
-
-
-def _lines(console: Console, check: Check) -> list[str]:
-    word = f"{check.state:<5}"
-    if check.state in _PAINTS:
-        word = console.paint(word, _PAINTS[check.state])
-    lines = [f"{word} {check.name:<9} {check.found}"]
-    return [*lines, f"                next: {check.next}"] if check.next else lines
-
-
-def _checks(args: argparse.Namespace) -> Iterator[Check]:
-    if not args.port:
-        yield _ports()
-        yield Check(
-            name="meter", state="-", found="not run: give --port", next="gridlight scan finds the meters"
-        )
-        return
+def wiring_checks(args: argparse.Namespace) -> Iterator[Check]:
+    """Look at one port and what hangs on it; each check is yielded when it is done."""
     address = address_of(args.port)
     wiring = wiring_of(args) if args.profile else None
     if address.kind == "serial":
@@ -132,18 +63,6 @@ def _checks(args: argparse.Namespace) -> Iterator[Check]:
         yield Check(name="port", state="FAIL", found=error.sentence, next=error.hint)
     finally:
         port.close()
-
-
-def _ports() -> Check:
-    ports = serial_ports()
-    if not ports:
-        return Check(
-            name="port",
-            state="warn",
-            found="there is no serial port on this board",
-            next="plug an adapter in",
-        )
-    return Check(name="port", state="ok", found=", ".join(map(str, ports)))
 
 
 def _name(address: PortAddress) -> Check:

@@ -4,7 +4,9 @@ import argparse
 from typing import Any, Final
 
 from firmware_app.console import CommandError, Console, Exit, Paint, Progress
+from firmware_app.meters.served import at, line, served_meters
 from firmware_app.meters.target import address_of, addresses_of, profile_of
+from firmware_app.status.snapshot import MeterView
 from meter_io.errors import MeterError
 from meter_io.ports.address import Line, PortAddress
 from meter_io.ports.names import serial_ports
@@ -31,7 +33,8 @@ def run(args: argparse.Namespace) -> int:
             hint=f"gridlight read --profile {args.profile} --port PORT",
         )
     profiles = [wanted] if wanted else _polled_profiles()
-    plans = [_plan(args, address) for address in _addresses(args)]
+    addresses, taken = _free(console, args, _addresses(args))
+    plans = [_plan(args, address) for address in addresses]
     found: list[Found] = []
     problems: list[MeterError] = []
     for plan in plans:
@@ -46,9 +49,21 @@ def run(args: argparse.Namespace) -> int:
                 console.warn(error.sentence)
     if problems and not found:
         raise CommandError(problems[0].sentence, hint=problems[0].hint)
-    _print(console, plans, found, wanted)
+    _print(console, plans, found, wanted, taken)
     good = [meter for meter in found if meter.right]
-    return Exit.OK if good else Exit.FAILED
+    return Exit.OK if good or taken else Exit.FAILED
+
+
+def _free(
+    console: Console, args: argparse.Namespace, addresses: list[PortAddress]
+) -> tuple[list[PortAddress], list[MeterView]]:
+    """Ports that may be scanned, and the meters at those that may not, since the running service owns them."""
+    served = served_meters(args.socket)
+    held = [address for address in addresses if at(served, address)]
+    for address in held:
+        console.note(f"{address.text}: the running service owns it; it is asked, not scanned")
+    taken = [meter for address in held for meter in at(served, address)]
+    return [address for address in addresses if address not in held], taken
 
 
 def _polled_profiles() -> list[Profile]:
@@ -108,8 +123,15 @@ def _duration(seconds: int) -> str:
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min {seconds % 60} s"
 
 
-def _print(console: Console, plans: list[Plan], found: list[Found], wanted: Profile | None) -> None:
-    lines: list[str] = []
+def _print(
+    console: Console,
+    plans: list[Plan],
+    found: list[Found],
+    wanted: Profile | None,
+    taken: list[MeterView],
+) -> None:
+    word = console.paint("read", Paint.GREEN)
+    lines = [f"{word}   {line(meter)}\n  next: gridlight read --meter {meter.name}" for meter in taken]
     for plan in plans:
         here = [meter for meter in found if meter.address == plan.address]
         strangers = [] if wanted else [meter for meter in here if not meter.right]
@@ -118,7 +140,7 @@ def _print(console: Console, plans: list[Plan], found: list[Found], wanted: Prof
                 lines += _meter_lines(console, meter, wanted)
         if len(strangers) > 1:
             lines += _stranger_lines(console, plan, strangers)
-    if not found:
+    if plans and not found:
         ports = ", ".join(plan.address.text for plan in plans)
         lines.append(f"no meter answered on {ports}")
         lines.append(
@@ -127,6 +149,10 @@ def _print(console: Console, plans: list[Plan], found: list[Found], wanted: Prof
     document = {
         "ports": [plan.address.text for plan in plans],
         "meters": [_document(meter) for meter in found],
+        "served": [
+            {"meter": meter.name, "port": meter.port, "model": meter.model, "quality": meter.quality}
+            for meter in taken
+        ],
     }
     console.result(_SCHEMA, document, lines)
 

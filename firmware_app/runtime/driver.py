@@ -2,6 +2,9 @@
 
 One round: take the timers that are due and the messages that wait, hand each to its actor, then commit what all of them
 wrote in ONE transaction, and only then send. A crash loses a whole round at most, and no message of it has left.
+
+What miners say to each other to agree goes by a lane of its own, in turn with everything else, and makes the round a
+short one: a vote waits neither behind hundreds of submissions nor for the end of their round.
 """
 
 import asyncio
@@ -10,8 +13,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-from firmware_app.runtime.clock import Clock
 from firmware_app.runtime.timers import Timers
+from light_client.messages.chain import NewBlock
+from light_client.messages.codec import number_of, type_number_of
+from light_client.messages.consensus import Proposal, RoundStatus, Vote
 from light_client.rules.errors import LocalError
 from light_client.session.actor import (
     Actor,
@@ -33,8 +38,12 @@ from light_client.transport.node import Deliver
 
 _ROUND_EVENTS: Final = 128
 """Most events between two commits: enough to share the cost of a sync, few enough to answer soon."""
+_URGENT_EVENTS: Final = 12
+"""Most events of a round with an urgent message in it: others wait for what comes of that."""
 _WAITING_MESSAGES: Final = 512
 """Most messages that wait in the process; beyond that the sockets' own bounded queues fill."""
+_URGENT: Final = frozenset(map(number_of, (Proposal, Vote, RoundStatus, NewBlock)))
+"""Types of message that others wait for: few, and each late one delays a block for everybody."""
 _STATUS_S: Final = 1.0
 """Pause between the driver's reports about itself, real seconds."""
 
@@ -56,6 +65,16 @@ class Reports(Protocol):
 
     def flush(self) -> None:
         """Let readers see what was added."""
+
+
+class DriverClock(Protocol):
+    """What the driver needs of a clock."""
+
+    def now_ms(self) -> int:
+        """The time that actors are told, UTC ms."""
+
+    def real_seconds_until(self, at_ms: int) -> float:
+        """How long to sleep until a time, s; 0 if it has passed."""
 
 
 class Link(Protocol):
@@ -106,7 +125,7 @@ class Load:
 class Driver:
     """Runs its actors until told to stop, or until one of them or the machine fails."""
 
-    def __init__(self, *, clock: Clock, store: Store, reports: Reports) -> None:
+    def __init__(self, *, clock: DriverClock, store: Store, reports: Reports) -> None:
         """Bind what the actors share. Needs a running event loop."""
         self._clock = clock
         self._store = store
@@ -114,6 +133,7 @@ class Driver:
         self._slots: list[_Slot] = []
         self._timers = Timers()
         self._waiting: asyncio.Queue[tuple[int, Event]] = asyncio.Queue(_WAITING_MESSAGES)
+        self._urgent: asyncio.Queue[tuple[int, Event]] = asyncio.Queue(_WAITING_MESSAGES)
         self._starting: deque[int] = deque()
         self._wake = asyncio.Event()
         self._load = Load()
@@ -136,7 +156,8 @@ class Driver:
         number = len(self._slots)
 
         async def deliver(received: Received) -> None:
-            await self._waiting.put((number, received))
+            urgent = type_number_of(received.message) in _URGENT
+            await (self._urgent if urgent else self._waiting).put((number, received))
             self._wake.set()
 
         transport = connect(deliver)
@@ -185,7 +206,7 @@ class Driver:
         next_ms = self._timers.next_at_ms()
         if next_ms is not None:
             at_most_s = min(at_most_s, self._clock.real_seconds_until(next_ms))
-        if at_most_s <= 0 or not self._waiting.empty():
+        if at_most_s <= 0 or not self._waiting.empty() or not self._urgent.empty():
             return
         handle = asyncio.get_running_loop().call_later(at_most_s, self._wake.set)
         await self._wake.wait()
@@ -211,9 +232,18 @@ class Driver:
     def _events(self) -> Iterable[tuple[int, Event]]:
         """What is to be handled now: starts first, then timers and messages in turn, so that neither starves the other.
 
-        Asked one by one, so that a timer that an earlier event moved or cancelled does not fire.
+        Asked one by one, so that a timer that an earlier event moved or cancelled does not fire. An urgent
+        message is every third event at most, and makes the round a short one.
         """
+        most = _ROUND_EVENTS
         for turn in range(_ROUND_EVENTS):
+            if turn >= most:
+                return
+            if turn % 3 == 2 and not self._urgent.empty():
+                most = _URGENT_EVENTS
+                self._load.events += 1
+                yield self._urgent.get_nowait()
+                continue
             found: tuple[int, Event] | None
             if self._starting:
                 found = (self._starting.popleft(), Started())
@@ -222,7 +252,9 @@ class Driver:
             else:
                 found = self._due_timer() or self._next_message()
             if found is None:
-                return
+                if self._urgent.empty():
+                    return
+                continue
             self._load.events += 1
             yield found
 

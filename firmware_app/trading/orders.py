@@ -79,6 +79,8 @@ class Order:
     """When its balance is to be asked for again, UTC ms: after a deposit, not before a block had time to take it."""
     granted: bool = False
     """Whether a block granted its assets."""
+    differs: bool = False
+    """Whether its balance was proven and found to be another than the one that its trades give."""
     ended_height: int = 0
     """Block after which the market no longer held its offer; 0 before, and if it never did."""
     trades: list[Trade] = field(default_factory=list)

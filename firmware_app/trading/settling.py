@@ -10,9 +10,10 @@ from firmware_app.trading.orders import Order, Stage
 from firmware_app.trading.params import MeterParams
 from firmware_app.trading.submitting import Submissions
 from light_client.client.client import LightClient
+from light_client.client.news import BalanceDiffers
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.units import Address
-from light_client.session.actor import Effect, SetTimer
+from light_client.session.actor import Effect, Report, SetTimer
 
 TIMER: Final = "settle"
 
@@ -71,6 +72,19 @@ class Settling:
 
     def _ended(self) -> list[Order]:
         return [order for order in self._book.at(Stage.CLOSED, Stage.MISSED) if order.granted]
+
+    def differs(self, news: BalanceDiffers, now_ms: int) -> list[Effect]:
+        """The balance of an ended order was proven, and is not what its trades give: say so once, and hand it back.
+
+        With more than was asked for (LC-26) it is the DSO's doing. Nothing of that is ever offered.
+        """
+        order = self._book.of_address(news.address)
+        reports: list[Effect] = []
+        if order is not None and not order.differs:
+            order.differs = True
+            who = "DSO" if news.rule == "LC-26" else "DSO or committee"
+            reports.append(Report(name="balance-differs", value=(who, news.rule, news.height)))
+        return [*reports, *self.deposit(news.address, now_ms)]
 
     def deposit(self, address: Address, now_ms: int) -> list[Effect]:
         """The balance of an ended order was proven: hand it back."""

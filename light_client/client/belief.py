@@ -21,6 +21,7 @@ from light_client.rules.errors import RuleViolation
 from light_client.rules.holdings import TradeProof, balance_follows_from_trades, verify_trade
 from light_client.rules.ledger.audit import Followed, MarketReplica
 from light_client.rules.ledger.block import Header, body_from_bytes
+from light_client.rules.ledger.committee import Committee
 from light_client.rules.ledger.fork import CertifiedHeader, Fork, check_fork, fork_of
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.records import Account, account_from_bytes, account_key
@@ -178,6 +179,15 @@ class Belief:
         """The newest turn below a height."""
         below = [state for state in self.turns if state.height < height and state.certificate is not None]
         return max(below, key=lambda state: state.height, default=None)
+
+    def committee_of(self, committee_hash: bytes) -> Committee | None:
+        """A committee that signs, or signed at a turn that is remembered; None for any other."""
+        states = (self.trusted, *self.turns)
+        known = [
+            self.genesis.committee,
+            *(each for state in states for each in (state.signers, state.committee)),
+        ]
+        return next((committee for committee in known if committee.hash() == committee_hash), None)
 
     def contradicts(self, other: CertifiedHeader) -> Fork | None:
         """A fork, if another header is certified at a height where one is trusted; None if that is not proven.

@@ -317,8 +317,9 @@ class LightClient:
         return self._taken_in(peer, taken, now_ms)
 
     def _take_history(self, peer: PeerName, message: HistoryMessage, now_ms: int) -> list[Output]:
-        if self._comparison.confronts(peer, message.header.height):
-            return self._judged(peer, self._comparison.header(peer, message, now_ms), now_ms)
+        judged = self._comparison.history(peer, message, now_ms)
+        if judged is not None:
+            return self._judged(*judged, now_ms)
         taken = self._intake.prove(peer, message, now_ms)
         return self._taken_in(peer, taken, now_ms) if taken else []
 
@@ -358,17 +359,17 @@ class LightClient:
 
     def _without(self, peer: PeerName, message: Unavailable, now_ms: int) -> list[Output]:
         """A server has not got what was asked for: it is behind, or has pruned."""
-        if peer == self._comparison.planner.asked and peer != self.server:
-            return [*self._comparison.planner.failed(Fault.BEHIND, now_ms)]
-        if peer != self.server:
-            return []
+        compared = self._comparison.unavailable(peer, message, now_ms)
+        if compared is not None or peer != self.server:
+            return [*(compared or ())]
         if message.height == self.belief.trusted.height == 0:  # an empty chain: there is nothing to skip to
             self._follower.wants = Announce.BLOCKS
             return [*self._follower.start(self.height, now_ms)]
-        if message.request in BLOCKS_OR_PROOFS and message.height >= self.belief.trusted.height:
+        behind = message.height < self.belief.trusted.height
+        if message.request in BLOCKS_OR_PROOFS and not behind:
             self._without_blocks()
-        if message.request in NEEDED or message.height < self.belief.trusted.height:
-            return self._refuse(peer, now_ms, fault=Fault.BEHIND)
+        if message.request in NEEDED or behind:
+            return self._refuse(peer, now_ms, fault=Fault.BEHIND if behind else Fault.SILENT)
         return []
 
     # -- witnesses and forks -------------------------------------------------------------------------------------------
@@ -378,9 +379,7 @@ class LightClient:
         if isinstance(found, Fork):
             return self._halt(fork_reason(found), found, now_ms)
         if isinstance(found, Fault):
-            if (
-                found is Fault.BEHIND
-            ):  # the witness is ahead, and its word holds: the primary keeps something back
+            if found is Fault.BEHIND:  # it is ahead, and its word holds: the primary keeps something back
                 agreed = self._comparison.planner.agreed(now_ms)
                 return [*agreed, *self._refuse(self.server, now_ms, fault=Fault.BEHIND)]
             if peer == self._comparison.planner.asked:

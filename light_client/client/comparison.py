@@ -3,6 +3,7 @@
 Where the witness leads to another header, its own certified header of a height that is trusted here decides: a valid
 certificate of the same committee proves a fork, anything else that it is lying. If the witness names a committee that
 is not known, the fork, if it is one, lies further back, and the question is asked at the turn of committees before.
+A witness that has less than is trusted here is held to the trusted history (``lagging``).
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 from random import Random
 
 from light_client.client.belief import Belief
+from light_client.client.lagging import EarlierFork, Lagging
 from light_client.messages.anchors import GetHistory, HistoryMessage
-from light_client.messages.chain import UpdateMessage
+from light_client.messages.chain import Unavailable, UpdateMessage
 from light_client.messages.codec import encode_message
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.fork import CertifiedHeader, Fork
@@ -35,8 +37,28 @@ class Comparison:
     def __init__(self, belief: Belief, servers: Servers, chance: Random, params: WitnessParams) -> None:
         self.planner = WitnessPlanner(servers, chance, params)
         self._belief = belief
+        self._lagging = Lagging(belief, servers, self.planner)
         self._confronted: tuple[PeerName, TrustedState] | None = None
         """Who was asked for its header at the height of which anchor."""
+
+    def unavailable(self, peer: PeerName, message: Unavailable, now_ms: int) -> list[Effect] | None:
+        """A server has not got something; None if that does not concern a comparison."""
+        return self._lagging.unavailable(peer, message, now_ms)
+
+    def history(
+        self, peer: PeerName, message: HistoryMessage, now_ms: int
+    ) -> tuple[PeerName, Outcome] | None:
+        """A certified header that was asked for; returns whose doing the outcome is, or None if it was not for us."""
+        if self.confronts(peer, message.header.height):
+            return peer, self.header(peer, message, now_ms)
+        if self._lagging.shows(peer, message):
+            return peer, self._lagging.shown(peer, message, now_ms)
+        if not self._lagging.proves(peer, message):
+            return None
+        who, found = self._lagging.proven(message, now_ms)
+        if isinstance(found, EarlierFork):
+            return who, self._ask_below(who, found.height, now_ms)
+        return who, [] if found is None else found
 
     def updates(self, message: UpdateMessage, now_ms: int) -> Outcome:
         """The witness shows the way from what is trusted here to its newest header."""
@@ -94,7 +116,11 @@ class Comparison:
             return Fault.LYING  # it has what is trusted here, so what it led to was none of it
         if message.header.committee_hash == anchor.signers.hash():
             return self._challenge(other, now_ms)
-        below = self._belief.anchor_below(anchor.height)
+        return self._ask_below(peer, anchor.height, now_ms)
+
+    def _ask_below(self, peer: PeerName, height: int, now_ms: int) -> Outcome:
+        """The chains part before a height: at the turn of committees below it they may still have the same one."""
+        below = self._belief.anchor_below(height)
         return Fault.LYING if below is None else self._ask(peer, below, now_ms)
 
     def _challenge(self, other: CertifiedHeader, now_ms: int) -> Outcome:

@@ -27,11 +27,21 @@ class BalanceVerified:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceDiffers:
+    """The account of an own address was proven, and is not what the verified trades give: no server's fault."""
+
+    address: Address
+    height: int
+    rule: str
+    """LC-26: the DSO granted more than it was asked for; LC-15: anything else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Halted:
     """A committee contradicted itself or the rules: nothing may be traded until the registry made a new anchor."""
 
     reason: str
 
 
-News = BlockVerified | BalanceVerified | Halted
+News = BlockVerified | BalanceVerified | BalanceDiffers | Halted
 Output = Effect | News

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from light_client.client.belief import Belief
-from light_client.client.news import BalanceVerified
+from light_client.client.news import BalanceDiffers, BalanceVerified
 from light_client.client.status import ProofLevel
 from light_client.messages.codec import encode_message
 from light_client.messages.proofs import AccountMessage, GetAccount, GetTrades, TradesMessage
@@ -18,9 +18,13 @@ from light_client.rules.ledger.records import Account
 from light_client.rules.market.clearing import Trade
 from light_client.rules.market.offer import Offer
 from light_client.rules.units import Address, OfferId
-from light_client.rules.verdict import Accepted, Rejected
+from light_client.rules.verdict import Accepted, Rejected, Undecided
 from light_client.session.actor import Send
 from light_client.sync.servers import Servers
+
+BalanceNews = BalanceVerified | BalanceDiffers
+_PROVEN_BUT_WRONG = ("LC-15", "LC-26")
+"""Broken by a balance that is the true one: under the state root of a trusted header."""
 
 
 class OwnTrade(NamedTuple):
@@ -73,11 +77,11 @@ class OwnProofs:
         request = GetTrades(interval=interval, offers=offers)
         return Send(peer=self._servers.primary, message=encode_message(request))
 
-    def take(self, message: TradesMessage | AccountMessage) -> tuple[list[BalanceVerified], bool]:
+    def take(self, message: TradesMessage | AccountMessage) -> tuple[list[BalanceNews], bool]:
         """Check proofs of own records.
 
         Returns:
-            What was verified that the owner waits for, and whether nothing in the message breaks a rule.
+            What was verified that the owner waits for, and whether nothing in the message is the server's fault.
         """
         if isinstance(message, TradesMessage):
             return [], self._take_trades(message)
@@ -108,7 +112,7 @@ class OwnProofs:
             del self._trades[message.interval]
         return honest
 
-    def _take_account(self, message: AccountMessage) -> tuple[list[BalanceVerified], bool]:
+    def _take_account(self, message: AccountMessage) -> tuple[list[BalanceNews], bool]:
         """An own balance: under the state root, and what the verified trades give."""
         header = self._belief.header_at(message.height)
         wanted = self._balances.get(message.address)
@@ -116,10 +120,15 @@ class OwnProofs:
             return [], True  # asked before the offer turned up after all: nobody's fault
         record, proof = message.account.record, message.account.proof
         verdict = self._belief.take_balance(header, message.address, record, proof, wanted.expected)
-        if not isinstance(verdict, Accepted):
-            return [], not isinstance(verdict, Rejected)
+        if isinstance(verdict, Rejected) and verdict.rule not in _PROVEN_BUT_WRONG:
+            return [], False
+        if isinstance(verdict, Undecided):
+            return [], True
         del self._balances[message.address]
-        return [BalanceVerified(address=message.address, height=message.height)], True
+        address, height = message.address, message.height
+        if isinstance(verdict, Rejected):
+            return [BalanceDiffers(address=address, height=height, rule=verdict.rule)], True
+        return [BalanceVerified(address=address, height=height)], True
 
 
 def level_of(belief: Belief, unproven: int) -> ProofLevel:

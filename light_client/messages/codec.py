@@ -33,7 +33,14 @@ from light_client.messages.proofs import (
 )
 from light_client.messages.registry import WithdrawReply, WithdrawRequest
 from light_client.messages.shape import MAX_BODY_BYTES
-from light_client.messages.snapshots import ChunkMessage, GetChunk, GetSnapshot, SnapshotMessage
+from light_client.messages.snapshots import (
+    ChunkMessage,
+    GetChunk,
+    GetHashes,
+    GetSnapshot,
+    HashesMessage,
+    SnapshotMessage,
+)
 from light_client.messages.submission import MAX_RAW_BYTES, SubmitTx, TxResult
 from light_client.rules.checkpoint import MAX_CHECKPOINT_BYTES
 from light_client.rules.encoding import decode, encode
@@ -68,6 +75,8 @@ Message = (
     | SnapshotMessage
     | GetChunk
     | ChunkMessage
+    | GetHashes
+    | HashesMessage
 )
 
 
@@ -111,6 +120,8 @@ TYPES: Final[dict[int, _Type]] = {
     25: _Type(SnapshotMessage, 2 << 20),
     26: _Type(GetChunk, 64),
     27: _Type(ChunkMessage, 8 << 20),
+    28: _Type(GetHashes, 64),
+    29: _Type(HashesMessage, 160 << 10),
 }
 """Type number -> message. The one place where numbers are given."""
 

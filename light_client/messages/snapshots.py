@@ -27,6 +27,8 @@ from light_client.rules.units import HASH_BYTES
 
 MAX_TURNS: Final = 128
 """Most changes of committee in one message; who has to catch up with more asks again from the last one."""
+MAX_HASHES: Final = 4_096
+"""Most hashes of headers in one message."""
 MAX_CHUNK_RECORDS: Final = 1 << 14
 
 
@@ -166,3 +168,49 @@ class ChunkMessage:
         height, number, rows = fields_of(wire, 3, "a chunk")
         check_list("records of a chunk", rows, MAX_CHUNK_RECORDS)
         return cls(height=height, number=number, records=tuple(record_from_wire(row) for row in rows))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetHashes:
+    """Miner -> miner: the hashes of headers, for whoever joined by a snapshot and cannot prove what was before it."""
+
+    from_height: int
+    limit: int
+
+    def __post_init__(self) -> None:
+        check_number("first height", self.from_height, 1)
+        check_number("most hashes", self.limit, 1, MAX_HASHES)
+
+    def to_wire(self) -> tuple[Any, ...]:
+        """Fields in order."""
+        return (self.from_height, self.limit)
+
+    @classmethod
+    def from_wire(cls, wire: tuple[Any, ...]) -> Self:
+        """Read the fields."""
+        from_height, limit = fields_of(wire, 2, "a request for hashes")
+        return cls(from_height=from_height, limit=limit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HashesMessage:
+    """Hashes of headers in sequence; all of them together give the history root that a quorum signed."""
+
+    from_height: int
+    hashes: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        check_number("first height", self.from_height, 1)
+        check_list("hashes of headers", self.hashes, MAX_HASHES)
+        for hashed in self.hashes:
+            check_bytes("hash of a header", hashed, HASH_BYTES)
+
+    def to_wire(self) -> tuple[Any, ...]:
+        """Fields in order."""
+        return (self.from_height, self.hashes)
+
+    @classmethod
+    def from_wire(cls, wire: tuple[Any, ...]) -> Self:
+        """Read the fields."""
+        from_height, hashes = fields_of(wire, 2, "hashes of headers")
+        return cls(from_height=from_height, hashes=hashes)

@@ -209,8 +209,10 @@ def _encode_items(items: Sequence[Any], put: Callable[[bytes], None], depth_left
         if kind is int:
             if 0 <= item < _ONE:
                 put(_SHORT_HEADS[item])
+            elif item >= 0:
+                put(_encode_head(_UINT, item))
             else:
-                put(_encode_integer(item))
+                put(_encode_head(_NEGATIVE, -1 - item))
         elif kind is bytes:
             put(_encode_head(_BYTES, len(item)))
             put(item)
@@ -219,10 +221,6 @@ def _encode_items(items: Sequence[Any], put: Callable[[bytes], None], depth_left
             _encode_items(item, put, depth_left - 1)
         else:
             _encode_other(item, put, depth_left)
-
-
-def _encode_integer(number: int) -> bytes:
-    return _encode_head(_UINT, number) if number >= 0 else _encode_head(_NEGATIVE, -1 - number)
 
 
 def _encode_other(item: Encodable, put: Callable[[bytes], None], depth_left: int) -> None:
@@ -235,7 +233,7 @@ def _encode_other(item: Encodable, put: Callable[[bytes], None], depth_left: int
     elif isinstance(item, int):
         if item is True or item is False:
             raise LocalError("a bool has no encoding", got=item, expected="an integer")
-        put(_encode_integer(item))
+        put(_encode_head(_UINT, item) if item >= 0 else _encode_head(_NEGATIVE, -1 - item))
     elif isinstance(item, bytes):
         put(_encode_head(_BYTES, len(item)))
         put(item)

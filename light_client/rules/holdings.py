@@ -7,7 +7,6 @@ trades that were verified, so that a server can neither invent nor withhold eith
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import NamedTuple
 
 from light_client.rules import merkle
@@ -105,8 +104,7 @@ def account_after(granted: Account, trades: Iterable[Trade]) -> Account:
             sold_j, money_uc = sold_j + trade.energy_j, money_uc + trade.amount_uc
         else:
             bought_j, money_uc = bought_j + trade.energy_j, money_uc - trade.amount_uc
-    return replace(
-        granted,
+    return granted._replace(
         production_j=granted.production_j - sold_j,
         consumption_j=granted.consumption_j - bought_j,
         money_uc=granted.money_uc + money_uc,
@@ -116,6 +114,40 @@ def account_after(granted: Account, trades: Iterable[Trade]) -> Account:
 
 
 def balance_follows_from_trades(account: Account, expected: Account) -> None:
-    """LC-15: the proven balance is the one that the verified trades give."""
-    if account != expected:
-        raise RuleViolation("LC-15", "own balance against verified trades", got=account, expected=expected)
+    """LC-15, LC-26: the proven balance is the one that the verified trades give.
+
+    A server cannot make up either breach, since the account stands under a header that a quorum signed.
+
+    Args:
+        account: as proven.
+        expected: out of the grant that was asked for and the verified trades.
+
+    Raises:
+        RuleViolation: LC-26 for more than that, which only the DSO can have granted; LC-15 for anything else: the DSO
+            granted something else or less, or the committee took something.
+    """
+    if account == expected:
+        return
+    if _holds_more(account, expected):
+        raise RuleViolation("LC-26", "grant beyond what was asked for", got=account, expected=expected)
+    raise RuleViolation("LC-15", "own balance against verified trades", got=account, expected=expected)
+
+
+def _holds_more(account: Account, expected: Account) -> bool:
+    """Whether all is as expected but for amounts that are larger, or intervals that are more."""
+    covers = (
+        account.first_interval <= expected.first_interval <= expected.last_interval <= account.last_interval
+    )
+    more = (
+        account.production_j >= expected.production_j
+        and account.consumption_j >= expected.consumption_j
+        and account.money_uc >= expected.money_uc
+    )
+    like_it = account._replace(
+        first_interval=expected.first_interval,
+        last_interval=expected.last_interval,
+        production_j=expected.production_j,
+        consumption_j=expected.consumption_j,
+        money_uc=expected.money_uc,
+    )
+    return covers and more and like_it == expected

@@ -1,12 +1,11 @@
 """The durable store: one SQLite file with a write-ahead log, one transaction and one sync to disk per batch.
 
-    settings    WAL journal, synchronous=FULL, exclusive locking, a page is checked when it is read
+    settings    those of `connection.py`
     layout      entries(area, key, value) in the order of area, which is a table's name, and key; the file names
                 its program and format
 
 What `commit` has returned from survives the death of the process and the loss of power, as far as the disk keeps its
 promises. What it has not returned from is there in full or not at all.
-Source: https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html#pragma_synchronous.
 """
 
 import sqlite3
@@ -17,13 +16,15 @@ from typing import Final, Self
 
 from light_client.session.actor import Write
 from light_client.store.batch import folded
-from light_client.store.errors import StoreBusyError, StoreDamagedError, StoreError
+from light_client.store.connection import FileKind, check, converted, mark, opened
+from light_client.store.errors import StoreError
 
-_APPLICATION_ID: Final = 0x67726C74  # "grlt": names the program in the file's header
-_FORMAT: Final = 1
+KIND: Final = FileKind(
+    application=0x67726C74,  # "grlt"
+    format_=1,
+    remedy="put it aside and let the node start anew from its peers",
+)
 _SCAN_ROWS: Final = 64
-_BUSY_CODES: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_DAMAGED_CODES: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class SqliteStorage:
@@ -45,12 +46,10 @@ class SqliteStorage:
             StoreError: the file cannot be opened or created.
         """
         self._path: Final = path
+        self._connection = opened(path, KIND, wait_s=wait_s)
         try:
-            self._connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None)
-        except sqlite3.Error as error:
-            raise self._converted(error, "cannot be opened") from error
-        try:
-            self._prepare()
+            self._create()
+            check(self._connection, path, KIND)
         except sqlite3.Error as error:
             self._connection.close()
             raise self._converted(error, "cannot be opened") from error
@@ -58,41 +57,11 @@ class SqliteStorage:
             self._connection.close()
             raise
 
-    def _prepare(self) -> None:
-        """Set the file up and refuse one that is not ours or not whole."""
-        run = self._connection.execute
-        run("PRAGMA locking_mode=EXCLUSIVE")  # before the first access, so that no shared memory is needed
-        run("PRAGMA cell_size_check=ON")
-        (application,) = run("PRAGMA application_id").fetchone()
-        (objects,) = run("SELECT count(*) FROM sqlite_master").fetchone()
-        (version,) = run("PRAGMA user_version").fetchone()
-        found = (application, version) if objects or application else (_APPLICATION_ID, _FORMAT)
-        if found != (_APPLICATION_ID, _FORMAT):
-            raise StoreDamagedError(
-                f"{self._path} is not a store of this format",
-                got=f"application {application:#x}, format {version}",
-                expected=f"application {_APPLICATION_ID:#x}, format {_FORMAT}",
-            )
-        (journal,) = run("PRAGMA journal_mode=WAL").fetchone()
-        if journal != "wal":
-            raise StoreError(
-                f"{self._path} lies where no write-ahead log can be kept", got=journal, expected="wal"
-            )
-        run("PRAGMA synchronous=FULL")
-        self._create()
-        (verdict,) = run("PRAGMA integrity_check(1)").fetchone()
-        if verdict != "ok":
-            raise StoreDamagedError(
-                f"{self._path} is damaged: put it aside and let the node start anew from its peers",
-                got=verdict,
-            )
-
     def _create(self) -> None:
         """Make the table; the transaction also takes the lock that keeps other processes out."""
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
-        run(f"PRAGMA application_id={_APPLICATION_ID}")
-        run(f"PRAGMA user_version={_FORMAT}")
+        mark(self._connection, KIND)
         run(
             "CREATE TABLE IF NOT EXISTS entries (area TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
             " PRIMARY KEY (area, key)) WITHOUT ROWID"
@@ -177,12 +146,4 @@ class SqliteStorage:
 
     def _converted(self, error: sqlite3.Error, what: str) -> StoreError:
         """Return our error for SQLite's, by who is to blame."""
-        primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if primary in _BUSY_CODES:
-            return StoreBusyError(f"{self._path} is in use by another process", got=str(error))
-        if primary in _DAMAGED_CODES:
-            return StoreDamagedError(
-                f"{self._path} is damaged: put it aside and let the node start anew from its peers",
-                got=str(error),
-            )
-        return StoreError(f"{self._path} {what}", got=str(error))
+        return converted(self._path, KIND, error, what)

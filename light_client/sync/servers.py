@@ -21,7 +21,7 @@ class Fault(IntEnum):
     """What a server did, by how many failures it counts."""
 
     SILENT = 1
-    """It did not answer in time, as also happens to an honest one."""
+    """It did not answer in time, or has not got what was asked for, as also happens to an honest one."""
     BEHIND = 2
     """It has less than it should, or withholds it."""
     LYING = 6

@@ -8,7 +8,7 @@ from light_client.rules.errors import TransportError
 from light_client.session.actor import PeerName, Received
 from light_client.transport.keys import TransportKey
 from light_client.transport.limits import Fault
-from light_client.transport.sockets import Monitor, Wiring
+from light_client.transport.sockets import Inbox, Monitor, Wiring
 
 
 class Client:
@@ -46,6 +46,7 @@ class Client:
         self._socket.setsockopt(zmq.RECONNECT_IVL, limits.reconnect_min_ms)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, limits.reconnect_max_ms)
         self._socket.curve_serverkey = server_key.encode("ascii")
+        self._inbox = Inbox(self._socket)
         self._monitor = Monitor(wiring, self._socket, peer)
         try:
             self._socket.connect(endpoint)
@@ -61,7 +62,7 @@ class Client:
     async def receive(self) -> Received:
         """Wait for the next well-formed message of the server; count and pass over the others."""
         while True:
-            frames = await self._socket.recv_multipart(copy=False)
+            frames = await self._inbox.take()
             if len(frames) != 1 or not len(frames[0]):
                 self._tally.count(self.peer, Fault.MALFORMED)
             elif len(frames[0]) > self._limits.max_message_bytes:

@@ -10,7 +10,7 @@ from light_client.session.actor import PeerName, Received
 from light_client.transport.admission import Admission, Gatekeeper
 from light_client.transport.keys import TransportKey
 from light_client.transport.limits import UNKNOWN_PEER, Fault
-from light_client.transport.sockets import Monitor, Wiring
+from light_client.transport.sockets import Inbox, Monitor, Wiring
 
 
 class Server:
@@ -32,6 +32,7 @@ class Server:
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # say so when a client is gone
         self._socket.curve_server = True
         self._socket.zap_domain = b"gridlight"
+        self._inbox = Inbox(self._socket)
         self._monitor = Monitor(wiring, self._socket, UNKNOWN_PEER)
         try:
             self._socket.bind(endpoint)
@@ -48,7 +49,7 @@ class Server:
     async def receive(self) -> Received:
         """Wait for the next well-formed message of any client; count and pass over the others."""
         while True:
-            frames = await self._socket.recv_multipart(copy=False)
+            frames = await self._inbox.take()
             peer = str(frames[-1].get("User-Id"))
             if len(frames) != 2 or not len(frames[1]):
                 self._tally.count(peer, Fault.MALFORMED)

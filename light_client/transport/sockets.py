@@ -1,6 +1,7 @@
 """What our two kinds of socket have in common: bounds, heartbeats, keys, and drops that are counted."""
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
@@ -16,6 +17,9 @@ from light_client.transport.limits import Fault, Limits, Tally
 _GOODBYE_MS: Final = 500
 """How long the last messages may take to leave when a socket is closed, ms."""
 _SILENT_HEARTBEATS: Final = 3
+_AT_ONCE: Final = 32
+_AT_ONCE_BYTES: Final = 1 << 18
+"""About how much is taken from a socket at one awakening; what is beyond it stays in the socket's bounded queue."""
 
 HANDSHAKE_SUCCEEDED: Final = int(zmq.Event.HANDSHAKE_SUCCEEDED)
 HANDSHAKE_FAILED: Final = int(
@@ -104,6 +108,40 @@ class Wiring:
         else:
             raise TransportError(f"cannot send to {peer}", got=str(error)) from error
         return False
+
+
+class Inbox:
+    """Takes the messages of a socket: all that wait, up to a bound, each time that it is woken.
+
+    Being woken costs several times what taking a message does. The further messages are taken through a plain handle on
+    the same socket, which is safe between two waits only: a wait looks for what is there before it sleeps.
+    """
+
+    def __init__(self, socket: zmq.asyncio.Socket) -> None:
+        """Bind the socket, which nobody else receives from."""
+        self._socket = socket
+        self._plain: zmq.Socket[bytes] = zmq.Socket(shadow=socket.underlying)
+        self._waiting: deque[list[zmq.Frame]] = deque()
+
+    async def take(self) -> list[zmq.Frame]:
+        """Wait for the next message; return its frames."""
+        if not self._waiting:
+            await self._fill()
+        return self._waiting.popleft()
+
+    async def _fill(self) -> None:
+        frames = await self._socket.recv_multipart(copy=False)
+        room = _AT_ONCE_BYTES
+        for _ in range(_AT_ONCE):
+            self._waiting.append(frames)
+            room -= sum(map(len, frames))
+            if room < 0:
+                return
+            try:
+                frames = self._plain.recv_multipart(zmq.DONTWAIT, copy=False)
+            except zmq.Again:
+                return
+        self._waiting.append(frames)
 
 
 class Monitor:

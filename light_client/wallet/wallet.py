@@ -39,6 +39,17 @@ class AddressKey:
         return sign(self.secret, message)
 
 
+def skip_used(table: str, chance: bytes) -> Write:
+    """The write that moves a wallet on to indexes that nobody can have used, where the newest one may be lost.
+
+    Args:
+        table: the wallet's table in its store.
+        chance: eight random bytes. Indexes that are counted up never come near 2^62, and two random ones do not meet.
+    """
+    index = 1 << 62 | int.from_bytes(chance, "big") >> 2
+    return Write(table=table, key=_NEXT_INDEX, value=index.to_bytes(8, "big"))
+
+
 class Wallet:
     """Derives keys by index and hands each out once."""
 

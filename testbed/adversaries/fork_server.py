@@ -58,13 +58,20 @@ class ForkingServer:
         window: Window,
         miners: Iterable[PeerName],
         sign_for: SignFor,
+        stands_still_after: int | None = None,
     ) -> None:
+        """Wrap a miner.
+
+        Args:
+            stands_still_after: so many blocks of its own chain it makes, and no more: a branch that was left behind.
+        """
         self.name = inner.name
         self.inner = inner
         self._ledger = ledger
         self._window = window
         self._miners = frozenset(miners)
         self._sign_for = sign_for
+        self._left = stands_still_after
         self._blocks: list[CertifiedBlock] = []
         self._history = Tree()
         self._committee = ledger.genesis.committee
@@ -100,6 +107,9 @@ class ForkingServer:
             if block is None:
                 return
             if self._blocks and self._window.holds(block.header.time_ms):
+                if self._left == 0:
+                    return
+                self._left = None if self._left is None else self._left - 1
                 block = self._twin(block)
             self._blocks.append(block)
             self._history.append(block.header.hash())

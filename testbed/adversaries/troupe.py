@@ -22,7 +22,7 @@ from testbed.adversaries.miners import (
     TimeShifter,
     TwoFacedVoter,
 )
-from testbed.adversaries.operators import DoubleGranter
+from testbed.adversaries.operators import DoubleGranter, GenerousGranter
 from testbed.adversaries.rings import ColludingVoter, ForkingMiner, Ring
 from testbed.adversaries.solvers import LyingSolver
 from testbed.adversaries.spammer import Spammer
@@ -111,7 +111,13 @@ RINGS = (FaultKind.MINER_COLLUDES, FaultKind.MINER_FORKS)
 """Parts of members that know of each other: all of one kind in a run are one ring."""
 MINERS = tuple(_MINERS)
 """Parts of miners: they play while they sit in the committee."""
-OTHERS = (FaultKind.SOLVER_LIES, FaultKind.DSO_GRANTS_TWICE, FaultKind.METER_ECLIPSED, FaultKind.SPAM)
+OTHERS = (
+    FaultKind.SOLVER_LIES,
+    FaultKind.DSO_GRANTS_TWICE,
+    FaultKind.DSO_GRANTS_MORE,
+    FaultKind.METER_ECLIPSED,
+    FaultKind.SPAM,
+)
 """Parts of everybody else."""
 PARTS = (*MINERS, *OTHERS)
 """Every part there is."""
@@ -138,6 +144,9 @@ def _other(part: Part, cast: Cast, chance: Random) -> Callable[[Actor], Actor]:
         case FaultKind.DSO_GRANTS_TWICE:
             secret = cast.secret("dso")
             return lambda inner: DoubleGranter(inner, window, secret, chain_id, cast.miner_names)
+        case FaultKind.DSO_GRANTS_MORE:
+            secret = cast.secret("dso")
+            return lambda inner: GenerousGranter(inner, window, secret, chain_id)
         case _:
             captor = chance.choice(cast.miner_names)
             return lambda inner: Eclipse(inner, window, captor, DSO)

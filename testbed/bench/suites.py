@@ -14,6 +14,7 @@ SUITES: Final = {
     "headers": "testbed.bench.headers",
     "parsing": "testbed.bench.parsing",
     "modbus": "testbed.bench.modbus",
+    "store": "testbed.bench.store",
     "armhf": "testbed.bench.armhf",
 }
 """Name -> module, in the order in which they run."""

@@ -153,11 +153,11 @@ class Council:
     @property
     def chain_id(self) -> bytes:
         """What every signature is for."""
-        return tagged_hash("gridlight/council/1", "/".join(self.names).encode())
+        return tagged_hash("gridlight-experiment/council/1", "/".join(self.names).encode())
 
     def secret(self, name: PeerName) -> bytes:
         """A delegate's key; made up, as everything in a simulation."""
-        return tagged_hash("gridlight/council/key/1", name.encode())
+        return tagged_hash("gridlight-experiment/council-key/1", name.encode())
 
     @property
     def committee(self) -> Committee:

@@ -38,12 +38,15 @@ BUG: Final = 70
 
 _SOCKETS: Final = 8_192
 """Room for the connections of many meters in one process."""
+_YOUNG_OBJECTS: Final = 400_000
+"""As many as a miner makes anew in some ten full blocks: what belongs to a block has gone again by then, and is not
+looked through. On the remote tier 40 MB do not matter."""
 _log: Final = logging.getLogger("testbed.live")
 
 
 def main(argv: Sequence[str] | None = None, roles: Mapping[str, Factory] = ROLES) -> int:
     """Run the process; return its exit code."""
-    collect_less_often()
+    collect_less_often(_YOUNG_OBJECTS)
     words = sys.argv[1:] if argv is None else list(argv)
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"

@@ -26,7 +26,7 @@ from light_client.rules.ledger.transactions import (
     decode_transaction,
 )
 from light_client.rules.market.offer import OpenOffer
-from light_client.rules.merkle import History
+from light_client.rules.merkle import History, Tree
 from light_client.rules.statetree import Node
 from light_client.rules.units import Address, OfferId
 from light_client.session.actor import Storage, Write
@@ -255,6 +255,23 @@ class Ledger:
             *self.checkpoints.replace(base, joined.records),
             *self.store.join(history, base.header.hash(), joined.turns),
         ]
+
+    def complete_history(self, older: Tree) -> list[Write]:
+        """Take up the hashes of all headers that a snapshot skipped; nothing happens while newer ones are not on disk.
+
+        Raises:
+            RuleViolation: LED-61, they are not those that the snapshot's history was made of.
+        """
+        skipped = self.store.skipped()
+        if older.root(older.size) != skipped.root:
+            raise RuleViolation("LED-61", "hashes of older headers", got=older.size, expected=skipped.size)
+        newer = tuple(self.store.hashes(skipped.size + 1, self.height))
+        if len(newer) < self.height - skipped.size:
+            return []
+        for hashed in newer:
+            older.append(hashed)
+        self.history = older
+        return self.store.complete()
 
     def _extend(self, block: CertifiedBlock, outcome: Outcome) -> None:
         state, draft = self.state, outcome.draft

@@ -22,7 +22,14 @@ from light_client.messages.anchors import ForkMessage
 from light_client.messages.chain import Blocks, CertifiedBlock, GetBlocks, NewBlock, Unavailable
 from light_client.messages.codec import Message, decode_message, encode_message
 from light_client.messages.consensus import Proposal, RoundStatus, Vote
-from light_client.messages.snapshots import ChunkMessage, GetChunk, GetSnapshot, SnapshotMessage
+from light_client.messages.snapshots import (
+    ChunkMessage,
+    GetChunk,
+    GetHashes,
+    GetSnapshot,
+    HashesMessage,
+    SnapshotMessage,
+)
 from light_client.messages.submission import SubmitTx
 from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.block import body_from_bytes
@@ -57,9 +64,10 @@ from testbed.miner.witness import Witness
 
 _CONSENSUS = "consensus/"
 _QUIET = "quiet"
-_FOR_MINERS = (GetSnapshot, GetChunk)
+_FOR_MINERS = (GetSnapshot, GetChunk, GetHashes)
 """Answered to other miners only: the answers are long."""
-_FROM_MINERS = (Proposal, Vote, RoundStatus, NewBlock, Blocks, SnapshotMessage, ChunkMessage, Unavailable)
+_FROM_SERVER = (Blocks, SnapshotMessage, ChunkMessage, HashesMessage, Unavailable)
+_FROM_MINERS = (Proposal, Vote, RoundStatus, NewBlock, *_FROM_SERVER)
 
 
 class Miner:
@@ -106,7 +114,8 @@ class Miner:
     def _build(self) -> None:
         """Begin with what is on disk: at the start, and once a snapshot is there."""
         storage, params = self._storage, self._params
-        self._rebuild = False
+        self._awaited: Write | None = None
+        """Of a snapshot that is on its way to the disk; everything is built anew once it is there."""
         self._quiet = storage.get(_QUIET, b"") is not None
         memo = TransactionMemo()
         self.ledger = Ledger(self._genesis, storage, self._verify, params, memo)
@@ -135,7 +144,9 @@ class Miner:
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """React to one event."""
-        if self._rebuild:
+        if self._awaited is not None:
+            if self._storage.get(self._awaited.table, self._awaited.key) != self._awaited.value:
+                return [SetTimer(name="rebuild", at_ms=now_ms + 1)]  # drivers commit several calls together
             self._build()
         match event:
             case Received(peer=peer, message=raw):
@@ -151,7 +162,7 @@ class Miner:
         self._work(now_ms)
         if self._sync.joined is None:
             self._effects.extend(self.ledger.checkpoint())
-        elif not self._rebuild:
+        elif self._awaited is None:
             self._join(self._sync.joined, now_ms)
         effects, self._effects = self._effects, []
         return effects
@@ -189,8 +200,8 @@ class Miner:
                 self._announced(message, peer, now_ms)
             case Blocks():
                 self._synced(message, peer, now_ms)
-            case SnapshotMessage() | ChunkMessage() | Unavailable():
-                self._fetched(message, peer, now_ms)
+            case SnapshotMessage() | ChunkMessage() | HashesMessage() | Unavailable():
+                self._effects.extend(self._sync.take(peer, message, now_ms))
 
     def _fired(self, name: str, now_ms: int) -> None:
         if name.startswith(_CONSENSUS):
@@ -205,6 +216,7 @@ class Miner:
             if self._others:
                 self._send(self._others[self._beats % len(self._others)], self._consensus.status())
                 self._beats += 1
+            self._effects.extend(self._sync.beat())
             self._set_timer("heartbeat", now_ms + self._params.heartbeat_ms)
 
     # -- agreement -------------------------------------------------------------------------------------------------
@@ -336,22 +348,6 @@ class Miner:
         if message.header.height > 1:
             self._send(peer, GetBlocks(from_height=message.header.height - 1, limit=1))
 
-    def _fetched(
-        self, message: SnapshotMessage | ChunkMessage | Unavailable, peer: PeerName, now_ms: int
-    ) -> None:
-        """Take a part of a snapshot; one that does not hold is its sender's fault."""
-        try:
-            match message:
-                case SnapshotMessage():
-                    effects = self._sync.on_snapshot(peer, message, now_ms)
-                case ChunkMessage():
-                    effects = self._sync.on_chunk(peer, message, now_ms)
-                case _:
-                    effects = self._sync.unavailable(peer, message, now_ms)
-        except RuleViolation as broken:
-            effects = self._sync.fault(peer, broken, now_ms)
-        self._effects.extend(effects)
-
     def _join(self, joined: Joined, now_ms: int) -> None:
         """Put a snapshot on disk; everything is built anew from there at the next call.
 
@@ -361,8 +357,9 @@ class Miner:
         self._effects.extend(self._consensus.forget_log())
         if not self.ledger.height:
             self._effects.append(Write(table=_QUIET, key=b"", value=b"\x01"))
-        self._effects.extend(self.ledger.join(joined))
-        self._rebuild = True
+        writes = self.ledger.join(joined)
+        self._effects.extend(writes)
+        self._awaited = writes[-1]
         self._set_timer("rebuild", now_ms)
 
     def _speak_again(self) -> None:

@@ -31,7 +31,9 @@ from light_client.messages.snapshots import (
     MAX_TURNS,
     ChunkMessage,
     GetChunk,
+    GetHashes,
     GetSnapshot,
+    HashesMessage,
     SnapshotMessage,
 )
 from light_client.rules.checkpoint import Checkpoint, checkpoint_from_bytes, checkpoint_is_signed
@@ -65,7 +67,7 @@ class Server:
         match request:
             case Subscribe():
                 answer = self._subscribe(request, peer, now_ms)
-            case GetSnapshot() | GetChunk():
+            case GetSnapshot() | GetChunk() | GetHashes():
                 answer = self._part_of_snapshot(request)
             case GetBlocks():
                 answer = self._blocks(request)
@@ -226,8 +228,13 @@ class Server:
         proven = ProvenRecord(record=record, proof=prove(tree, account_key(address)))
         return AccountMessage(height=height, address=address, account=proven, offers=offers)
 
-    def _part_of_snapshot(self, request: GetSnapshot | GetChunk) -> Message:
-        return self._snapshot(request) if isinstance(request, GetSnapshot) else self._chunk(request)
+    def _part_of_snapshot(self, request: GetSnapshot | GetChunk | GetHashes) -> Message:
+        match request:
+            case GetSnapshot():
+                return self._snapshot(request)
+            case GetChunk():
+                return self._chunk(request)
+        return self._hashes(request)
 
     def _snapshot(self, request: GetSnapshot) -> Message:
         ledger, known = self._ledger, request.known_height
@@ -248,3 +255,10 @@ class Server:
         if records is None:
             return self._refuse(request)
         return ChunkMessage(height=request.height, number=request.number, records=records)
+
+    def _hashes(self, request: GetHashes) -> Message:
+        ledger, first = self._ledger, request.from_height
+        if not ledger.history.known_from < first <= ledger.height:
+            return self._refuse(request)
+        last = min(first + request.limit - 1, ledger.height)
+        return HashesMessage(from_height=first, hashes=tuple(ledger.store.hashes(first, last)))

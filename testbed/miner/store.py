@@ -5,13 +5,13 @@ block     height     header, certificate, body; the oldest are deleted in time
 trades    interval   height, trades; deleted with the block
 turn      height     header, certificate, and the committee that signs from then on: kept for ever
 hash      height     hash of the header: kept for ever, for proofs of history
-joined    none       size and frontier of the history before the first hash, if the miner joined by snapshot
+joined    none       size and frontier of what a snapshot skipped, until the hashes of it are all here
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from light_client.messages.chain import CertifiedBlock
@@ -47,19 +47,33 @@ class BlockStore:
         for _, value in self._storage.scan(_BLOCK, _key(after + 1)):
             yield _block(value)
 
+    def skipped(self) -> History:
+        """The history before the first hash at hand: what a snapshot skipped, or nothing."""
+        joined = self._storage.get(_JOINED, b"")
+        if joined is None:
+            return History()
+        wire: Any = decode(joined, max_bytes=1 << 13)
+        return History(size=wire[0], frontier=wire[1])
+
+    def hashes(self, first: int, last: int) -> Iterator[bytes]:
+        """The hashes of the headers from one height to another, as far as they are on disk."""
+        for key, value in self._storage.scan(_HASH, _key(first)):
+            if _number(key) > last:
+                return
+            yield value
+
     def history(self, height: int) -> Tree:
         """The tree over the hashes of all headers up to a height."""
-        joined = self._storage.get(_JOINED, b"")
-        before = History()
-        if joined is not None:
-            wire: Any = decode(joined, max_bytes=1 << 13)
-            before = History(size=wire[0], frontier=wire[1])
-        tree = Tree(after=before)
-        for key, value in self._storage.scan(_HASH, _key(before.size + 1)):
-            if _number(key) > height:
-                break
-            tree.append(value)
-        return tree
+        before = self.skipped()
+        return Tree(self.hashes(before.size + 1, height), after=before)
+
+    def record_hashes(self, first: int, hashes: Sequence[bytes]) -> list[Write]:
+        """Keep hashes of headers that a snapshot skipped; they count for nothing until ``complete``."""
+        return [Write(table=_HASH, key=_key(first + at), value=hashed) for at, hashed in enumerate(hashes)]
+
+    def complete(self) -> list[Write]:
+        """From now on nothing counts as skipped."""
+        return [Write(table=_JOINED, key=b"", value=None)]
 
     def remember(self, block: CertifiedBlock) -> None:
         """Keep a block in memory that is on disk, or is about to be."""
@@ -103,9 +117,9 @@ class BlockStore:
         """
         frontier = encode((before.size, before.frontier))
         return [
-            Write(table=_JOINED, key=b"", value=frontier),
-            Write(table=_HASH, key=_key(before.size + 1), value=header_hash),
             *(self._record_turn(turn) for turn in turns),
+            Write(table=_HASH, key=_key(before.size + 1), value=header_hash),
+            Write(table=_JOINED, key=b"", value=frontier),
         ]
 
     def prune(self, floor: int) -> list[Write]:

@@ -21,7 +21,9 @@ from light_client.messages.snapshots import (
     MAX_TURNS,
     ChunkMessage,
     GetChunk,
+    GetHashes,
     GetSnapshot,
+    HashesMessage,
     SnapshotMessage,
     Turn,
 )
@@ -32,6 +34,7 @@ from light_client.rules.ledger.snapshot import chunk_is_the_manifests, manifest_
 from light_client.rules.ledger.succession import check_certified, check_turn
 from light_client.rules.statetree import Summary
 from light_client.session.actor import Effect, PeerName, Report, Send, SetTimer
+from testbed.miner.backfill import Backfill
 from testbed.miner.checkpoints import Base
 from testbed.miner.ledger import Joined, Ledger
 from testbed.miner.params import MinerParams
@@ -73,8 +76,32 @@ class Sync:
         self._chunks: dict[tuple[int, int, Summary], tuple[Record, ...]] = {}
         self._faulty: set[PeerName] = set()
         self._no_snapshot_until_ms = 0
+        self._backfill = Backfill(ledger, others)
         self.joined: Joined | None = None
         """Once a snapshot is complete."""
+
+    def beat(self) -> list[Effect]:
+        """Now and then, while nothing else is fetched: what a snapshot skipped."""
+        return self._backfill.woken() if self._join is None and self.joined is None else []
+
+    def take(
+        self,
+        peer: PeerName,
+        message: SnapshotMessage | ChunkMessage | HashesMessage | Unavailable,
+        now_ms: int,
+    ) -> list[Effect]:
+        """Take a part of what is fetched; one that does not hold is its sender's fault."""
+        try:
+            match message:
+                case SnapshotMessage():
+                    return self.on_snapshot(peer, message, now_ms)
+                case ChunkMessage():
+                    return self.on_chunk(peer, message, now_ms)
+                case HashesMessage():
+                    return self._backfill.take(peer, message)
+            return self.unavailable(peer, message, now_ms)
+        except RuleViolation as broken:
+            return self.fault(peer, broken, now_ms)
 
     # -- blocks --------------------------------------------------------------------------------------------------------
 
@@ -93,6 +120,8 @@ class Sync:
 
     def unavailable(self, peer: PeerName, message: Unavailable, now_ms: int) -> list[Effect]:
         """A miner has not what we asked for; where it has later blocks only, a snapshot is what helps."""
+        if message.request == number_of(GetHashes):
+            return []
         if message.request != number_of(GetBlocks):
             return self.refused(peer, now_ms)
         idle = self._join is None and self.joined is None

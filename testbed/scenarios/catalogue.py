@@ -57,7 +57,7 @@ def build(
 
     Args:
         seed, day: instead of those in the file.
-        cache: where the measured homes are kept; see ``citylearn.default_cache``.
+        cache: where the measured homes are kept; see ``wheel.default_cache``.
 
     Raises:
         ScenarioError: the data is not to be had, or is wrong.

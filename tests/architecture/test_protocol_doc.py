@@ -84,7 +84,7 @@ from tests.worked_auction import REACTION, auctioned
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEXT = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")
-FAMILIES = "CNS|CRY|ENC|EVI|LC|LED|MKT|MSG"
+FAMILIES = "CNS|CRY|ENC|EVI|LC|LED|MKT|MSG|RPT"
 RULE = re.compile(rf"\b(?:{FAMILIES})-\d\d\b")
 LITERAL = re.compile(r"""["']([A-Z]{2,4}-\d\d)["']""")
 ROW = re.compile(rf"^\| ((?:{FAMILIES})-\d\d) \|", re.MULTILINE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from operator import add
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import Verify
@@ -129,13 +129,12 @@ def _grant(draft: Draft, signed: SignedTransaction, grant: GrantAssets, events: 
             )
         if asset.money_uc:
             events.append(FinancialAdded(address=asset.address, money_uc=asset.money_uc))
-    draft.meta = replace(draft.meta, granted=granted, next_grant=grant.sequence + 1)
+    draft.meta = draft.meta._replace(granted=granted, next_grant=grant.sequence + 1)
 
 
 def _granted_with(before: Amounts, grant: GrantAssets) -> Amounts:
     """LED-16: what was ever granted, this batch included, stays a number that all later sums can be encoded with."""
-    after = replace(
-        before,
+    after = before._replace(
         production_j=before.production_j + sum(asset.production_j for asset in grant.assets),
         consumption_j=before.consumption_j + sum(asset.consumption_j for asset in grant.assets),
         money_uc=before.money_uc + sum(asset.money_uc for asset in grant.assets),
@@ -212,28 +211,28 @@ def _post(draft: Draft, post: PostOffer, events: list[Event]) -> None:
             expected=account.money_uc,
         )
     offer_id = OfferId(draft.meta.next_offer)
-    # Spelled out: ``replace`` takes four times as long, and this is done for every offer of every block.
+    # In order and not by name: this is done twice for every offer, on admission and in its block.
     draft.accounts[offer.address] = Account(
-        feeder=account.feeder,
-        first_interval=account.first_interval,
-        last_interval=account.last_interval,
-        production_j=production_j,
-        consumption_j=consumption_j,
-        money_uc=money_uc,
-        sold_j=account.sold_j,
-        bought_j=account.bought_j,
-        next_sequence=post.sequence + 1,
-        open_offers=account.open_offers + 1,
+        account.feeder,
+        account.first_interval,
+        account.last_interval,
+        production_j,
+        consumption_j,
+        money_uc,
+        account.sold_j,
+        account.bought_j,
+        post.sequence + 1,
+        account.open_offers + 1,
     )
     draft.offers[offer_id] = OpenOffer(
-        offer_id=offer_id,
-        address=offer.address,
-        side=offer.side,
-        feeder=offer.feeder,
-        price_uc_per_kwh=offer.price_uc_per_kwh,
-        ranges=offer.ranges,
-        remaining_j=offer.energy_j,
-        escrow_uc=escrow_uc,
+        offer_id,
+        offer.address,
+        offer.side,
+        offer.feeder,
+        offer.price_uc_per_kwh,
+        offer.ranges,
+        offer.energy_j,
+        escrow_uc,
     )
     draft.meta = draft.meta.with_next_offer(offer_id + 1)
     events.append(OfferPosted(offer_id=offer_id, address=offer.address))
@@ -258,10 +257,10 @@ def _improve(draft: Draft, address: Address, improvement: ImproveOffer, events: 
         raise RuleViolation(
             "LED-13", "money set aside for an improved limit", got=more_uc, expected=account.money_uc
         )
-    draft.accounts[address] = replace(
-        account, money_uc=account.money_uc - more_uc, next_sequence=improvement.sequence + 1
+    draft.accounts[address] = account._replace(
+        money_uc=account.money_uc - more_uc, next_sequence=improvement.sequence + 1
     )
-    draft.offers[offer_id] = replace(offer, escrow_uc=offer.escrow_uc + more_uc)
+    draft.offers[offer_id] = offer._replace(escrow_uc=offer.escrow_uc + more_uc)
     draft.react(reaction)
     events.append(LimitImproved(offer_id=offer_id, address=address, limit_uc_per_kwh=limit))
 
@@ -295,8 +294,8 @@ def _deposit(draft: Draft, address: Address, deposit: DepositAssets, events: lis
         next_sequence=deposit.sequence + 1,
     )
     before = draft.meta.deposited
-    after = Amounts(**{name: getattr(before, name) + getattr(amounts, name) for name in Amounts.__slots__})
-    draft.meta = replace(draft.meta, deposited=after)
+    after = Amounts(*map(add, before, amounts))
+    draft.meta = draft.meta._replace(deposited=after)
     events.append(Deposited(address=address, amounts=amounts))
 
 
@@ -326,7 +325,7 @@ def _report(draft: Draft, signed: SignedTransaction, report: ReportDelivery, eve
         for row in report.rows
     }
     draft.deliveries.update(records)
-    draft.meta = replace(meta, next_report=report.last_interval + 1)
+    draft.meta = meta._replace(next_report=report.last_interval + 1)
     events.append(DeliveryReported(last_interval=report.last_interval, miners=len(report.rows)))
 
 

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.apply import apply_transaction
@@ -109,7 +109,7 @@ def close_gate(draft: Draft, time_ms: int) -> None:
     draft.time_ms = time_ms
     meta = draft.meta
     if meta.gate_offer is None and time_ms >= draft.genesis.gate_ms(meta.next_interval):
-        draft.meta = replace(meta, gate_offer=meta.next_offer)
+        draft.meta = meta._replace(gate_offer=meta.next_offer)
         if not draft.genesis.market.mechanism.by_solver:
             draft.react(reaction_to(draft.problem(), meta.next_offer))
     if draft.meta.gate_offer is not None:
@@ -159,7 +159,7 @@ def _clear(
     close_offers(draft, problem, done.trades, events)
     interval = problem.first_interval
     traded_j = draft.meta.traded_j + done.clearing.traded_j
-    draft.meta = replace(draft.meta, next_interval=interval + 1, gate_offer=None, traded_j=traded_j)
+    draft.meta = draft.meta._replace(next_interval=interval + 1, gate_offer=None, traded_j=traded_j)
     draft.candidate = done.candidate
     draft.react(None)
     if done.solver is not None:

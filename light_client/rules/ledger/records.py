@@ -17,9 +17,8 @@ from light_client.rules.statetree import state_key
 from light_client.rules.units import ADDRESS_BYTES, Address, FeederId, OfferId, Side
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """What an address holds."""
+class Account(NamedTuple):
+    """What an address holds: numbers in the order of the canonical form. Made anew for every offer of every block."""
 
     feeder: int
     first_interval: int
@@ -41,22 +40,10 @@ class Account:
 
     def to_wire(self) -> tuple[Any, ...]:
         """Canonical form."""
-        return (
-            self.feeder,
-            self.first_interval,
-            self.last_interval,
-            self.production_j,
-            self.consumption_j,
-            self.money_uc,
-            self.sold_j,
-            self.bought_j,
-            self.next_sequence,
-            self.open_offers,
-        )
+        return tuple(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Amounts:
+class Amounts(NamedTuple):
     """Quantities that are conserved."""
 
     production_j: int = 0
@@ -67,32 +54,25 @@ class Amounts:
 
     def to_wire(self) -> tuple[int, ...]:
         """Canonical form."""
-        return (
-            self.production_j,
-            self.consumption_j,
-            self.money_uc,
-            self.sold_j,
-            self.bought_j,
-        )
+        return tuple(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meta:
+class Meta(NamedTuple):
     """The ledger's counters."""
 
     next_interval: int
     """The interval that becomes final next."""
-    gate_offer: int | None = None
-    """While an interval is being cleared: offers numbered below this one take part. None: offers are open."""
-    next_offer: int = 1
-    next_grant: int = 0
-    """Next number a batch of grants must carry."""
     next_report: int
     """First interval whose deliveries are not reported yet."""
     granted: Amounts
     """Everything that ever came in."""
     deposited: Amounts
     """Everything that ever went back to the DSO."""
+    gate_offer: int | None = None
+    """While an interval is being cleared: offers numbered below this one take part. None: offers are open."""
+    next_offer: int = 1
+    next_grant: int = 0
+    """Next number a batch of grants must carry."""
     traded_j: int = 0
     """Energy ever traded, J."""
 
@@ -109,16 +89,8 @@ class Meta:
 
     def with_next_offer(self, number: int) -> Meta:
         """The counters after one more offer; spelled out, since it is done for every offer of every block."""
-        return Meta(
-            next_interval=self.next_interval,
-            gate_offer=self.gate_offer,
-            next_offer=number,
-            next_grant=self.next_grant,
-            next_report=self.next_report,
-            granted=self.granted,
-            deposited=self.deposited,
-            traded_j=self.traded_j,
-        )
+        interval, report, granted, deposited, gate, _, grant, traded_j = self
+        return Meta(interval, report, granted, deposited, gate, number, grant, traded_j)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,13 +162,7 @@ def encode_account(account: Account) -> bytes:
 def encode_offer(offer: OpenOffer) -> bytes:
     """Bytes whose hash stands in the state tree."""
     ranges = tuple(value for pair in offer.ranges for value in pair)
-    fields = (
-        offer.offer_id,
-        offer.address,
-        int(offer.side),
-        offer.feeder,
-        offer.price_uc_per_kwh,
-    )
+    fields = (offer.offer_id, offer.address, int(offer.side), offer.feeder, offer.price_uc_per_kwh)
     return encode((*fields, ranges, offer.remaining_j, offer.escrow_uc))
 
 
@@ -209,16 +175,7 @@ def account_from_bytes(raw: bytes) -> Account:
     wire: Any = decode(raw, max_bytes=MAX_RECORD_BYTES, max_depth=1, max_items=16)
     if type(wire) is not tuple or len(wire) != 10 or any(type(n) is not int or n < 0 for n in wire):
         raise RuleViolation("LED-38", "an account is ten whole numbers", got=wire, expected="10 fields")
-    names = (
-        "feeder",
-        "first_interval",
-        "last_interval",
-        "production_j",
-        "consumption_j",
-        "money_uc",
-    )
-    later = ("sold_j", "bought_j", "next_sequence", "open_offers")
-    return Account(**dict(zip((*names, *later), wire, strict=True)))
+    return Account(*wire)
 
 
 def reaction_from_bytes(raw: bytes, max_bytes: int) -> Reaction:
@@ -308,7 +265,7 @@ def meta_from_bytes(raw: bytes) -> Meta:
 def _amounts(wire: Any) -> Amounts:
     if type(wire) is not tuple or len(wire) != 5 or any(type(n) is not int or n < 0 for n in wire):
         raise RuleViolation("LED-38", "amounts are five whole numbers", got=wire, expected="5 numbers")
-    return Amounts(**dict(zip(Amounts.__slots__, wire, strict=True)))
+    return Amounts(*wire)
 
 
 def candidate_from_bytes(raw: bytes, max_bytes: int) -> Candidate:

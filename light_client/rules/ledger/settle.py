@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.events import Event, OfferClosed
 from light_client.rules.ledger.state import Draft
@@ -26,7 +24,7 @@ def settle(draft: Draft, trade: Trade) -> None:
             account.money_uc + trade.amount_uc,
             account.sold_j + trade.energy_j,
         )
-        draft.accounts[offer.address] = replace(account, money_uc=money_uc, sold_j=sold_j)
+        draft.accounts[offer.address] = account._replace(money_uc=money_uc, sold_j=sold_j)
     else:
         paid_uc = trade.amount_uc
         if paid_uc > offer.escrow_uc:
@@ -36,12 +34,12 @@ def settle(draft: Draft, trade: Trade) -> None:
                 got=paid_uc,
                 expected=offer.escrow_uc,
             )
-        draft.accounts[offer.address] = replace(account, bought_j=account.bought_j + trade.energy_j)
+        draft.accounts[offer.address] = account._replace(bought_j=account.bought_j + trade.energy_j)
     remaining_j, escrow_uc = (
         offer.remaining_j - trade.energy_j,
         offer.escrow_uc - paid_uc,
     )
-    draft.offers[offer.offer_id] = replace(offer, remaining_j=remaining_j, escrow_uc=escrow_uc)
+    draft.offers[offer.offer_id] = offer._replace(remaining_j=remaining_j, escrow_uc=escrow_uc)
 
 
 def ended_offers(problem: Problem, trades: tuple[Trade, ...], remaining_j: dict[int, int]) -> list[OfferId]:
@@ -64,8 +62,7 @@ def close_offers(draft: Draft, problem: Problem, trades: tuple[Trade, ...], even
         offer = draft.offer(offer_id)
         account = draft.known_account(offer.address)
         selling = offer.side == Side.SELL
-        draft.accounts[offer.address] = replace(
-            account,
+        draft.accounts[offer.address] = account._replace(
             production_j=account.production_j + (offer.remaining_j if selling else 0),
             consumption_j=account.consumption_j + (0 if selling else offer.remaining_j),
             money_uc=account.money_uc + offer.escrow_uc,

@@ -6,8 +6,10 @@ its root, and either adopted or forgotten. The state itself changes in ``adopt``
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
+from operator import sub
 
 from light_client.rules.encoding import encode
 from light_client.rules.errors import LocalError, RuleViolation
@@ -237,14 +239,11 @@ class Draft:
     def seal(self) -> bytes:
         """Compute the root after the draft's changes; the draft is not changed afterwards."""
         check_block_conserves(self)
-        self.changed = {
-            state_key(kind, identity): (None if value is None else Record(kind, identity, value))
-            for kind, identity, value in self._changes()
-        }
-        changes = {
-            key: None if record is None else value_hash_of(record.value)
-            for key, record in self.changed.items()
-        }
+        changes: dict[bytes, bytes | None] = {}
+        for kind, identity, value in self._changes():
+            key = state_key(kind, identity)
+            self.changed[key] = None if value is None else Record(kind, identity, value)
+            changes[key] = None if value is None else value_hash_of(value)
         self.tree = (update(self.base.tree, changes),)
         return root_of(self.tree[0])
 
@@ -275,19 +274,15 @@ class Draft:
 def held(account: Account) -> Amounts:
     """What an account holds of each conserved quantity."""
     return Amounts(
-        production_j=account.production_j,
-        consumption_j=account.consumption_j,
-        money_uc=account.money_uc,
-        sold_j=account.sold_j,
-        bought_j=account.bought_j,
+        account.production_j, account.consumption_j, account.money_uc, account.sold_j, account.bought_j
     )
 
 
 def locked(offer: OpenOffer) -> Amounts:
     """What an open offer holds of each conserved quantity."""
     if offer.side == Side.SELL:
-        return Amounts(production_j=offer.remaining_j)
-    return Amounts(consumption_j=offer.remaining_j, money_uc=offer.escrow_uc)
+        return Amounts(offer.remaining_j)
+    return Amounts(0, offer.remaining_j, offer.escrow_uc)
 
 
 def check_block_conserves(draft: Draft) -> None:
@@ -297,19 +292,10 @@ def check_block_conserves(draft: Draft) -> None:
     touched records only, so that its cost does not grow with the ledger. ``check_state_conserves`` adds up everything.
     """
     base = draft.base
-    gained = [0, 0, 0, 0, 0]
-    for address, account in draft.accounts.items():
-        _add(gained, held(account), 1)
-        before = base.accounts.get(address)
-        if before is not None:
-            _add(gained, held(before), -1)
-    for offer_id, offer in draft.offers.items():
-        if offer is not None:
-            _add(gained, locked(offer), 1)
-        old = base.offers.get(offer_id)
-        if old is not None:
-            _add(gained, locked(old), -1)
-    _compare(gained, expected_holdings(draft.meta), expected_holdings(base.meta))
+    before = (base.accounts.get(address) for address in draft.accounts)
+    old = (base.offers.get(offer_id) for offer_id in draft.offers)
+    gained = map(sub, _holdings(draft.accounts.values(), draft.offers.values()), _holdings(before, old))
+    _compare(list(gained), expected_holdings(draft.meta), expected_holdings(base.meta))
 
 
 def expected_holdings(meta: Meta) -> list[int]:
@@ -326,17 +312,22 @@ def expected_holdings(meta: Meta) -> list[int]:
 
 def check_state_conserves(state: LedgerState) -> None:
     """LED-20 over the whole state: every account and every open offer added up."""
-    total = [0, 0, 0, 0, 0]
-    for account in state.accounts.values():
-        _add(total, held(account), 1)
-    for offer in state.offers.values():
-        _add(total, locked(offer), 1)
-    _compare(total, expected_holdings(state.meta), [0, 0, 0, 0, 0])
+    total = _holdings(state.accounts.values(), state.offers.values())
+    _compare(list(total), expected_holdings(state.meta), [0, 0, 0, 0, 0])
 
 
-def _add(total: list[int], amounts: Amounts, sign: int) -> None:
-    for position, value in enumerate(amounts.to_wire()):
-        total[position] += sign * value
+def _holdings(accounts: Iterable[Account | None], offers: Iterable[OpenOffer | None]) -> Amounts:
+    """What records hold together; those that there are not hold nothing."""
+    production_j = consumption_j = money_uc = sold_j = bought_j = 0
+    held_here = (held(account) for account in accounts if account is not None)
+    locked_here = (locked(offer) for offer in offers if offer is not None)
+    for amounts in chain(held_here, locked_here):
+        production_j += amounts.production_j
+        consumption_j += amounts.consumption_j
+        money_uc += amounts.money_uc
+        sold_j += amounts.sold_j
+        bought_j += amounts.bought_j
+    return Amounts(production_j, consumption_j, money_uc, sold_j, bought_j)
 
 
 def _compare(gained: list[int], after: list[int], before: list[int]) -> None:

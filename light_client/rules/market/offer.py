@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from light_client.rules.errors import RuleViolation
@@ -89,9 +89,8 @@ class Offer:
         check_ranges(self.ranges)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenOffer:
-    """An accepted offer with what is left of it."""
+class OpenOffer(NamedTuple):
+    """An accepted offer with what is left of it. Made anew for every offer of every block."""
 
     offer_id: OfferId
     """Number given by the ledger on acceptance, ascending."""
@@ -105,12 +104,11 @@ class OpenOffer:
     """Energy not yet traded, J; at least 1."""
     escrow_uc: int
     """Money set aside for it (buyers), micro-currency."""
-    key: ClassKey = field(init=False, repr=False, compare=False)
-    """The class of this offer in all intervals still open to it."""
 
-    def __post_init__(self) -> None:
-        key = ClassKey(int(self.side), self.feeder, self.price_uc_per_kwh, self.ranges)
-        object.__setattr__(self, "key", key)
+    @property
+    def key(self) -> ClassKey:
+        """The class of this offer in all intervals still open to it."""
+        return ClassKey(int(self.side), self.feeder, self.price_uc_per_kwh, self.ranges)
 
     def class_at(self, first_interval: int) -> ClassKey:
         """The class of this offer once intervals before ``first_interval`` are gone."""
@@ -121,21 +119,11 @@ class OpenOffer:
 
     def left_with(self, remaining_j: int) -> OpenOffer:
         """The same offer with less energy left; its escrow is untouched."""
-        return OpenOffer(
-            offer_id=self.offer_id,
-            address=self.address,
-            side=self.side,
-            feeder=self.feeder,
-            price_uc_per_kwh=self.price_uc_per_kwh,
-            ranges=self.ranges,
-            remaining_j=remaining_j,
-            escrow_uc=self.escrow_uc,
-        )
+        return self._replace(remaining_j=remaining_j)
 
     def after_trade(self, interval: int, energy_j: int, paid_uc: int) -> OpenOffer:
         """What is left after trading ``energy_j`` in ``interval`` for ``paid_uc`` (0 for sellers)."""
-        return replace(
-            self,
+        return self._replace(
             ranges=cut_before(self.ranges, interval + 1),
             remaining_j=self.remaining_j - energy_j,
             escrow_uc=self.escrow_uc - paid_uc,

@@ -39,7 +39,7 @@ class Problem:
 
     def hash(self) -> bytes:
         """What a header names it by."""
-        return tagged_hash("gridlight/dispatch/1", repr((self.system, self.tank)).encode())
+        return tagged_hash("gridlight-experiment/dispatch/1", repr((self.system, self.tank)).encode())
 
 
 def problem_of(system: System, tank: Tank) -> Problem:

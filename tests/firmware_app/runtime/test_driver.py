@@ -167,6 +167,51 @@ def test_many_events_share_one_commit(tmp_path: Path) -> None:
     assert diary[-1] == ("peer", (100).to_bytes(8))
 
 
+_VOTE = b"\x82\x02\x80"
+"""Begins as a vote does."""
+
+
+def _handled(tmp_path: Path, *messages: bytes) -> list[object]:
+    """Give an actor messages that all wait at once; return those it answered, in order, and where commits lie."""
+
+    async def scene() -> list[object]:
+        stage = _Stage(tmp_path)
+        left = len(messages)
+
+        def answering(event: Event, _: int) -> list[Effect]:
+            nonlocal left
+            if not isinstance(event, Received):
+                return []
+            left -= 1
+            if not left:
+                stage.stop.set()
+            row = Write(table="t", key=left.to_bytes(2), value=b"")
+            return [row, Send(peer="peer", message=event.message)]
+
+        link = stage.add(Scripted("a", answering))
+        assert link.deliver is not None
+        for message in messages:
+            await link.deliver(Received(peer="peer", message=message))
+        await stage.run()
+        return ["commit" if isinstance(entry, list) else entry[1] for entry in stage.diary]  # type: ignore[index]
+
+    return asyncio.run(scene())
+
+
+def test_a_vote_overtakes_submissions_and_its_answer_leaves_soon(tmp_path: Path) -> None:
+    answered = _handled(tmp_path, *[b"submission"] * 120, _VOTE)
+    assert answered.count(b"submission") == 120
+    assert answered.index(_VOTE) < 13
+    assert answered.count("commit") == 2, "one commit for the short round, one for all the others"
+
+
+def test_many_urgent_messages_do_not_starve_the_others(tmp_path: Path) -> None:
+    answered = _handled(tmp_path, *[_VOTE] * 120, *[b"submission"] * 60)
+    last = max(place for place, what in enumerate(answered) if what == b"submission")
+    assert answered[:last].count(_VOTE) <= 60
+    assert answered.count(_VOTE) == 120
+
+
 def test_timers_fire_once_in_order_and_can_be_moved_and_cancelled(tmp_path: Path) -> None:
     async def scene() -> tuple[list[str], list[tuple[str, int]]]:
         stage = _Stage(tmp_path, speed=1000)

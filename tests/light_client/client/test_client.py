@@ -54,11 +54,12 @@ def hostile(kind: str, window: Window = ALWAYS) -> Dress:
     return dress
 
 
-def forking(from_ms: int) -> Dress:
+def forking(from_ms: int, stands_still_after: int | None = None) -> Dress:
     """Return a server with the keys of every committee."""
 
     def dress(inner: Actor, ledger: Ledger) -> Actor:
-        return ForkingServer(inner, ledger, Window(from_ms=from_ms, to_ms=1 << 60), (), sign_for)
+        window = Window(from_ms=from_ms, to_ms=1 << 60)
+        return ForkingServer(inner, ledger, window, (), sign_for, stands_still_after)
 
     return dress
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from light_client.client.belief import Belief
-from light_client.client.news import BalanceVerified
+from light_client.client.news import BalanceDiffers, BalanceVerified
 from light_client.client.proofs import OwnProofs, OwnTrade, level_of
 from light_client.client.status import ProofLevel
 from light_client.messages.codec import decode_message
@@ -126,11 +126,50 @@ def test_an_answer_about_something_else_is_passed_over(changes: dict[str, int]) 
     assert sold.proofs.unproven == 1
 
 
-def test_a_balance_that_the_trades_do_not_give_is_refused() -> None:
+def differing(sold: Sold, expected: Account) -> list[str]:
+    """The rules by which a true balance differs from what was expected; its server is never to blame."""
+    sold.want_balance(expected)
+    found, honest = sold.proofs.take(sold.account())
+    assert honest
+    assert all(isinstance(news, BalanceDiffers) and news.address == SELLER.address for news in found)
+    assert sold.proofs.take(sold.account()) == ([], True), "told once"
+    return [news.rule for news in found if isinstance(news, BalanceDiffers)]
+
+
+def test_a_balance_that_the_trades_do_not_give_is_told_and_no_server_is_blamed() -> None:
     sold = Sold()
-    sold.want_balance(sold.before)
-    assert sold.proofs.take(sold.account()) == ([], False)
+    assert differing(sold, sold.before) == ["LC-15"]
     assert sold.belief.checked.by_rule == {"LC-15": 1}
+    assert sold.belief.checked.balances == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "rule"),
+    [
+        ({"money_uc": -1}, "LC-26"),
+        ({"consumption_j": -1}, "LC-26"),
+        ({"production_j": -1}, "LC-26"),
+        ({"first_interval": 1}, "LC-26"),
+        ({"last_interval": -1}, "LC-26"),
+        ({"money_uc": 1}, "LC-15"),
+        ({"consumption_j": 1}, "LC-15"),
+        ({"production_j": 1}, "LC-15"),
+        ({"first_interval": -1}, "LC-15"),
+        ({"last_interval": 1}, "LC-15"),
+        ({"feeder": 1}, "LC-15"),
+        ({"sold_j": 1}, "LC-15"),
+        ({"next_sequence": 1}, "LC-15"),
+        ({"money_uc": -1, "production_j": 1}, "LC-15"),
+        ({"money_uc": -1, "bought_j": 1}, "LC-15"),
+        ({"first_interval": 200, "last_interval": -1}, "LC-15"),
+    ],
+)
+def test_only_a_larger_grant_is_the_dsos_doing(asked: dict[str, int], rule: str) -> None:
+    """Each case: how the balance that was asked for differs from the one that is there."""
+    sold = Sold()
+    there = account_after(sold.before, [sold.trade])
+    wanted = there._replace(**{name: getattr(there, name) + change for name, change in asked.items()})
+    assert differing(sold, wanted) == [rule]
 
 
 def test_an_altered_balance_is_refused() -> None:

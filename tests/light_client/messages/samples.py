@@ -36,7 +36,15 @@ from light_client.messages.proofs import (
     TradesMessage,
 )
 from light_client.messages.registry import WithdrawEntry, WithdrawReply, WithdrawRequest
-from light_client.messages.snapshots import ChunkMessage, GetChunk, GetSnapshot, SnapshotMessage, Turn
+from light_client.messages.snapshots import (
+    ChunkMessage,
+    GetChunk,
+    GetHashes,
+    GetSnapshot,
+    HashesMessage,
+    SnapshotMessage,
+    Turn,
+)
 from light_client.messages.submission import MAX_RETRY_MS, SubmitTx, TxResult
 from light_client.rules.holdings import TradeProof
 from light_client.rules.ledger.block import Clearing, Header
@@ -165,6 +173,8 @@ SAMPLES: tuple[Message, ...] = (
         number=1,
         records=(Record(RecordKind.ACCOUNT, fill(16, 20), b"\x8a"), Record(RecordKind.META, b"", b"\x88")),
     ),
+    GetHashes(from_height=1, limit=4_096),
+    HashesMessage(from_height=1, hashes=(fill(17, 32), fill(18, 32))),
 )
 
 T = TypeVar("T")
@@ -368,4 +378,6 @@ MESSAGES: dict[type[Message], SearchStrategy[Message]] = {
             3,
         ),
     ),
+    GetHashes: st.builds(GetHashes, from_height=st.integers(1, 1 << 60), limit=st.integers(1, 4_096)),
+    HashesMessage: st.builds(HashesMessage, from_height=st.integers(1, 1 << 60), hashes=up_to(hashes, 3)),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from firmware_app.trading.orders import Stage
 from light_client.rules.crypto import public_key_of
 from light_client.rules.ledger.accountability import Fault
 from light_client.rules.ledger.block import body_from_bytes
@@ -83,6 +84,37 @@ def test_a_dso_that_grants_twice_grants_each_address_once() -> None:
     granted = [asset.address for batch in batches for asset in batch.assets]
     assert granted
     assert len(granted) == len(set(granted))
+
+
+def differing(day: SimulatedDay) -> list[tuple[str, object]]:
+    return [(seen.node, seen.value) for seen in day.observed.notable if seen.name == "balance-differs"]
+
+
+def test_a_dso_that_grants_more_than_asked_is_blamed_and_no_server_is() -> None:
+    day, verdict = played(grid(2), (FaultKind.DSO_GRANTS_MORE, DSO))
+    assert verdict.complaints == ()
+    complaints = differing(day)
+    orders = [(meter.name, order) for meter in day.meters for order in meter.orders() if order.granted]
+    assert len(complaints) == len([order for _, order in orders if order.differs]) > 0, "each once"
+    assert {value[:2] for _, value in complaints if isinstance(value, tuple)} == {("DSO", "LC-26")}
+    for meter in day.meters:
+        assert meter.client.status().switches == 0
+        assert meter.checked.by_rule.keys() <= {"LC-26"}
+    assert all(order.stage is Stage.DEPOSITED for _, order in orders if order.differs), "all handed back"
+    offered = {order.key.address: order.wish.energy_j for _, order in orders if order.wish is not None}
+    posted = {tx.offer.address: tx.offer.energy_j for tx in transactions_of(day) if isinstance(tx, PostOffer)}
+    assert posted
+    assert posted.items() <= offered.items(), "trading goes on with what was asked for"
+
+
+def test_a_meter_that_took_it_for_its_servers_fault_would_leave_them_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("light_client.client.proofs._PROVEN_BUT_WRONG", ())
+    day, _ = played(grid(2), (FaultKind.DSO_GRANTS_MORE, DSO))
+    assert sum(meter.client.status().switches for meter in day.meters) > 0
+    stages = {order.stage for meter in day.meters for order in meter.orders() if order.granted}
+    assert Stage.DEPOSITED not in stages
 
 
 def test_spam_gets_into_no_block() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from light_client.messages.codec import decode_message
@@ -12,7 +13,7 @@ from light_client.rules.ledger.state import check_state_conserves
 from light_client.session.actor import PeerName, Send
 from testbed.miner.miner import Miner
 from testbed.miner.params import MinerParams, Timeouts
-from testbed.network.faults import Link, random_faults
+from testbed.network.faults import Faults, Link, Partition, random_faults
 from testbed.network.simulator import Seen, Simulator
 from tests.testbed.miner.chains import (
     START_MS,
@@ -32,6 +33,16 @@ HASTE = MinerParams(timeouts=Timeouts(propose_ms=250, vote_ms=50, per_round_ms=5
 _CONSENSUS_TYPES = (1, 2)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """What goes wrong in a world of which nothing is left to chance."""
+
+    link: Link
+    faults: Faults
+    slow: Mapping[tuple[PeerName, PeerName], Link]
+    """Directions that have a quality of their own."""
+
+
 class BrokenInvariantError(AssertionError):
     """An invariant does not hold; names the seed that shows it."""
 
@@ -45,6 +56,9 @@ class Watcher:
     signed: dict[tuple[object, ...], bytes] = field(default_factory=dict)
     contradictions: list[str] = field(default_factory=list)
     rounds: int = 0
+    proposed_ms: dict[int, int] = field(default_factory=dict)
+    """Height -> when its first block was proposed."""
+    clock: Callable[[], int] = lambda: 0
 
     def report(self, seen: Seen) -> None:
         if seen.name == "block" and seen.node in self.honest:
@@ -57,6 +71,8 @@ class Watcher:
         if sender not in self.honest or send.message[1] not in _CONSENSUS_TYPES:
             return
         message = decode_message(send.message)
+        if isinstance(message, Proposal):
+            self.proposed_ms.setdefault(message.height, self.clock())
         if isinstance(message, Vote) and name_of(message.seat) == sender:
             key: tuple[object, ...] = (sender, message.kind, message.height, message.round_)
             said = message.header_hash
@@ -91,12 +107,14 @@ def run_seed(
     classes: dict[int, type[Miner]] | None = None,
     dishonest: frozenset[int] = frozenset(),
     storm: bool = False,
+    schedule: Schedule | None = None,
 ) -> tuple[Simulator, Watcher]:
     """Run one world.
 
     Args:
         dishonest: seats of which nothing is expected.
         storm: a third of all messages vanish, the rest come late; safety is all that is asked then.
+        schedule: what goes wrong instead of what is drawn.
 
     Raises:
         BrokenInvariantError: two blocks of one height, an honest miner that contradicts itself, no progress.
@@ -113,13 +131,18 @@ def run_seed(
         partitions=rng.randrange(3),
     )
     link = STORM if storm else weather(rng)
-    params = HASTE if storm else None
+    params = HASTE if storm or schedule else None
+    if schedule is not None:
+        link, faults = schedule.link, schedule.faults
     simulator = committee_of(chain, seed=seed, link=link, faults=faults, params=params, classes=classes)
+    for (sender, receiver), quality in ({} if schedule is None else schedule.slow).items():
+        simulator.set_link(sender, receiver, quality)
     client = Client(
         name="client", plan=busy_plan(chain, rng, prosumers=PROSUMERS, intervals=INTERVALS), miners=4
     )
     simulator.add("client", lambda _: client)
     watcher = Watcher(frozenset(name_of(seat) for seat in range(4) if seat not in dishonest))
+    watcher.clock = lambda: simulator.now_ms
     simulator.on_report, simulator.on_send = watcher.report, watcher.send
     simulator.run(END_MS)
     check_safety(seed, watcher)
@@ -152,3 +175,37 @@ def check_liveness(seed: int, simulator: Simulator, watcher: Watcher, client: Cl
     refused = [signed for _, signed in client.plan if signed.tx_id() not in client.answers]
     if refused:
         raise BrokenInvariantError(f"seed {seed}: {len(refused)} transactions were never answered")
+
+
+def one_decides_alone(proposed_ms: int) -> Schedule:
+    """A schedule in which one miner decides in the first round of height 2, and the others cannot know that it did.
+
+    Miner 2 leads. Miner 1 does not hear it, and votes for nothing. The precommits of 2 and 3 are under way to miner 0,
+    which is a little far off, when it is cut off from everybody; from each other, 2 and 3 do not hear them. So 0 has
+    three precommits for a block, and 1, 2 and 3 have two different ones and go to the next round. What holds 2 and 3 to
+    that block is their lock, and nothing else.
+
+    Args:
+        proposed_ms: when miner 2 proposes the block, in the calm world.
+    """
+    alone, deaf, leader, second = (frozenset({name_of(seat)}) for seat in range(4))
+    cuts = (
+        Partition(groups=(leader, deaf), from_ms=proposed_ms - 5, to_ms=proposed_ms + 400),
+        Partition(groups=(leader, second), from_ms=proposed_ms + 65, to_ms=proposed_ms + 75),
+        Partition(
+            groups=(alone, deaf | leader | second), from_ms=proposed_ms + 75, to_ms=proposed_ms + 30_000
+        ),
+    )
+    return replace(CALM, faults=Faults(partitions=cuts))
+
+
+SPLIT_HEIGHT = 2
+CALM = Schedule(
+    link=Link(min_delay_ms=10),
+    faults=Faults(),
+    slow={
+        (name_of(2), name_of(0)): Link(min_delay_ms=60),
+        (name_of(3), name_of(0)): Link(min_delay_ms=100),
+    },
+)
+"""Everything arrives after exactly so many milliseconds."""

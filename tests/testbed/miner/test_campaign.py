@@ -21,7 +21,7 @@ from tests.testbed.miner.broken import (
     SilentMiner,
     TwoFacedMiner,
 )
-from tests.testbed.miner.campaign import BrokenInvariantError, run_seed
+from tests.testbed.miner.campaign import CALM, SPLIT_HEIGHT, BrokenInvariantError, one_decides_alone, run_seed
 from tests.testbed.miner.chains import small_genesis
 
 CHOSEN = [int(seed) for seed in os.environ.get("GRIDLIGHT_SEEDS", "").split(",") if seed]
@@ -85,6 +85,17 @@ def test_votes_that_are_not_logged_are_caught() -> None:
     assert "signed twice" in first_failure(range(30), classes=dict.fromkeys(range(4), ForgetfulMiner))
 
 
-def test_a_missing_lock_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_lock_is_caught_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(miner_module, "Consensus", NoLockConsensus)
     assert "blocks at height" in first_failure(range(82, 84), storm=True)
+
+
+def test_a_missing_lock_is_caught_for_certain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One schedule, no chance in it: one miner decides alone, and only a lock keeps the others from another block."""
+    _, calm = run_seed(1, schedule=CALM)
+    schedule = one_decides_alone(calm.proposed_ms[SPLIT_HEIGHT])
+    _, watcher = run_seed(1, schedule=schedule)
+    assert watcher.rounds > calm.rounds, "a second round decides the same block: safety and liveness hold"
+    monkeypatch.setattr(miner_module, "Consensus", NoLockConsensus)
+    with pytest.raises(BrokenInvariantError, match=f"2 blocks at height {SPLIT_HEIGHT}"):
+        run_seed(1, schedule=schedule)

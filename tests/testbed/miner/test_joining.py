@@ -6,16 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from light_client.messages.codec import decode_message, encode_message
-from light_client.messages.snapshots import GetSnapshot, SnapshotMessage
+from light_client.messages.chain import GetUpdate, Unavailable, UpdateMessage
+from light_client.messages.codec import decode_message, encode_message, number_of, type_number_of
+from light_client.messages.snapshots import GetHashes, GetSnapshot, HashesMessage, SnapshotMessage
 from light_client.rules.errors import RuleViolation
-from light_client.session.actor import Received, Send
+from light_client.session.actor import Effect, Event, Received, Send, SetTimer, TimerFired, Write
 from testbed.miner.ledger import Ledger
 from testbed.miner.memo import SignatureMemo
 from testbed.miner.miner import Miner
+from testbed.miner.serving import Server
 from testbed.network.faults import Crash, CrashAtWrite, Faults, Moment
+from testbed.network.memory import MemoryStorage
 from tests.testbed.miner.broken import GarblingMiner, MuteServerMiner, TamperingMiner, UsurpingMiner
-from tests.testbed.miner.chains import START_MS, name_of
+from tests.testbed.miner.chains import START_MS, build_miner, name_of
 from tests.testbed.miner.elections import END_MS, PARAMS, check, miner, world
 
 LATE = name_of(5)
@@ -47,7 +50,7 @@ def test_a_long_absent_miner_catches_up_by_snapshot() -> None:
     assert watcher.named("joined", name_of(2))
     ledger, other = miner(simulator, 2).ledger, miner(simulator, 0).ledger
     assert ledger.tip == other.tip
-    assert ledger.history.known_from > 0
+    assert proves_everything(ledger), "what was skipped has been fetched by now"
 
 
 def test_a_short_absence_is_made_up_block_by_block() -> None:
@@ -120,7 +123,7 @@ def test_a_lie_is_refused_and_its_author_named(liar: type[Miner]) -> None:
     assert blamed, "the first ones asked are liars"
     assert blamed <= {name_of(number) for number in range(4)}
     header = next(header for header in chain if header.height == joined.value)
-    assert miner(simulator, 5).ledger.history.known_from == header.height - 1
+    assert miner(simulator, 5).ledger.store.block(header.height) is None, "that one came with the snapshot"
 
 
 def test_a_crash_at_any_write_of_joining_leaves_a_valid_state() -> None:
@@ -179,3 +182,115 @@ def test_silence_costs_a_moment_and_no_name() -> None:
     check(simulator, watcher, genesis)
     assert watcher.named("joined", LATE)
     assert not watcher.named("blame")
+
+
+# -- what the snapshot skipped -----------------------------------------------------------------------------------------
+
+
+def proves_everything(ledger: Ledger) -> bool:
+    """Whether a client gets from any height to the newest here."""
+    server = Server(ledger)
+    answers = [
+        server.answer(GetUpdate(trusted_height=height), "anon", 0) for height in range(1, ledger.height)
+    ]
+    return all(isinstance(answer, UpdateMessage) for answer in answers)
+
+
+def test_what_the_snapshot_skipped_is_fetched_afterwards_and_then_proven() -> None:
+    simulator, watcher, genesis = world(faults=NEW)
+    simulator.run(END_MS + 20_000)
+    check(simulator, watcher, genesis)
+    assert watcher.named("joined", LATE)
+    assert watcher.named("history", LATE)
+    late, other = miner(simulator, 5).ledger, miner(simulator, 0).ledger
+    assert late.history.known_from == 0
+    for size in range(1, late.height + 1):
+        assert late.history.root(size) == other.history.root(size)
+    assert proves_everything(late)
+    again = Ledger(genesis, simulator.storage(LATE), SignatureMemo(), PARAMS)
+    assert again.history.known_from == 0, "after a restart too"
+    assert again.history.root(late.height) == late.history.root(late.height)
+
+
+def test_without_it_older_history_is_unavailable_and_the_answer_says_that_we_are_not_behind() -> None:
+    deaf = {5: Incurious}
+    simulator, watcher, genesis = world(faults=NEW, classes=deaf)  # type: ignore[arg-type]
+    simulator.run(END_MS + 20_000)
+    check(simulator, watcher, genesis)
+    ledger = miner(simulator, 5).ledger
+    assert ledger.history.known_from > 2
+    assert not proves_everything(ledger)
+    answer = Server(ledger).answer(GetUpdate(trusted_height=2), "anon", 0)
+    assert isinstance(answer, Unavailable)
+    assert answer.height == ledger.height
+    assert isinstance(Server(ledger).answer(GetHashes(from_height=1, limit=5), "miner-1", 0), Unavailable)
+
+
+class Incurious(Miner):
+    """Never asks for what its snapshot skipped."""
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        asked = number_of(GetHashes)
+        return [
+            effect
+            for effect in super().handle(event, now_ms)
+            if not (isinstance(effect, Send) and type_number_of(effect.message) == asked)
+        ]
+
+
+class HistoryForger(Miner):
+    """Sends another hash in the place of one of them."""
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        return [self._forged(effect) for effect in super().handle(event, now_ms)]
+
+    def _forged(self, effect: Effect) -> Effect:
+        if not isinstance(effect, Send) or type_number_of(effect.message) != number_of(HashesMessage):
+            return effect
+        message = decode_message(effect.message)
+        assert isinstance(message, HashesMessage)
+        wrong = replace(message, hashes=(bytes(32), *message.hashes[1:]))
+        return Send(peer=effect.peer, message=encode_message(wrong))
+
+
+def test_whoever_sends_another_history_is_named_and_somebody_else_asked() -> None:
+    simulator, watcher, genesis = world(faults=NEW, classes=dict.fromkeys(range(2), HistoryForger))
+    simulator.run(END_MS + 40_000)
+    check(simulator, watcher, genesis)
+    assert {seen.value for seen in watcher.named("blame", LATE)} == {
+        (name_of(0), "LED-61"),
+        (name_of(1), "LED-61"),
+    }
+    assert proves_everything(miner(simulator, 5).ledger)
+
+
+def test_a_snapshot_is_taken_up_only_once_it_is_on_disk() -> None:
+    """A live driver makes several calls durable together: what was written by one is not there for the next."""
+    simulator, _, genesis = world(intervals=2)
+    simulator.run(END_MS)
+    source, storage, now_ms = miner(simulator, 0), MemoryStorage(), simulator.now_ms
+    late = build_miner(genesis, 5, storage, PARAMS)
+    newest = source._server.newest()
+    assert newest is not None
+    waiting: list[Event] = [Received(peer=name_of(0), message=encode_message(newest))]
+    rounds = 0
+    while waiting and late.ledger.height < source.ledger.height and rounds < 40:
+        rounds += 1
+        writes: list[Write] = []
+        for _ in range(40):  # one round of a driver: many calls, one commit
+            if not waiting:
+                break
+            for effect in late.handle(waiting.pop(0), now_ms):
+                if isinstance(effect, Write):
+                    writes.append(effect)
+                elif isinstance(effect, SetTimer) and effect.name == "rebuild":
+                    waiting.append(TimerFired(name="rebuild"))
+                elif isinstance(effect, Send) and effect.peer == name_of(0):
+                    answers = source.handle(Received(peer=LATE, message=effect.message), now_ms)
+                    sent = [answer for answer in answers if isinstance(answer, Send) and answer.peer == LATE]
+                    waiting += [Received(peer=name_of(0), message=answer.message) for answer in sent]
+        storage.apply(writes)
+        waiting = waiting or [Received(peer=name_of(0), message=encode_message(newest))]
+    assert late.ledger.state.root() == source.ledger.state.root()
+    assert late.ledger.history.known_from > 0, "by a snapshot"
+    assert rounds < 10

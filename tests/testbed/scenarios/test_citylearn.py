@@ -12,8 +12,10 @@ from zipfile import ZipFile
 import pytest
 
 from testbed.scenarios import citylearn
+from testbed.scenarios import wheel as wheels
 from testbed.scenarios.citylearn import SourceHome, day_number, fetch_wheel, read_homes
 from testbed.scenarios.errors import DataUnavailableError, ScenarioFileError
+from testbed.scenarios.wheel import PinnedWheel
 
 Edit = Callable[[list[str]], None]
 
@@ -87,7 +89,7 @@ def test_what_is_no_archive_is_named(tmp_path: Path) -> None:
 def test_a_cached_wheel_needs_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = _wheel(tmp_path / citylearn.WHEEL)
     monkeypatch.setattr(citylearn, "WHEEL_SHA256", sha256(wheel.read_bytes()).hexdigest())
-    monkeypatch.setattr(citylearn, "_download", lambda _: pytest.fail("must not download"))
+    monkeypatch.setattr(wheels, "download", lambda *_: pytest.fail("must not download"))
     assert fetch_wheel(tmp_path) == wheel
 
 
@@ -98,12 +100,12 @@ def test_a_damaged_copy_is_fetched_again(tmp_path: Path, monkeypatch: pytest.Mon
     (cache / citylearn.WHEEL).write_bytes(good[:-1])
     monkeypatch.setattr(citylearn, "WHEEL_SHA256", sha256(good).hexdigest())
 
-    def download(folder: Path) -> Path:
+    def download(_: PinnedWheel, folder: Path) -> Path:
         fresh = folder / citylearn.WHEEL
         fresh.write_bytes(good)
         return fresh
 
-    monkeypatch.setattr(citylearn, "_download", download)
+    monkeypatch.setattr(wheels, "download", download)
     assert fetch_wheel(cache).read_bytes() == good
     assert [path.name for path in cache.iterdir()] == [citylearn.WHEEL]
 
@@ -111,7 +113,7 @@ def test_a_damaged_copy_is_fetched_again(tmp_path: Path, monkeypatch: pytest.Mon
 def test_another_wheel_than_the_pinned_one_is_never_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(citylearn, "_download", lambda folder: _wheel(folder / citylearn.WHEEL))
+    monkeypatch.setattr(wheels, "download", lambda _, folder: _wheel(folder / citylearn.WHEEL))
     with pytest.raises(DataUnavailableError, match="not the pinned one"):
         fetch_wheel(tmp_path)
     assert not list(tmp_path.iterdir())

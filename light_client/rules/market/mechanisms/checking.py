@@ -1,8 +1,6 @@
-"""What every outcome of an auction must satisfy, whoever computed it, and that it is the one that follows."""
+"""What every outcome of an auction must satisfy, asked by rules that do not know the auction."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from light_client.rules.errors import RuleViolation
 from light_client.rules.market.clearing import Trade
@@ -14,10 +12,8 @@ from light_client.rules.market.feasibility import (
     production_is_within_limits,
 )
 from light_client.rules.market.mechanisms.book import Entry, entries_of
-from light_client.rules.market.mechanisms.mechanism import Outcome
 from light_client.rules.market.problem import Problem
 from light_client.rules.units import JOULES_PER_KWH, Side
-from light_client.rules.verdict import Accepted, Rejected, Verdict
 
 
 def trades_are_of_the_book(problem: Problem, trades: tuple[Trade, ...], book: dict[int, Entry]) -> None:
@@ -99,19 +95,3 @@ def check_trades(problem: Problem, trades: tuple[Trade, ...]) -> None:
     imports_are_within_limits(problem, totals)
     consumption_is_within_limits(problem, totals)
     production_is_within_limits(problem, totals)
-
-
-def outcome_follows(claimed: Outcome, computed: Outcome) -> None:
-    """MKT-35: the outcome is the one that follows from the offers, to the unit and in its order."""
-    if claimed != computed:
-        raise RuleViolation("MKT-35", "outcome of an auction", got=claimed, expected=computed)
-
-
-def verify_outcome(problem: Problem, claimed: Outcome, compute: Callable[[Problem], Outcome]) -> Verdict:
-    """Judge a claimed outcome: its trades by themselves first, so that a breach has a name, then all of it."""
-    try:
-        check_trades(problem, claimed.trades)
-        outcome_follows(claimed, compute(problem))
-    except RuleViolation as broken:
-        return Rejected(rule=broken.rule, reason=str(broken))
-    return Accepted()

@@ -7,13 +7,11 @@ a block; the trades of an interval become final together, when its gate closes.
 from __future__ import annotations
 
 from light_client.rules.market.mechanisms.book import Entry, Group, Queue, Room, entries_of, group_of
-from light_client.rules.market.mechanisms.checking import verify_outcome
 from light_client.rules.market.mechanisms.kinds import Continuous, PairPrice
 from light_client.rules.market.mechanisms.matching import Match, midpoint, outcome_of
 from light_client.rules.market.mechanisms.mechanism import Outcome
 from light_client.rules.market.problem import Problem
 from light_client.rules.units import OfferId, Side
-from light_client.rules.verdict import Verdict
 
 
 class ContinuousAuction:
@@ -32,10 +30,6 @@ class ContinuousAuction:
         for entry in entries_of(problem):
             book.arrive(entry)
         return outcome_of(problem.first_interval, book.matches)
-
-    def verify(self, problem: Problem, solution: Outcome, _certificate: None = None) -> Verdict:
-        """Judge a claimed outcome."""
-        return verify_outcome(problem, solution, self.outcome)
 
 
 class _Book:

@@ -1,17 +1,14 @@
-"""Most energy within the limits: a solver's plan, proven by dual prices; ``market.clearing`` judges it."""
+"""Most energy within the limits: a solver's plan, proven by dual prices (``market.clearing.check_solution``)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from light_client.rules.errors import RuleViolation
-from light_client.rules.market.certificate import Certificate
-from light_client.rules.market.clearing import Solution, check_solution, final_trades
+from light_client.rules.market.clearing import final_trades
 from light_client.rules.market.mechanisms.mechanism import Outcome, Transfer
 from light_client.rules.market.plan import Plan
 from light_client.rules.market.problem import Problem
 from light_client.rules.units import Side
-from light_client.rules.verdict import Accepted, Rejected, Verdict
 
 
 class MaximumEnergyMarket:
@@ -20,14 +17,6 @@ class MaximumEnergyMarket:
     def outcome(self, problem: Problem, plan: Plan) -> Outcome:
         """What becomes final of the first interval under a complete, feasible plan."""
         return Outcome(final_trades(problem, plan), tuple(_transfers(problem, plan)))
-
-    def verify(self, problem: Problem, solution: Plan, certificate: tuple[Certificate, ...]) -> Verdict:
-        """Judge a plan as stated by a solver, with one certificate for each objective."""
-        try:
-            check_solution(problem, Solution(plan=solution, certificates=certificate))
-        except RuleViolation as broken:
-            return Rejected(rule=broken.rule, reason=str(broken))
-        return Accepted()
 
 
 def _transfers(problem: Problem, plan: Plan) -> Iterator[Transfer]:

@@ -1,32 +1,19 @@
-"""The interface of all problem kinds: a problem, a claimed solution, and whatever proves it.
+"""What a mechanism makes of a problem, and how everybody knows that it is right.
 
-    kind                   solution             certificate
-    maximum energy         a plan               dual prices, one set for each objective
-    auctions               the outcome          nothing: whoever verifies computes it again
-    convex optimisation    the variables        multipliers; accepted if the duality gap is small
-    nonconvex              the variables        multipliers of a relaxation; accepted within a stated gap
+    kind              what a block carries      how it is judged
+    maximum energy    a plan and dual prices    ``clearing.check_solution``: feasible, and as good as the bound
+    auctions          nothing                   everybody computes what follows from the offers, and asks of it again
+                                                what must hold of any outcome (``checking.check_trades``)
 
-A verifier derives the problem from its own state. A certificate may come from anybody.
+A verifier derives the problem from its own state. A certificate may come from anybody: none makes a wrong plan pass.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 from light_client.rules.market.clearing import Trade
 from light_client.rules.market.problem import Problem
-from light_client.rules.verdict import Verdict
-
-P_contra = TypeVar("P_contra", contravariant=True)
-S_contra = TypeVar("S_contra", contravariant=True)
-C_contra = TypeVar("C_contra", contravariant=True)
-
-
-class ProblemKind(Protocol[P_contra, S_contra, C_contra]):
-    """Something hard to find or merely tedious, and in any case checked by everybody."""
-
-    def verify(self, problem: P_contra, solution: S_contra, certificate: C_contra, /) -> Verdict:
-        """Judge a claimed solution; never raises for what a peer sent, and no certificate makes a wrong one pass."""
 
 
 class Transfer(NamedTuple):
@@ -45,7 +32,7 @@ class Outcome(NamedTuple):
     transfers: tuple[Transfer, ...]
 
 
-class Recomputed(ProblemKind[Problem, Outcome, None], Protocol):
+class Recomputed(Protocol):
     """A mechanism that needs no solver: its outcome follows from the offers."""
 
     def average(self, problem: Problem, /) -> int | None:

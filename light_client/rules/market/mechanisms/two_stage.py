@@ -7,13 +7,11 @@ settled by ``kinds.TwoStage`` and stated in docs/adr/0017-mechanisms.md.
 from __future__ import annotations
 
 from light_client.rules.market.mechanisms.book import Entry, Room, entries_of, groups_of
-from light_client.rules.market.mechanisms.checking import verify_outcome
 from light_client.rules.market.mechanisms.kinds import Average, TwoStage
 from light_client.rules.market.mechanisms.matching import Match, left_after, match_call, midpoint, outcome_of
 from light_client.rules.market.mechanisms.mechanism import Outcome
 from light_client.rules.market.problem import Problem
 from light_client.rules.units import Side
-from light_client.rules.verdict import Verdict
 
 
 class TwoStageAuction:
@@ -47,10 +45,6 @@ class TwoStageAuction:
             for entry in left_after(entries, first)
         ]
         return outcome_of(problem.first_interval, first, _stage(problem, rest, room))
-
-    def verify(self, problem: Problem, solution: Outcome, _certificate: None = None) -> Verdict:
-        """Judge a claimed outcome."""
-        return verify_outcome(problem, solution, self.outcome)
 
 
 def _stage(problem: Problem, entries: list[Entry], room: Room) -> list[Match]:

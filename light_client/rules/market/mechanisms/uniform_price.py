@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from light_client.rules.market.mechanisms.book import Group, Room, entries_of, groups_of
-from light_client.rules.market.mechanisms.checking import verify_outcome
 from light_client.rules.market.mechanisms.kinds import UniformPrice
 from light_client.rules.market.mechanisms.matching import match_call, outcome_of
 from light_client.rules.market.mechanisms.mechanism import Outcome
 from light_client.rules.market.problem import Problem
 from light_client.rules.units import Side
-from light_client.rules.verdict import Verdict
 
 
 def clearing_prices(asks: Sequence[Group], bids: Sequence[Group]) -> tuple[int, int] | None:
@@ -78,10 +76,6 @@ class UniformPriceAuction:
         suited_bids = [bid for bid in bids if bid.price_uc_per_kwh >= price]
         matches = match_call(suited_asks, suited_bids, Room(problem.grid), lambda _ask, _bid: 2 * price)
         return outcome_of(problem.first_interval, matches)
-
-    def verify(self, problem: Problem, solution: Outcome, _certificate: None = None) -> Verdict:
-        """Judge a claimed outcome."""
-        return verify_outcome(problem, solution, self.outcome)
 
 
 def _sides(problem: Problem) -> tuple[list[Group], list[Group]]:

@@ -258,7 +258,7 @@ def test_what_is_ever_granted_stays_encodable(chain: Chain) -> None:
 
 def test_the_limit_of_grants_counts_energy_of_each_side(chain: Chain) -> None:
     meta = chain.state.meta
-    chain.state.meta = replace(meta, granted=replace(meta.granted, production_j=MAX_GRANTED))
+    chain.state.meta = meta._replace(granted=meta.granted._replace(production_j=MAX_GRANTED))
     refuse(chain, "LED-16", chain.grant(OTHER.asset(sells_j=WH)))
     chain.make(chain.grant(OTHER.asset(buys_j=WH)))
 

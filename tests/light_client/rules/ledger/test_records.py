@@ -23,7 +23,7 @@ from light_client.rules.units import Address, FeederId, OfferId, Side
 NUMBERS = st.integers(0, (1 << 62) - 1)
 ACCOUNTS = st.builds(
     Account,
-    **dict.fromkeys(Account.__slots__, NUMBERS),
+    **dict.fromkeys(Account._fields, NUMBERS),
 )
 RANGES = st.lists(st.integers(0, 40), min_size=2, max_size=12, unique=True).map(
     lambda numbers: tuple((3 * n, 3 * n + 1) for n in sorted(numbers))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -124,7 +123,7 @@ Thief = Callable[[Draft, Person], None]
 def mint_money(draft: Draft, person: Person) -> None:
     """A broken rule: money out of nothing."""
     account = draft.known_account(person.address)
-    draft.accounts[person.address] = replace(account, money_uc=account.money_uc + 1)
+    draft.accounts[person.address] = account._replace(money_uc=account.money_uc + 1)
 
 
 def lose_an_offer(draft: Draft, person: Person) -> None:
@@ -135,18 +134,18 @@ def lose_an_offer(draft: Draft, person: Person) -> None:
 def sell_twice(draft: Draft, person: Person) -> None:
     """A broken rule: a sale does not use up what was offered."""
     account = draft.known_account(person.address)
-    draft.accounts[person.address] = replace(account, sold_j=account.sold_j + KWH)
+    draft.accounts[person.address] = account._replace(sold_j=account.sold_j + KWH)
 
 
 def shrink_an_escrow(draft: Draft, person: Person) -> None:
     """A broken rule: a payment leaves the escrow and arrives nowhere."""
     offer = draft.offer(OfferId(2))
-    draft.offers[offer.offer_id] = replace(offer, escrow_uc=offer.escrow_uc - 1)
+    draft.offers[offer.offer_id] = offer._replace(escrow_uc=offer.escrow_uc - 1)
 
 
 def forget_a_deposit(draft: Draft, person: Person) -> None:
     """A broken rule: the counters say more was granted than the accounts hold."""
-    draft.meta = replace(draft.meta, granted=replace(draft.meta.granted, consumption_j=5 * KWH))
+    draft.meta = draft.meta._replace(granted=draft.meta.granted._replace(consumption_j=5 * KWH))
 
 
 @pytest.mark.parametrize("thief", [mint_money, lose_an_offer, sell_twice, shrink_an_escrow, forget_a_deposit])
@@ -178,7 +177,7 @@ def test_a_touched_record_that_the_seal_missed_would_show_in_the_root() -> None:
     """What the comparison with the naive tree is for: a tree that misses one change has another root."""
     chain = Chain()
     seller, _ = seller_and_buyer(chain)
-    other = replace(chain.account(seller), money_uc=1)
+    other = chain.account(seller)._replace(money_uc=1)
     changed = update(chain.state.tree, {account_key(seller.address): value_hash_of(encode_account(other))})
     assert changed is not None
     assert changed.hash != naive_statetree.root(records_of(chain.state))
@@ -192,7 +191,7 @@ def test_a_draft_states_its_own_problem() -> None:
     """What a miner asks before a block: the offers of the state, those of the draft, and none that the draft closed."""
     chain = Chain()
     seller_and_buyer(chain)
-    more = replace(chain.state.offers[OfferId(1)], offer_id=OfferId(3), remaining_j=KWH // 2)
+    more = chain.state.offers[OfferId(1)]._replace(offer_id=OfferId(3), remaining_j=KWH // 2)
     draft = chain.state.draft()
     draft.offers = {OfferId(2): None, OfferId(3): more}
     assert list(draft.problem().shares.values()) == [((1, KWH), (3, KWH // 2))]

@@ -215,8 +215,7 @@ def newcomers(later: PairMarket, subject: Problem) -> list[OpenOffer]:
     shift = subject.first_interval + 1 - first_interval_of(later)
     price = subject.params.uniform_price_uc_per_kwh
     return [
-        replace(
-            offer,
+        offer._replace(
             offer_id=OfferId(offer.offer_id + 1_000),
             price_uc_per_kwh=offer.price_uc_per_kwh if price is None else price,
             ranges=tuple((first + shift, last + shift) for first, last in offer.ranges),

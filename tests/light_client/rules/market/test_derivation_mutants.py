@@ -6,7 +6,6 @@ one line of one module and must make it disagree.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from random import Random
@@ -101,7 +100,7 @@ def _sold(problem: Any, plan: Any) -> dict[int, int]:
 
 
 def _after(offer: OpenOffer, trade: Any) -> OpenOffer:
-    return replace(offer, remaining_j=offer.remaining_j - (trade.energy_j if trade else 0))
+    return offer._replace(remaining_j=offer.remaining_j - (trade.energy_j if trade else 0))
 
 
 def _shares_agree(problem: Any, plan: Any, trades: dict[int, Any]) -> bool:

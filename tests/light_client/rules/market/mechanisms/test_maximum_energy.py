@@ -1,4 +1,4 @@
-"""The proven mechanism behind the common interface, and who delivers to whom under it."""
+"""The proven mechanism: who delivers to whom under its plan."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from dataclasses import replace
 
 from hypothesis import given
 
-from light_client.rules.market.clearing import empty_plan
 from light_client.rules.market.levelling import complete
 from light_client.rules.market.mechanisms.maximum_energy import MaximumEnergyMarket
 from light_client.rules.units import Side
-from light_client.rules.verdict import Accepted, Rejected
 from tests.light_client.rules.market.samples import problem, proven
 from tests.oracles.pairwise import PairMarket
 from tests.oracles.translate import params_of, problem_from
@@ -20,14 +18,6 @@ MARKET = MaximumEnergyMarket()
 SUBJECT = problem(
     [(1, 3, 5, (0,)), (2, 1, 4, (0,))], [(2, 5, 7, (0,)), (1, 3, 2, (0,))], external={1: 99, 2: 99}
 )
-
-
-def test_a_proven_plan_is_accepted_and_a_lazy_one_is_not() -> None:
-    honest = proven(SUBJECT)
-    assert MARKET.verify(SUBJECT, honest.plan, honest.certificates) == Accepted()
-    verdict = MARKET.verify(SUBJECT, empty_plan(0), honest.certificates)
-    assert isinstance(verdict, Rejected)
-    assert verdict.rule == "MKT-29"
 
 
 def test_transfers_pair_both_sides_by_price_then_feeder() -> None:

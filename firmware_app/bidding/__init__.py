@@ -1,0 +1,1 @@
+"""What to offer: quantile forecasts, a battery and the operator's limits become intents. No I/O, whole numbers only."""

@@ -1,0 +1,1 @@
+"""What was metered against what was traded: deviations, what is owed, delivery reports, leftovers. No I/O."""

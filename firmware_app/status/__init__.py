@@ -1,0 +1,1 @@
+"""How the device fares: one snapshot, shown on the terminal, on a page, as metrics and by doctor alike."""

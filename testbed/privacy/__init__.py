@@ -1,0 +1,1 @@
+"""Privacy measured: how well addresses can be linked, against what it costs in energy and transactions."""
