@@ -137,7 +137,7 @@ def _comparisons(case: Cases, outcomes: list[Outcome]) -> list[Comparison]:
         _within(
             "bound with provable heat losses", "$", run.judged.bound, run.bare_bound, judged["ours"].cost
         ),
-        _within("own dispatch", "$", judged["ours"].cost, run.bare_bound, 744.5),
+        _within("own dispatch", "$", judged["ours"].cost, run.judged.bound, 744.5),
         _within("own dispatch above the bound", "of its cost", judged["ours"].gap, 0, DELTA, "accepted"),
         _within("recorded one above the bound", "of its cost", judged["recorded"].gap, 0, DELTA, "accepted"),
         _within("dishonest one above the bound", "of its cost", judged["dishonest"].gap, DELTA, 1, "refused"),

@@ -147,10 +147,18 @@ def _plants(system: System, prices: Prices, hour: int) -> Iterable[float]:
         yield min(slope * power + square * power * power for power in (0.0, best, system.chp))
         yield _least(q - prices.reactive[hour][place.electric], 0.0, system.chp)
         yield _least(system.boiler_cost - heat, 0.0, place.boiler)
-    leaving = sum(line.start == system.source for line in system.lines)
-    most = leaving * system.most_flow + system.loads[system.source] + system.reactive_loads[system.source]
+    most = _most_bulk(system, hour)
     yield _least(system.prices[hour] - prices.active[hour][system.source], 0.0, most)
     yield _least(-prices.reactive[hour][system.source], 0.0, most)
+
+
+def _most_bulk(system: System, hour: int) -> float:
+    """More power than can go into the source's node: its lines, its loads, and what batteries there take."""
+    leaving = sum(line.start == system.source for line in system.lines)
+    charging = sum(hub.electric == system.source for hub in system.hubs)
+    loads = max(system.loads[system.source], system.reactive_loads[system.source]) * system.factors[hour]
+    battery = system.battery.most_in / system.battery.efficiency
+    return leaving * system.most_flow + loads + charging * battery
 
 
 def _lines(system: System, prices: Prices, hour: int) -> Iterable[float]:

@@ -82,7 +82,7 @@ def judge(problem: Problem, answer: Answer) -> Judged:
         return _refused("PSO-11", breach)
     try:
         bound = lower_bound(system, problem.tank, problem.heat, answer.prices)
-    except BadPrices as bad:
+    except (BadPrices, ValueError, OverflowError) as bad:
         return _refused("PSO-12", str(bad))
     cost = total_cost(system, answer.dispatch)
     verdict: Verdict = Accepted()

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from light_client.messages.chain import Blocks, CertifiedBlock
+from light_client.messages.codec import encode_message
 from light_client.messages.consensus import Proposal, Vote
-from light_client.rules.ledger.committee import VoteKind
+from light_client.rules.ledger.committee import QuorumCertificate, VoteKind
 from light_client.rules.verdict import Accepted, Rejected, Verdict
-from light_client.session.actor import Send
+from light_client.session.actor import Received, Send, Started
 from testbed.adversaries.disguise import saying
 from testbed.experiments.council import (
     HEIGHT,
@@ -22,7 +24,7 @@ from testbed.experiments.manchester.delegates import FIVE, SCENES, Answers, Scen
 from testbed.miner.params import Timeouts
 from testbed.miner.wal import SeenBlock
 from testbed.miner.witness import said
-from testbed.network.faults import Crash, Faults, Link
+from testbed.network.faults import Crash, Faults, Link, Partition
 from testbed.network.memory import MemoryStorage
 from testbed.network.simulator import Simulator
 
@@ -88,6 +90,53 @@ def test_a_delegate_that_dies_and_comes_back_ends_the_same(at_ms: int) -> None:
         assert actor.charges == []
 
 
+def test_a_delegate_that_was_cut_off_is_told_the_decision() -> None:
+    start_ms = 1_800_000_000_000
+    apart = Partition(from_ms=start_ms, to_ms=start_ms + 20_000, groups=(frozenset("F"), frozenset("GCDE")))
+    faults = Faults(partitions=(apart,))
+    simulator = Simulator(seed=1, start_ms=start_ms, link=Link(min_delay_ms=20), faults=faults)
+    inside = {}
+    for name in FIVE:
+        inside[name] = Delegate(name=name, council=COUNCIL, case=CASE, answer=GOOD, storage=MemoryStorage())
+        simulator.add(name, lambda _, name=name: inside[name])  # type: ignore[misc]
+    simulator.run(start_ms + 15_000)
+    assert inside["D"].decided is not None
+    assert inside["F"].decided is None
+    simulator.run(start_ms + 60_000)
+    assert inside["F"].decided is not None
+    assert inside["F"].decided.body == GOOD
+    assert not any(delegate.charges for delegate in inside.values())
+
+
+def test_a_decision_without_a_quorum_is_not_believed() -> None:
+    delegate = Delegate(name="F", council=COUNCIL, case=CASE, answer=GOOD, storage=MemoryStorage())
+    header = header_for(CASE, COUNCIL.chain_id, GOOD, 0, 1_000)
+    votes = [COUNCIL.seat(name).sign_vote(VoteKind.PRECOMMIT, HEIGHT, 0, header.hash()) for name in "GCD"]
+    certificate = QuorumCertificate(
+        height=HEIGHT,
+        round_=0,
+        header_hash=header.hash(),
+        bitmap=0b111,
+        signatures=tuple(vote.signature for vote in votes),
+    )
+    told = Blocks(blocks=(CertifiedBlock(header=header, certificate=certificate, body=GOOD),))
+    effects = delegate.handle(Received(peer="C", message=encode_message(told)), 2_000)
+    assert [getattr(effect, "name", "") for effect in effects] == ["refused"]
+    assert delegate.decided is None
+
+
+def test_two_proposals_of_one_round_convict() -> None:
+    delegate = Delegate(name="D", council=COUNCIL, case=CASE, answer=GOOD, storage=MemoryStorage())
+    delegate.handle(Started(), 0)
+    for time_ms in (1_000, 1_001):
+        header = header_for(CASE, COUNCIL.chain_id, GOOD, 0, time_ms)
+        twin = COUNCIL.seat("C").sign_proposal(SeenBlock(header, GOOD), header.hash(), 0, None)
+        delegate.handle(Received(peer="C", message=encode_message(twin)), 2_000)
+    (found,) = delegate.charges
+    assert found.public_key == COUNCIL.seat("C").public_key
+    assert proves(found, CASE, COUNCIL.chain_id)
+
+
 def proposal(name: str, answer: bytes, round_: int = 0) -> Proposal:
     header = header_for(CASE, COUNCIL.chain_id, answer, round_, 1_000)
     return COUNCIL.seat(name).sign_proposal(SeenBlock(header, answer), header.hash(), round_, None)
@@ -134,9 +183,6 @@ def test_an_answer_to_another_problem_convicts_nobody() -> None:
 
 def test_an_honest_delegate_votes_nil_on_a_wrong_answer() -> None:
     delegate = Delegate(name="D", council=COUNCIL, case=CASE, answer=GOOD, storage=MemoryStorage())
-    from light_client.messages.codec import encode_message
-    from light_client.session.actor import Received, Started
-
     delegate.handle(Started(), 0)
     raw = encode_message(proposal("C", DEAR))
     effects = delegate.handle(Received(peer="C", message=raw), 2_000)
