@@ -18,6 +18,7 @@ def build_parser() -> tuple[Parser, Commands]:
         "gridlight",
         "The trading smart meter: reads the meter, trades, and verifies every trade itself.",
         examples=(
+            "gridlight run --check",
             "gridlight status",
             "gridlight scan",
             "gridlight read --profile eastron-sdm630 --port /dev/ttyUSB0",
@@ -30,10 +31,62 @@ def build_parser() -> tuple[Parser, Commands]:
         show_version,
         examples=("gridlight version", "gridlight version --json"),
     )
+    _add_run(commands)
+    _add_enroll(commands)
     status.add_parsers(commands)
     meters.add_parsers(commands)
     _add_decode(commands)
     return parser, commands
+
+
+def _add_run(commands: Commands) -> None:
+    parser = command_line.add_command(
+        commands,
+        "run",
+        "Be the meter: read, trade, verify; until told to stop.",
+        run,
+        examples=(
+            "gridlight run   # with /etc/gridlight/gridlight.toml",
+            "gridlight run --check ./device.toml",
+            "gridlight run --example > device.toml",
+        ),
+    )
+    parser.add_argument("file", metavar="FILE", nargs="?", help="default: /etc/gridlight/gridlight.toml")
+    parser.add_argument("--check", action="store_true", help="say whether the file holds together, and end")
+    parser.add_argument(
+        "--example", action="store_true", help="print a file with every key explained, and end"
+    )
+
+
+def _add_enroll(commands: Commands) -> None:
+    parser = command_line.add_command(
+        commands,
+        "enroll",
+        "Make this device's keys, once, and the request that the grid operator registers it by.",
+        enroll,
+        examples=("gridlight enroll", "gridlight enroll ./device.toml --json"),
+    )
+    parser.add_argument("file", metavar="FILE", nargs="?", help="default: /etc/gridlight/gridlight.toml")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the device, check its configuration, or show an example of one."""
+    from firmware_app.config import commands
+
+    if args.example:
+        return commands.show_example(args.console)
+    if args.check:
+        return commands.show_check(args)
+    from firmware_app.run import run as run_device
+
+    return run_device(args)
+
+
+def enroll(args: argparse.Namespace) -> int:
+    """Make keys and request."""
+    from firmware_app.config import commands
+
+    return commands.enroll(args)
 
 
 def _add_decode(commands: Commands) -> None:

@@ -222,6 +222,7 @@ class Cast:
         seat = list(self.meter_names).index(name) % self.miners
         servers = self.miner_names[seat:] + self.miner_names[:seat]
         seed = sha256(self.secret("wallet", home_id)).digest()
+        is_measured = always if self.homes is None else partial(self.homes.is_measured, home_id)
         trader = TradingMeter(
             name,
             self.genesis,
@@ -235,7 +236,12 @@ class Cast:
             client_chance=self.chance("client", home_id),
             params=self.meter_params,
             read=self.read,
-            is_measured=always if self.homes is None else partial(self.homes.is_measured, home_id),
+            is_measured=is_measured,
         )
-        plan = PlannedHome(offer for offer in self.scenario.offers if offer.home_id == home_id)
-        return Device(trader, plan.decide, self.scenario.interval_s)
+        home = PlannedHome((offer for offer in self.scenario.offers if offer.home_id == home_id), is_measured)
+        return Device(
+            trader,
+            home,
+            interval_s=self.scenario.interval_s,
+            chance=self.chance("addresses", home_id),
+        )

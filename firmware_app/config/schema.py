@@ -11,6 +11,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from firmware_app.bidding.settings import BiddingSettings, PrivacySettings
+from firmware_app.clock.params import ClockParams
+from firmware_app.forecast.settings import ForecastSettings
+from firmware_app.journal import LogParams
+from firmware_app.reconcile.deviation import ImbalancePrices
+from firmware_app.status.params import StatusParams
+from firmware_app.store.params import StoreParams
+from firmware_app.watchdog.parts import WatchdogParams
 from light_client.rules.errors import LocalError
 from light_client.transport.keys import check_public_key
 from meter_io.ports.address import PortAddress
@@ -28,6 +36,14 @@ class Role(StrEnum):
     """What the home generates."""
     BATTERY = "battery"
     """What goes into and comes out of the battery."""
+
+
+class Parity(StrEnum):
+    """Of a serial line."""
+
+    NONE = "N"
+    EVEN = "E"
+    ODD = "O"
 
 
 def _within(name: str, got: int, low: int, high: int) -> None:
@@ -75,7 +91,7 @@ class MeterSection:
     address: int | None = None
     """Of the slave on the bus; the profile's own if it is left out."""
     baud: int | None = None
-    parity: str | None = None
+    parity: Parity | None = None
     poll_ms: int = 10_000
     """From one reading to the next, where the meter is asked, ms."""
     connection_w: int = 65_000
@@ -92,8 +108,6 @@ class MeterSection:
             _within("address", self.address, 0, 255)
         if self.baud is not None:
             _within("baud", self.baud, 50, 4_000_000)
-        if self.parity not in {None, "N", "E", "O"}:
-            raise LocalError("parity", got=self.parity, expected="N, E or O")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +172,15 @@ class DeviceConfig:
     device: DeviceSection
     market: MarketSection
     meter: tuple[MeterSection, ...] = field(default=())
+    forecast: ForecastSettings = field(default_factory=ForecastSettings)
+    bidding: BiddingSettings = field(default_factory=BiddingSettings)
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    imbalance: ImbalancePrices = field(default_factory=ImbalancePrices)
+    store: StoreParams = field(default_factory=StoreParams)
+    clock: ClockParams = field(default_factory=ClockParams)
+    status: StatusParams = field(default_factory=StatusParams)
+    watchdog: WatchdogParams = field(default_factory=WatchdogParams)
+    log: LogParams = field(default_factory=LogParams)
 
     def __post_init__(self) -> None:
         names = [meter.name for meter in self.meter]

@@ -1,12 +1,10 @@
-"""The seam between the device and whoever decides what the home offers: a bidder, or a scenario's plan."""
+"""When something is to be decided, as a bidder or a scenario's plan is told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from firmware_app.trading.intent import Intent
+from firmware_app.trading.orders import Order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +17,5 @@ class Occasion:
     """The time, UTC ms."""
     decided: int | None
     """The last interval in which offers were decided, in this life or an earlier one; None if there was none."""
-
-
-Decide: TypeAlias = Callable[[Occasion], Iterable[Intent]]
-"""What the home offers from now on, beyond what it has decided before. Asked once in each interval, or less often."""
+    orders: tuple[Order, ...] = ()
+    """All that is remembered of earlier decisions: what may still trade, and what has."""

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-from firmware_app.runtime.clock import Clock
 from firmware_app.runtime.timers import Timers
 from light_client.messages.chain import NewBlock
 from light_client.messages.codec import number_of, type_number_of
@@ -68,6 +67,16 @@ class Reports(Protocol):
         """Let readers see what was added."""
 
 
+class DriverClock(Protocol):
+    """What the driver needs of a clock."""
+
+    def now_ms(self) -> int:
+        """The time that actors are told, UTC ms."""
+
+    def real_seconds_until(self, at_ms: int) -> float:
+        """How long to sleep until a time, s; 0 if it has passed."""
+
+
 class Link(Protocol):
     """What the driver needs of a transport."""
 
@@ -116,7 +125,7 @@ class Load:
 class Driver:
     """Runs its actors until told to stop, or until one of them or the machine fails."""
 
-    def __init__(self, *, clock: Clock, store: Store, reports: Reports) -> None:
+    def __init__(self, *, clock: DriverClock, store: Store, reports: Reports) -> None:
         """Bind what the actors share. Needs a running event loop."""
         self._clock = clock
         self._store = store

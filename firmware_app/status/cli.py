@@ -91,10 +91,10 @@ def _add_doctor(commands: Commands) -> None:
 def _looks() -> Looks:
     from pathlib import Path
 
+    from firmware_app.config.view import look
     from firmware_app.status.local import looks
-    from firmware_app.status.snapshot import Absent
 
-    return looks(Path(_STORE), lambda: Absent("the service is not running"))
+    return looks(Path(_STORE), look)
 
 
 def _status(args: argparse.Namespace) -> int:

@@ -12,8 +12,9 @@ from random import Random
 from firmware_app.trading import posting, settling, withdrawing
 from firmware_app.trading.addresses import Addresses
 from firmware_app.trading.intent import Intent
+from firmware_app.trading.news import Final, News
 from firmware_app.trading.order_book import OrderBook
-from firmware_app.trading.order_store import load
+from firmware_app.trading.order_store import load, stored
 from firmware_app.trading.orders import Order
 from firmware_app.trading.params import MeterParams
 from firmware_app.trading.posting import Posting
@@ -108,6 +109,7 @@ class TradingMeter:
         self._settling = Settling(
             genesis, book=book, client=client, submissions=submissions, chance=chance, params=params
         )
+        self._news = News(finals=[Final(order, trade, 0) for order in book.orders for trade in order.trades])
 
     # -- what others ask and say ---------------------------------------------------------------------------------------
 
@@ -141,12 +143,12 @@ class TradingMeter:
         forgotten = self._book.forget(interval - self._params.kept_intervals)
         expired = self._settling.expire_spare(now_ms)
         if not wanted:
-            return [*forgotten, *expired, *self._book.store()]
+            return [*forgotten, *expired, *self._stored()]
         asking, writes = self._addresses.assign(interval, wanted, self._posting.moment)
         self._withdrawing.want(asking)
         asked = self._withdrawing.ask(now_ms) if asking else []
         posting = self._posting.timer(now_ms)
-        return [*forgotten, *expired, *writes, *self._book.store(), *asked, *posting]
+        return [*forgotten, *expired, *writes, *self._stored(), *asked, *posting]
 
     @property
     def reserved_day(self) -> int | None:
@@ -160,14 +162,25 @@ class TradingMeter:
         asking, writes = self._addresses.reserve(day, wants)
         self._withdrawing.want(asking)
         asked = self._withdrawing.ask(now_ms) if asking else []
-        return [*writes, *self._book.store(), *asked]
+        return [*writes, *self._stored(), *asked]
+
+    def take_news(self) -> News:
+        """What has happened since this was last asked; what an earlier life left is told by the first answer."""
+        news, self._news = self._news, News()
+        return news
+
+    def _stored(self) -> list[Effect]:
+        """The writes that keep what has changed of orders; the changes are news."""
+        changed = self._book.take_changed()
+        self._news.orders += changed
+        return [stored(order) for order in changed]
 
     # -- events --------------------------------------------------------------------------------------------------------
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """React to one event; what changes of orders is written before anything leaves."""
         effects = self._react(event, now_ms)
-        return [*self._book.store(), *effects]
+        return [*self._stored(), *effects]
 
     def _react(self, event: Event, now_ms: int) -> list[Effect]:
         effects: list[Effect] = []
@@ -234,13 +247,16 @@ class TradingMeter:
     def _take_in(self, block: BlockVerified, now_ms: int) -> list[Effect]:
         """Find what concerns this home in a verified block."""
         own = self._book.take_in(block.followed)
+        height = block.header.height
+        self._news.headers.append(block.header)
+        self._news.finals += [Final(taken.order, taken.trade, height) for taken in own]
         effects = self._posting.hear(block.followed.reaction, now_ms)
-        for order in (final.order for final in own if final.is_new):
+        for order in (taken.order for taken in own if taken.is_new):
             if order.sent_at_ms is not None and len(order.trades) == 1:
                 effects.append(Report(name="offer-to-final-ms", value=now_ms - order.sent_at_ms))
         if own:
             trades = [OwnTrade(order.offer_in(trade.interval), trade) for order, trade, _ in own]
             effects.append(self.client.proofs.want_trades(block.header.clearing.interval, trades))
-        if self._book.close_ended(block.followed.ended, block.header.height):
+        if self._book.close_ended(block.followed.ended, height):
             effects += self._settling.soon(now_ms)
         return effects

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from firmware_app.trading.order_store import forgotten, stored
+from firmware_app.trading.order_store import forgotten
 from firmware_app.trading.orders import Order, Stage
 from light_client.rules.ledger.audit import Followed
 from light_client.rules.ledger.transactions import (
@@ -24,7 +24,7 @@ _UNSEEN = (Stage.GRANTED, Stage.POSTED, Stage.MISSED)
 """Stages of an order of which no block has an offer yet."""
 
 
-class Final(NamedTuple):
+class Taken(NamedTuple):
     """An own trade that a verified block made final."""
 
     order: Order
@@ -67,14 +67,12 @@ class OrderBook:
         waiting = (Stage.PLANNED, Stage.GRANTED)
         return [order for order in self._orders.values() if order.is_spare and order.stage in waiting]
 
-    def store(self) -> list[Write]:
-        """The writes that keep what has changed."""
-        writes = []
-        for order in self._orders.values():
-            if order.changed:
-                order.changed = False
-                writes.append(stored(order))
-        return writes
+    def take_changed(self) -> list[Order]:
+        """The orders that have to be stored, each once; then they count as stored."""
+        changed = [order for order in self._orders.values() if order.changed]
+        for order in changed:
+            order.changed = False
+        return changed
 
     def forget(self, before_interval: int) -> list[Write]:
         """Forget what was over and handed back before an interval; a block has shown the end of each."""
@@ -104,7 +102,7 @@ class OrderBook:
         """The order whose offer got this number."""
         return self._by_number.get(OfferId(offer_id))
 
-    def take_in(self, followed: Followed) -> list[Final]:
+    def take_in(self, followed: Followed) -> list[Taken]:
         """Move orders along by one verified block; after a restart, by blocks that an earlier life has seen, too.
 
         Returns:
@@ -130,7 +128,7 @@ class OrderBook:
         for trade in followed.cleared.trades:
             order = self._by_number.get(OfferId(trade.offer_id))
             if order is not None:
-                own.append(Final(order, trade, order.fill(trade)))
+                own.append(Taken(order, trade, order.fill(trade)))
         return own
 
     def _take_limits(self, reaction: Reaction | None) -> None:

@@ -7,18 +7,33 @@ from dataclasses import dataclass, fields
 from firmware_app.bidding.bidder import Bidder
 from firmware_app.bidding.deciding import Deciding
 from firmware_app.bidding.settings import BiddingSettings, PrivacySettings
+from firmware_app.device.decision import Occasion
 from firmware_app.device.device import Device
 from firmware_app.forecast.quantiles import QuantileForecast
+from firmware_app.trading.intent import Intent
+from firmware_app.trading.meter import always
 from firmware_app.trading.orders import Stage
 from light_client.rules.units import Side
 from light_client.session.actor import PeerName, Storage
 from testbed.cast import Cast
+from testbed.fleet.planned_home import PlannedHome
 from testbed.network.faults import Crash, Faults
 from testbed.scenarios import catalogue
 from testbed.scenarios.part import part_of
 from testbed.simulation.day import cast_of, run_day
 
 PRIVACY = PrivacySettings(lot_wh=50, spread_intervals=2)
+
+
+class _BiddingHome(PlannedHome):
+    """A home whose bidder decides."""
+
+    def __init__(self, deciding: Deciding) -> None:
+        super().__init__((), always)
+        self._deciding = deciding
+
+    def decide(self, occasion: Occasion) -> tuple[Intent, ...]:
+        return self._deciding(occasion)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +65,12 @@ class BiddingCast(Cast):
             battery=lambda: None,
             orders=trader.orders,
         )
-        return Device(trader, deciding, self.scenario.interval_s)
+        return Device(
+            trader,
+            _BiddingHome(deciding),
+            interval_s=self.scenario.interval_s,
+            chance=self.chance("addresses", home_id),
+        )
 
 
 def test_devices_bid_trade_and_never_offer_twice() -> None:

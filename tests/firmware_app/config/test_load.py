@@ -31,7 +31,7 @@ def test_the_example_is_read() -> None:
         ("house", Role.GRID, 10_000)
     ]
     assert [server.name for server in config.market.server] == ["miner-0", "miner-1"]
-    assert config.folder(Path("/etc/gridlight/device.toml")) == Path("/var/lib/gridlight")
+    assert config.folder(Path("/etc/gridlight/gridlight.toml")) == Path("/var/lib/gridlight")
 
 
 def _keys(kind: Any, header: str = "") -> list[tuple[str, str]]:
@@ -64,6 +64,8 @@ def test_what_the_example_sets_optionally_is_the_default() -> None:
         for field in fields(section):
             if isinstance(field.default, int | str):
                 assert getattr(section, field.name) == field.default
+    needed = {"device": config.device, "market": config.market, "meter": config.meter}
+    assert config == DeviceConfig(**needed), "every other section says what would hold without it"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

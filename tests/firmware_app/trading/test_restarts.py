@@ -9,11 +9,13 @@ import pytest
 from firmware_app.device.decision import Occasion
 from firmware_app.device.device import Device
 from firmware_app.trading.intent import Intent
+from firmware_app.trading.meter import always
 from firmware_app.trading.orders import Order, Stage
 from light_client.rules.market.offer import OpenOffer
 from light_client.session.actor import Storage
 from testbed.cast import DSO, Cast
 from testbed.dso.operator import FollowedBlock
+from testbed.fleet.planned_home import PlannedHome
 from testbed.network.faults import CrashAtWrite, Faults, Moment
 from testbed.network.simulator import Seen, Simulator
 from testbed.scenarios import catalogue
@@ -46,12 +48,12 @@ def _seller() -> str:
     return next(name for name, home_id in _cast().meter_names.items() if home_id in sells)
 
 
-class _Forgetful:
+class _Forgetful(PlannedHome):
     """Decides the same again in each life."""
 
-    def __init__(self, device: Device, plan: tuple[Intent, ...]) -> None:
-        self._plan: tuple[Intent, ...] = plan
-        device._decide = self.decide
+    def __init__(self, plan: tuple[Intent, ...]) -> None:
+        super().__init__(plan, always)
+        self._plan = plan
 
     def decide(self, _: Occasion) -> tuple[Intent, ...]:
         plan, self._plan = self._plan, ()
@@ -75,7 +77,8 @@ def _run(moment: Moment, *, forgetful: bool = False) -> tuple[tuple[Order, ...],
     def meter(name: str, storage: Storage) -> Device:
         device = cast.meter(name, storage)
         if forgetful and name == seller:
-            _Forgetful(device, tuple(o for o in cast.scenario.offers if o.home_id == cast.meter_names[name]))
+            home_id = cast.meter_names[name]
+            device.home = _Forgetful(tuple(o for o in cast.scenario.offers if o.home_id == home_id))
         return device
 
     simulator.on_report = observe

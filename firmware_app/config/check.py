@@ -1,0 +1,108 @@
+"""Whether a document holds together: beyond its syntax, what it says of files, profiles and the chain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from firmware_app.config import keys
+from firmware_app.config.load import ConfigError, read
+from firmware_app.config.schema import DeviceConfig, MeterSection
+from light_client.rules.encoding import decode
+from light_client.rules.errors import LightClientError
+from light_client.rules.ledger.genesis import Genesis, genesis_from_wire
+from meter_io.errors import MeterError
+from meter_io.ports.address import Line, PortAddress
+from meter_io.profiles import load
+from meter_io.profiles.model import ModbusMap, SunSpecMap
+from meter_io.pulse.counter import PulseInput
+from meter_io.wiring import Wiring
+
+DEFAULT_FILE: Final = Path("/etc/gridlight/gridlight.toml")
+STORE: Final = "market.sqlite"
+"""Orders, wallet and trusted headers, in the data folder."""
+_GENESIS_BYTES: Final = 4 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A document with what it names."""
+
+    path: Path
+    config: DeviceConfig
+    genesis: Genesis
+    wirings: dict[str, Wiring]
+    """Meter -> its profile at its port."""
+
+    @property
+    def folder(self) -> Path:
+        """Where keys, store and state are."""
+        return self.config.folder(self.path)
+
+    @property
+    def store(self) -> Path:
+        """The file of orders, wallet and trusted headers."""
+        return self.folder / STORE
+
+    @property
+    def is_enrolled(self) -> bool:
+        """Whether the device has its keys."""
+        return keys.are_there(self.folder)
+
+
+def check(path: Path) -> Checked:
+    """Read a document and everything that it names; no port is opened, nobody is asked.
+
+    Raises:
+        ConfigError: something is wrong.
+    """
+    config = read(path, DeviceConfig)
+    genesis = _genesis(config, path)
+    wirings = {meter.name: _wiring(meter, path) for meter in config.meter}
+    return Checked(path=path, config=config, genesis=genesis, wirings=wirings)
+
+
+def _genesis(config: DeviceConfig, path: Path) -> Genesis:
+    """The chain's first agreement, which must be the one that the fingerprint stands for."""
+    market = config.market
+    file = path.parent / market.genesis
+    try:
+        genesis = genesis_from_wire(decode(file.read_bytes(), max_bytes=_GENESIS_BYTES))
+    except OSError as error:
+        raise ConfigError(f"{path}: [market] genesis: {file} cannot be read: {error.strerror}") from None
+    except LightClientError as error:
+        raise ConfigError(f"{path}: [market] genesis: {file} is no genesis: {error}") from None
+    found = genesis.chain_id().hex()
+    if found != market.fingerprint:
+        raise ConfigError(
+            f"{path}: [market] fingerprint: {file} is another chain: got {found}, expected {market.fingerprint}"
+        )
+    if market.feeder not in genesis.grid.ext_j:
+        known = ", ".join(map(str, sorted(genesis.grid.ext_j)))
+        raise ConfigError(
+            f"{path}: [market] feeder: got {market.feeder}, expected one of the chain's grid: {known}"
+        )
+    return genesis
+
+
+def _wiring(meter: MeterSection, path: Path) -> Wiring:
+    """A meter's profile at its port."""
+    where = f"{path}: [[meter]] {meter.name}"
+    named = str(path.parent / meter.profile) if meter.profile.endswith(".toml") else meter.profile
+    try:
+        profile = load.find(named)
+        if isinstance(profile.form, PulseInput):
+            raise ConfigError(f"{where}: profile: {profile.name} counts pulses on a wire, which needs a bus")
+        unit = meter.address
+        if unit is None:
+            unit = profile.form.address if isinstance(profile.form, ModbusMap | SunSpecMap) else 0
+        line = Line(
+            baud=profile.line.baud if meter.baud is None else meter.baud,
+            parity=profile.line.parity if meter.parity is None else meter.parity.value,
+            stop_bits=profile.line.stop_bits,
+            data_bits=profile.line.data_bits,
+        )
+        return Wiring(profile=profile, address=PortAddress.parse(meter.port), line=line, unit=unit)
+    except MeterError as error:
+        raise ConfigError(f"{where}: {error.sentence}") from None
