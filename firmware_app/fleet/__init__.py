@@ -9,7 +9,7 @@ envelope.py       signed bytes
 bundle.py         what is signed
 ownership.py      which keys of the document need whose signatures, and which no bundle may hold
 verification.py   the rules FLT-01 to FLT-17 in their order
-agent.py          desired, staged, on trial, committed or rolled back: a state machine without I/O
+agent.py          staged, on trial, committed or rolled back: a state machine without I/O; events.py is its contract
 memory.py         what the agent keeps, in one piece; memory_file.py puts it on the disk
 report.py         what the device reports, and how often
 """

@@ -1,4 +1,4 @@
-"""The device's side of a rollout, as a state machine without I/O: from a bundle's bytes to a configuration that is kept.
+"""The device's side of a rollout, as a state machine without I/O: from a bundle's bytes to a kept configuration.
 
 Whoever drives it does the effects of one event in their order and completely before the next event; `Keep` comes
 before `Apply`, so that a power cut between the two finds written down what was about to happen.
@@ -8,17 +8,30 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from firmware_app.fleet.document import Tree
 from firmware_app.fleet.envelope import Envelope, Verify, read_envelope
+from firmware_app.fleet.events import (
+    Apply,
+    DidApply,
+    Effect,
+    Event,
+    Health,
+    Keep,
+    Moment,
+    Note,
+    Offered,
+    Report,
+    Started,
+    Tick,
+)
 from firmware_app.fleet.key_set import check_next_key_set, is_key_set, key_set_from_bytes
 from firmware_app.fleet.memory import Configuration, Failure, Memory, Next, Phase
 from firmware_app.fleet.report import Allowance, reported_of
 from firmware_app.fleet.selector import DeviceFacts
-from firmware_app.fleet.verification import Approved, CheckHere, Clock, Judgement, Standing, judge
+from firmware_app.fleet.verification import Approved, CheckHere, Judgement, Standing, judge
 from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.verdict import Rejected, Undecided
 
@@ -51,83 +64,11 @@ MAX_STARTS: Final = 3
 MAX_WAITING: Final = 4
 """Bundles kept in memory until what they want is there, of each of two sorts: known to be genuine, and not."""
 FLOOD_RULE: Final = "FLT-17"
+RULES_OF_THE_PRESENT: Final = frozenset({"FLT-12", "FLT-14", "FLT-15", "FLT-16"})
+"""Whether these hold depends on the configuration in force, and so on how a rollout under way ends."""
 REPORT_EACH_MS: Final = 5_000
 RETRY_MS: Final = 60_000
 """From one attempt to go back to the next, where that fails too."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
-    """The program begins, after a power cut perhaps; the device runs by ``Memory.running``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offered:
-    """Bytes from the broker, a file or a stick: it makes no difference which."""
-
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DidApply:
-    """The device runs by the document of the last ``Apply``, or why it cannot."""
-
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """Whether the device is well now; empty, or what is wrong."""
-
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
-    """Time passes."""
-
-
-Event: TypeAlias = Started | Offered | DidApply | Health | Tick
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keep:
-    """Write the memory; go on when it is durable."""
-
-    memory: Memory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Apply:
-    """Run by this document, and say so with ``DidApply``."""
-
-    document: Tree
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """Tell the operator."""
-
-    document: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
-    """For the journal: a stable name and a sentence."""
-
-    name: str
-    sentence: str
-
-
-Effect: TypeAlias = Keep | Apply | Report | Note
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """When an event happens."""
-
-    monotonic_ms: int
-    clock: Clock
 
 
 class Agent:
@@ -178,9 +119,10 @@ class Agent:
                 self._judge_health(problem, now)
             case Tick():
                 self._tick(now)
-        if now.clock.utc_ms is not None and not self._knew_time:
-            self._knew_time = True
+        knows_time = now.clock.utc_ms is not None
+        if knows_time and not self._knew_time:
             self._look_again(now)
+        self._knew_time = knows_time
         if self._changed and self._reports.take(now.monotonic_ms):
             self._changed = False
             self._effects.append(Report(document=self.reported()))
@@ -206,16 +148,17 @@ class Agent:
                 Rejected(rule=FLOOD_RULE, reason=f"{FLOOD_RULE}: more bundles than can be looked at")
             )
             return
+        self._receive(raw, now)
+
+    def _receive(self, raw: bytes, now: Moment) -> None:
         try:
             envelope = read_envelope(raw)
             if is_key_set(envelope):
                 self._take_key_set(raw, envelope, now)
-                return
+            elif not self._is_known(envelope):
+                self._consider(raw, now)
         except RuleViolation as error:
             self._refuse(Rejected(rule=error.rule, reason=str(error)))
-            return
-        if not self._is_known(envelope):
-            self._consider(raw, now)
 
     def _is_known(self, envelope: Envelope) -> bool:
         """Whether this is what the device has, is taking over, or has rolled back: a retained message comes again."""
@@ -230,7 +173,7 @@ class Agent:
         if fresh == current:
             return
         if fresh.fleet_id == current.fleet_id and fresh.version > current.version + 1:
-            self._wait(self._strange, raw, Undecided(rule="FLT-18", missing=f"key set {current.version + 1}"))
+            self._wait(self._strange, raw, f"key set {current.version + 1}")
             return
         self._keep(replace(self._memory, key_set=check_next_key_set(current, envelope, self._verify)))
         self._effects.append(
@@ -239,25 +182,19 @@ class Agent:
         self._look_again(now)
 
     def _consider(self, raw: bytes, now: Moment) -> None:
-        if self._memory.phase is not Phase.SETTLED:
-            self._wait(self._genuine_or_not(raw, now), raw, None)
-            return
         judgement = self._judged(raw, now)
+        is_busy = self._memory.phase is not Phase.SETTLED
         match judgement:
-            case Approved():
+            case Approved() if not is_busy:
                 self._stage(judgement)
-            case Rejected():
+            case Rejected(rule=rule) if not is_busy or rule not in RULES_OF_THE_PRESENT:
                 self._refuse(judgement)
-            case Undecided(rule=rule):
-                self._wait(self._strange if rule == "FLT-04" else self._genuine, raw, judgement)
-
-    def _genuine_or_not(self, raw: bytes, now: Moment) -> deque[bytes]:
-        """Where a bundle waits while another is being taken over."""
-        judgement = self._judged(raw, now)
-        unknown = isinstance(judgement, Rejected) or (
-            isinstance(judgement, Undecided) and judgement.rule == "FLT-04"
-        )
-        return self._strange if unknown else self._genuine
+            case Undecided(rule="FLT-04"):
+                self._wait(self._strange, raw, judgement.missing)
+            case Undecided():
+                self._wait(self._genuine, raw, judgement.missing)
+            case _:
+                self._wait(self._genuine, raw, "the end of the rollout before it")
 
     def _judged(self, raw: bytes, now: Moment) -> Judgement:
         memory = self._memory
@@ -270,13 +207,13 @@ class Agent:
         )
         return judge(raw, standing, now.clock, self._verify, self._check_here)
 
-    def _wait(self, line: deque[bytes], raw: bytes, undecided: Undecided | None) -> None:
+    def _wait(self, line: deque[bytes], raw: bytes, missing: str) -> None:
         if raw not in line:
             line.append(raw)
-        if undecided is not None and self._waiting != undecided.missing:
-            self._waiting = undecided.missing
+        if self._waiting != missing:
+            self._waiting = missing
             self._changed = True
-            self._effects.append(Note(name="fleet.waits", sentence=f"a bundle waits for {undecided.missing}"))
+            self._effects.append(Note(name="fleet.waits", sentence=f"a bundle waits for {missing}"))
 
     def _look_again(self, now: Moment) -> None:
         """Judge what waits: the newest that passes is taken, the others with it or before it are done with."""
@@ -288,14 +225,17 @@ class Agent:
         self._waiting = ""
         for raw in sorted(waiting, key=_is_bundle):  # key sets first: bundles may be signed under them
             if not _is_bundle(raw):
-                self._offer(raw, now)
+                self._receive(raw, now)
         judged = [(raw, self._judged(raw, now)) for raw in waiting if _is_bundle(raw)]
         approved = [answer for _, answer in judged if isinstance(answer, Approved)]
         if approved:
             self._stage(max(approved, key=lambda answer: answer.bundle.order))
         for raw, answer in judged:
             if isinstance(answer, Undecided):
-                self._wait(self._strange if answer.rule == "FLT-04" else self._genuine, raw, answer)
+                line = self._strange if answer.rule == "FLT-04" else self._genuine
+                self._wait(line, raw, answer.missing)
+            elif isinstance(answer, Rejected):
+                self._refuse(answer)
 
     def _refuse(self, rejected: Rejected) -> None:
         self._refused[rejected.rule] += 1
@@ -329,6 +269,7 @@ class Agent:
 
     def _begin_trial(self, following: Next, now: Moment) -> None:
         self._well_since_ms = None
+        self._health = ""
         self._trial_since_ms = now.monotonic_ms
         trial = replace(following, phase=self._after(Turn.APPLIED), starts=following.starts + 1)
         self._keep(replace(self._memory, following=trial))
@@ -396,27 +337,29 @@ class Agent:
             self._well_since_ms = None
         elif self._well_since_ms is None:
             self._well_since_ms = now.monotonic_ms
-        self._judge_trial(now)
+        following, since_ms = self._memory.following, self._well_since_ms
+        if following is None or following.phase is not Phase.TRIAL or since_ms is None:
+            self._judge_window(now)
+        elif now.monotonic_ms - since_ms >= following.plan.hold_ms:
+            self._commit(following, now)
 
-    def _judge_trial(self, now: Moment) -> None:
+    def _commit(self, following: Next, now: Moment) -> None:
+        self._after(Turn.PROVEN)
+        self._keep(replace(self._memory, current=following.configuration, following=None))
+        version = following.configuration.order[1]
+        self._effects.append(Note(name="fleet.committed", sentence=f"version {version} is kept"))
+        self._look_again(now)
+
+    def _judge_window(self, now: Moment) -> None:
         following = self._memory.following
         if following is None or following.phase is not Phase.TRIAL:
             return
-        began_ms, plan = self._trial_since_ms, following.plan
-        well_ms = 0 if self._well_since_ms is None else now.monotonic_ms - max(self._well_since_ms, began_ms)
-        if self._well_since_ms is not None and well_ms >= plan.hold_ms:
-            self._after(Turn.PROVEN)
-            self._keep(replace(self._memory, current=following.configuration, following=None))
-            version = following.configuration.order[1]
-            self._effects.append(Note(name="fleet.committed", sentence=f"version {version} is kept"))
-            self._look_again(now)
-        elif now.monotonic_ms - began_ms >= plan.window_ms:
-            self._fail(
-                f"not well within {plan.window_ms // 1000} s: {self._health or 'no word of its health'}"
-            )
+        if now.monotonic_ms - self._trial_since_ms >= following.plan.window_ms:
+            seconds = following.plan.window_ms // 1000
+            self._fail(f"not well within {seconds} s: {self._health or 'no word of its health'}")
 
     def _tick(self, now: Moment) -> None:
-        self._judge_trial(now)
+        self._judge_window(now)
         if self._retry_at_ms is not None and now.monotonic_ms >= self._retry_at_ms:
             self._retry_at_ms = None
             self._effects.append(Apply(document=self._memory.current.document))

@@ -1,4 +1,4 @@
-"""What an operator signs: a configuration, whole or as a delta, for whom, from when on it is too late, and how it spreads."""
+"""What an operator signs: a configuration, whole or as a delta, for whom, until when, and how it spreads."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A delta: keys of a configuration document that are set or unset, addressed by path.
 
-A step into an array of tables is the name of the entry, or `*` for every entry: `meter.house.poll_ms`, `meter.*.poll_ms`.
+A step into an array of tables is the name of an entry, or `*` for every one: `meter.house.poll_ms`, `meter.*.poll_ms`.
 Setting a whole entry by its name adds or replaces it; unsetting it takes it away. Changes are sorted by path and none
 lies inside another, so their order never matters.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 from firmware_app.fleet.document import Tree, from_wire, to_wire
@@ -67,7 +68,7 @@ def check_order(changes: tuple[Change, ...]) -> None:
         RuleViolation: FLT-02 where they are none, not ascending, or one lies inside another.
     """
     rows("changes", changes, 1, MAX_CHANGES)
-    for before, after in zip(changes, changes[1:], strict=False):
+    for before, after in pairwise(changes):
         if not before.path < after.path or after.path[: len(before.path)] == before.path:
             raise form(
                 "paths of a delta", dotted(after.path), f"after {dotted(before.path)} and not inside it"
@@ -132,7 +133,7 @@ def _nowhere(change: Change, problem: str) -> RuleViolation:
 
 
 def difference(old: Tree, new: Tree) -> tuple[Change, ...]:
-    """The fewest changes that make ``new`` of ``old``; arrays of tables whose names changed place are set as a whole."""
+    """The changes that make ``new`` of ``old``; an array of tables whose names are others is set as a whole."""
     found: list[Change] = []
     _compare(old, new, (), found.append)
     return tuple(sorted(found, key=lambda change: change.path))

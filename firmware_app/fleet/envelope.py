@@ -1,7 +1,7 @@
 """Signed bytes: a body of one kind, and the signatures over it.
 
-An envelope is `(1, kind, body, ((key, signature), ...))`, signatures strictly ascending by key. What is signed is the tagged
-hash of the fleet's name and the body, so that no signature serves another fleet, another kind of body or the ledger.
+An envelope is `(1, kind, body, ((key, signature), ...))`, signatures strictly ascending by key. What is signed is the
+tagged hash of the fleet's name and the body: no signature serves another fleet, another kind of body or the ledger.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from light_client.rules.errors import RuleViolation
 
 MAX_ENVELOPE_BYTES: Final = 64 << 10
 MAX_KEYS: Final = 32
-"""Keys of a set over all roles, and so signatures of an envelope from one set; a change of sets has up to twice as many."""
+"""Keys of a set over all roles; a change of sets has up to twice as many signatures."""
 _FORMAT: Final = 1
 _MAX_ITEMS: Final = 8_192
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Final
 
 from light_client.rules.errors import RuleViolation
@@ -77,6 +78,6 @@ def ascending(what: str, items: tuple[Any, ...]) -> None:
     Raises:
         RuleViolation: FLT-02.
     """
-    for before, after in zip(items, items[1:], strict=False):
+    for before, after in pairwise(items):
         if not before < after:
             raise form(what, after, "strictly ascending")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
 from firmware_app.fleet.envelope import MAX_KEYS, Envelope, Kind, Verify, check_signatures, read_body
 from firmware_app.fleet.form import MAX_NUMBER, ascending, form, octets, record, rows, whole

@@ -57,7 +57,7 @@ def selector_of(source: str) -> Selector:
         raise SelectorError(f"target: {error}") from None
 
 
-def selector_text(selector: Selector) -> str:  # noqa: PLR0911 - one line for each kind
+def selector_text(selector: Selector) -> str:  # noqa: C901, PLR0911 - one line for each kind
     """Write a selector so that ``selector_of`` reads the same."""
     match selector:
         case Everyone():

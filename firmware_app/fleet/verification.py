@@ -168,7 +168,7 @@ def document_of(bundle: Bundle, present: Tree) -> Tree:
     """FLT-14: what the configuration becomes; every path of a delta leads somewhere."""
     if isinstance(bundle.content, Whole):
         return with_own(bundle.content.document, present)
-    return applied(present, bundle.content.changes)
+    return with_own(applied(present, bundle.content.changes), present)
 
 
 def check_schema(document: Tree) -> DeviceConfig:
