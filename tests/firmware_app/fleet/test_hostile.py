@@ -72,7 +72,7 @@ def replayed(_: Random) -> Iterator[Case]:
 def expired(chance: Random) -> Iterator[Case]:
     for _ in range(25):
         late_ms = chance.choice((0, 1, 60_000, chance.randrange(10**10)))
-        fields = {"issued_ms": NOW_MS - late_ms - 1, "expires_ms": NOW_MS - late_ms}
+        fields: dict[str, Any] = {"issued_ms": NOW_MS - late_ms - 1, "expires_ms": NOW_MS - late_ms}
         yield Case("expired", "FLT-10", signed(bundle(6, **fields)))
 
 
@@ -204,7 +204,8 @@ WRONG_SETTINGS: tuple[tuple[str, Any], ...] = (
     ("bidding.sell", 1), ("bidding.strategy", "greedy"), ("meter", []), ("meter", 1), ("meter.*.role", "pv"),
     ("meter.house.poll_ms", 1), ("meter.house.pole_ms", 1_000), ("meter.second", {"name": "second"}),
     ("store.quota_mb", 0),
-    ("log.level", "loud"), ("status.host", "0.0.0.0.0"), ("*.lot_wh", 1), ("firmware", {"url": "http://192.0.2.1/"}),
+    ("log.level", "loud"), ("status.host", "0.0.0.0.0"), ("*.lot_wh", 1),
+    ("firmware", {"url": "http://192.0.2.1/"}),
     ("watchdog.meter_ms", "never"), ("forecast.levels_permille", [2_000]),
 )  # fmt: skip
 

@@ -70,7 +70,7 @@ ORDINARY: Final = delta(("privacy.lot_wh", 250))
 
 def bundle(version: int = 1, content: Content = ORDINARY, **fields: Any) -> Bundle:
     """A bundle for everyone."""
-    given = {
+    given: dict[str, Any] = {
         "fleet": FLEET,
         "key_set": 1,
         "issued_ms": NOW_MS - 1_000,
@@ -90,7 +90,11 @@ def next_key_set(
     current: KeySet = KEY_SET, secrets: Sequence[bytes] = (ANNA, BERT), **fields: Any
 ) -> tuple[KeySet, bytes]:
     """The set after this one, and its bytes with signatures."""
-    given = {"fleet": current.fleet_id, "version": current.version + 1, "roles": current.roles}
+    given: dict[str, Any] = {
+        "fleet": current.fleet_id,
+        "version": current.version + 1,
+        "roles": current.roles,
+    }
     fresh = KeySet(**(given | fields))
     envelope = Envelope(kind=Kind.KEY_SET, body=fresh.encode(), signatures=())
     return fresh, envelope.signed(current.fleet_id, secrets).encode()
@@ -111,7 +115,12 @@ class Driver:
     """Does the agent's effects at once, and remembers them; the clock is known unless told otherwise."""
 
     def __init__(
-        self, kept: Memory | None = None, *, knows_time: bool = True, agent: Agent | None = None
+        self,
+        kept: Memory | None = None,
+        *,
+        knows_time: bool = True,
+        agent: Agent | None = None,
+        now_ms: int = NOW_MS,
     ) -> None:
         start = kept or memory()
         self.agent = agent or Agent(start, FACTS, verify_signature=verify)
@@ -119,12 +128,13 @@ class Driver:
         self.running = start.running.document
         self.monotonic_ms = 0
         self.knows_time = knows_time
+        self.now_ms = now_ms
         self.cannot_apply = ""
         self.effects: list[Effect] = []
 
     def tell(self, event: Event) -> tuple[Effect, ...]:
         """One event, and what follows from it."""
-        utc_ms = NOW_MS + self.monotonic_ms if self.knows_time else None
+        utc_ms = self.now_ms + self.monotonic_ms if self.knows_time else None
         moment = Moment(monotonic_ms=self.monotonic_ms, clock=Clock(utc_ms=utc_ms))
         effects = self.agent.handle(event, moment)
         self.effects += effects
