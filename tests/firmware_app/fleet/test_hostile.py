@@ -217,7 +217,8 @@ def unknown_to_the_schema(_: Random) -> Iterator[Case]:
             "schema", "FLT-15", signed(bundle(6, delta(("imbalance.surplus_uc_per_kwh", 1), (path, value))))
         )
     for path, value in (("meter.garage.poll_ms", 1_000), ("privacy.nothing", UNSET), ("meter.garage", UNSET),
-                        ("privacy.lot_wh.deep", 1), ("meter.*", {"name": "x"}), ("meter.a", {"name": "b"})):  # fmt: skip
+                        ("privacy.lot_wh.deep", 1), ("meter.*", {"name": "x"}),
+                        ("meter.a", {"name": "b"})):  # fmt: skip
         yield Case("nowhere", "FLT-14", signed(bundle(6, delta((path, value)))))
     for path, value in (("device.name", "meter-0666"), ("device", {"name": "x"}), ("status.password", "open"),
                         ("status", {"password": "open"}), ("device.data_folder", UNSET), ("device", {})):  # fmt: skip
