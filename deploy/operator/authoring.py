@@ -103,6 +103,8 @@ def sign(args: argparse.Namespace) -> int:
 
 
 def _fresh(args: argparse.Namespace, key_set: KeySet) -> Envelope:
+    if args.file == "-" and not args.out:
+        raise CommandError("a bundle without a file needs --out", code=Exit.USAGE)
     if args.version is None:
         raise CommandError("a new bundle needs --version, higher than any before", code=Exit.USAGE)
     now_ms = time.time_ns() // 1_000_000

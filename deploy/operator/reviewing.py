@@ -12,6 +12,7 @@ from deploy.operator import files
 from firmware_app.console import CommandError, Console, Exit, Paint
 from firmware_app.fleet.bundle import Bundle, Delta, bundle_from_bytes
 from firmware_app.fleet.change import UNSET, Change, difference, dotted
+from firmware_app.fleet.change import Path as KeyPath
 from firmware_app.fleet.document import Tree
 from firmware_app.fleet.envelope import Envelope, Kind
 from firmware_app.fleet.key_set import KeySet, check_next_key_set
@@ -100,7 +101,10 @@ def diff(args: argparse.Namespace) -> int:
     console: Console = args.console
     before = files.read_document(Path(args.before))
     after = _after(Path(args.after), before)
-    changes = difference(before, after)
+    try:
+        changes = difference(before, after)
+    except RuleViolation as error:
+        raise CommandError(str(error), code=Exit.USAGE) from None
     rows = [_row(change, before) for change in changes]
     lines = [f"{row['sign']} {row['key']:<40} {_shown(row)}" for row in rows]
     console.result(_DIFF, {"changes": rows}, lines or ["nothing changes"])
@@ -122,14 +126,24 @@ def _after(path: Path, before: Tree) -> Tree:
 def _row(change: Change, before: Tree) -> dict[str, Any]:
     old = _value_at(before, change.path)
     sign = "-" if change.value is UNSET else ("+" if old is None else "~")
-    is_secret = any(change.path[0] == section and change.path[-1] == key for section, key in SECRETS)
     new = None if change.value is UNSET else change.value
     return {
         "sign": sign,
         "key": dotted(change.path),
-        "old": _HIDDEN if is_secret and old is not None else old,
-        "new": _HIDDEN if is_secret and new is not None else new,
+        "old": _without_secrets(old, change.path),
+        "new": _without_secrets(new, change.path),
     }
+
+
+def _without_secrets(value: Any, path: KeyPath) -> Any:
+    """The value with every secret in it hidden; None stays None."""
+    if value is not None and (path[0], path[-1]) in SECRETS:
+        return _HIDDEN
+    if isinstance(value, dict):
+        return {key: _without_secrets(part, (*path, key)) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(part, path) for part in value]
+    return value
 
 
 def _value_at(tree: Any, path: Iterable[str]) -> Any:

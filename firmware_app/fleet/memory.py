@@ -20,7 +20,7 @@ from light_client.rules.errors import RuleViolation
 
 MAX_MEMORY_BYTES: Final = 160 << 10
 _FORMAT: Final = 1
-_MAX_REASON: Final = 240
+_MAX_REASON_BYTES: Final = 240
 
 
 class Phase(StrEnum):
@@ -88,7 +88,7 @@ class Next:
             self.configuration.to_wire(),
             self.plan.to_wire(),
             self.starts,
-            self.reason[:_MAX_REASON],
+            _shortened(self.reason),
         )
 
 
@@ -150,7 +150,7 @@ class Memory:
                 self.floor,
                 self.current.to_wire(),
                 () if self.following is None else self.following.to_wire(),
-                () if failure is None else (failure.order, failure.hash, failure.reason[:_MAX_REASON]),
+                () if failure is None else (failure.order, failure.hash, _shortened(failure.reason)),
             )
         )
 
@@ -174,6 +174,11 @@ def memory_from_bytes(data: bytes) -> Memory:
         following=_next_from_wire(following),
         failure=_failure_from_wire(failure),
     )
+
+
+def _shortened(reason: str) -> str:
+    """A reason that fits: errors of the system may be long, and in any language."""
+    return reason.encode("utf-8", "replace")[:_MAX_REASON_BYTES].decode("utf-8", "ignore")
 
 
 def _failure_from_wire(wire: Any) -> Failure | None:

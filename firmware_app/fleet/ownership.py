@@ -66,8 +66,9 @@ def with_own(document: Tree, present: Tree) -> Tree:
     """A whole document completed by what is the device's own: its section and its secrets."""
     full = {**document, DEVICE: present[DEVICE]} if DEVICE in present else dict(document)
     for section, key in SECRETS:
-        if key in present.get(section, {}):
-            full[section] = {**full.get(section, {}), key: present[section][key]}
+        given = full.get(section, {})
+        if key in present.get(section, {}) and type(given) is dict:  # anything else is for the schema to refuse
+            full[section] = {**given, key: present[section][key]}
     return full
 
 

@@ -164,6 +164,12 @@ def test_what_no_bundle_may_hold_is_not_signed(desk: Path, capsys: pytest.Captur
     said = capsys.readouterr()
     assert "(secret)" in said.out
     assert "hunter" not in said.out
+    bare = {key: value for key, value in example().items() if key != "status"}
+    (desk / "bare.toml").write_text(toml_of(bare))
+    main(["diff", "bare.toml", "new.toml"])
+    said = capsys.readouterr()
+    assert "status" in said.out
+    assert "hunter" not in said.out, "nor inside a table that is new as a whole"
 
 
 def test_a_mistyped_setting_is_named_before_it_is_pushed(

@@ -250,6 +250,15 @@ RAW = {
 }
 
 
+def test_a_long_reason_in_any_language_can_be_kept() -> None:
+    driver = Driver()
+    driver.cannot_apply = "ä" * 300
+    driver.offer(signed(bundle(1)))
+    kept = memory_from_bytes(driver.disk.encode())
+    assert kept.following is not None
+    assert kept.following.reason.startswith("cannot be applied: ää")
+
+
 def test_every_write_can_be_read_back() -> None:
     driver = Driver()
     driver.offer(signed(bundle(1)))

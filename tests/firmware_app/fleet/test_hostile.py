@@ -205,7 +205,7 @@ WRONG_SETTINGS: tuple[tuple[str, Any], ...] = (
     ("meter.house.poll_ms", 1), ("meter.house.pole_ms", 1_000), ("meter.second", {"name": "second"}),
     ("store.quota_mb", 0),
     ("log.level", "loud"), ("status.host", "0.0.0.0.0"), ("*.lot_wh", 1),
-    ("firmware", {"url": "http://192.0.2.1/"}),
+    ("firmware", {"url": "http://192.0.2.1/"}), ("status", 5),
     ("watchdog.meter_ms", "never"), ("forecast.levels_permille", [2_000]),
 )  # fmt: skip
 
@@ -251,6 +251,12 @@ def test_no_hostile_bundle_is_approved_and_each_is_refused_by_its_rule(family: s
         assert verdict.reason.startswith(verdict.rule)
         assert case.rule in ("", verdict.rule), verdict
         assert case.rule or verdict.rule in ("FLT-02", "FLT-03", "FLT-09"), verdict
+
+
+def test_what_is_not_there_on_this_board_is_refused() -> None:
+    verdict = judge(good(), HERE, Clock(utc_ms=NOW_MS), verify, lambda _: "no such profile")
+    assert isinstance(verdict, Rejected)
+    assert (verdict.rule, verdict.reason) == ("FLT-16", "FLT-16: no such profile")
 
 
 def test_the_agent_applies_none_notes_each_and_goes_on() -> None:
