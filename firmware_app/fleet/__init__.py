@@ -8,8 +8,9 @@ key_set.py        who may sign what, and how that changes
 envelope.py       signed bytes
 bundle.py         what is signed
 ownership.py      which keys of the document need whose signatures, and which no bundle may hold
-verification.py   the rules FLT-01 to FLT-17 in their order
+verification.py   the rules of a bundle in their order
 agent.py          staged, on trial, committed or rolled back: a state machine without I/O; events.py is its contract
 memory.py         what the agent keeps, in one piece; memory_file.py puts it on the disk
+folder.py         bundles and key sets on a stick
 report.py         what the device reports, and how often
 """

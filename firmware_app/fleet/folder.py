@@ -45,7 +45,7 @@ def read_folder(folder: Path) -> tuple[Found, ...]:
 
 def _names(folder: Path) -> list[str]:
     try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     except OSError:
         return []
 
@@ -53,8 +53,14 @@ def _names(folder: Path) -> list[str]:
 def _read(path: Path) -> bytes | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            return file.read(MAX_ENVELOPE_BYTES + 1) if is_regular else None
     except OSError:
         return None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(MAX_ENVELOPE_BYTES + 1)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
