@@ -96,21 +96,22 @@ class Bundle:
         Raises:
             RuleViolation: FLT-02 where the content does not fit into a bundle.
         """
-        fields = (
-            self.fleet,
-            self.key_set,
-            self.version,
-            self.issued_ms,
-            self.expires_ms,
-            int(self.needs_clock),
-            selector_to_wire(self.target),
-            self.plan.to_wire(),
-            self.content.to_wire(),
-        )
         try:
-            return encode(fields)
+            return encode(
+                (
+                    self.fleet,
+                    self.key_set,
+                    self.version,
+                    self.issued_ms,
+                    self.expires_ms,
+                    int(self.needs_clock),
+                    selector_to_wire(self.target),
+                    self.plan.to_wire(),
+                    self.content.to_wire(),
+                )
+            )
         except LocalError as error:
-            raise form("bundle", str(error), "short texts and 64-bit numbers") from None
+            raise form("bundle", str(error), "short texts, 64-bit numbers, tables and lists not too deep") from None
 
     def envelope(self) -> Envelope:
         """The bundle, not signed yet."""
