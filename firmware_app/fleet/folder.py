@@ -1,6 +1,6 @@
 """Bundles and key sets out of a folder: a USB stick, or wherever somebody copied them on the board.
 
-Their order does not matter, since the agent keeps what has to wait. What else lies there is refused as any rubbish is.
+Their order does not matter, since the agent keeps what has to wait. Whatever else lies there is refused.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Found:
 def read_folder(folder: Path) -> tuple[Found, ...]:
     """The first files by name; none where there is no such folder.
 
-    Only regular files count: a link could lead anywhere, a pipe would never end. A file that cannot be read is passed over,
-    as sticks are pulled out at any moment.
+    Only regular files count: a link could lead anywhere, a pipe would never end. A file that cannot be read is passed
+    over, as sticks are pulled out at any moment.
     """
     found = []
     for name in _names(folder):

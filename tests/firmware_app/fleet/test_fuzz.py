@@ -81,7 +81,10 @@ VALUE: Any = st.recursive(
         st.sampled_from([0, 1, -1, 1_000, "", "x", "all", True, False, "tcp://192.0.2.1:7000", "12:00-13:00"]),
         st.text(max_size=12),
     ),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text("abcn", max_size=4), inner, max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.text("abcn", max_size=4), inner, max_size=3),
+    ),
     max_leaves=5,
 )
 
