@@ -12,6 +12,7 @@ from testbed.powercut.file_subjects import (
     StateSalvageSubject,
     WalletSubject,
 )
+from testbed.powercut.fleet_subject import FleetSubject
 from testbed.powercut.ring_subjects import HeadlessSubject, OutboxSubject, RingSubject, SalvageSubject
 
 SUBJECTS: Final[dict[str, Callable[[], Subject]]] = {
@@ -25,6 +26,7 @@ SUBJECTS: Final[dict[str, Callable[[], Subject]]] = {
         HeadlessSubject,
         ReplacementSubject,
         StateSalvageSubject,
+        FleetSubject,
     )
 }
 """All of them by name, in the order in which they are tried."""

@@ -21,6 +21,7 @@ for package in ("firmware_app", "light_client", "meter_io"):
             importlib.import_module(module.name)
             count += 1
 assert importlib.util.find_spec("testbed") is None
+assert importlib.util.find_spec("deploy") is None
 print(count, *{"scipy", "ortools", "highspy", "pandas", "matplotlib"} & set(sys.modules))
 """
 

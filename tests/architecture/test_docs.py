@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.operator import cli as operator
 from firmware_app import cli as device
 from firmware_app.console import Exit
 from firmware_app.version import VERSION
@@ -25,7 +26,11 @@ PAGES = sorted(
     if (REPOSITORY / name).is_file()
 )
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-PROGRAMS = {"gridlight": device.build_parser, "gridlight-testbed": tier.build_parser}
+PROGRAMS = {
+    "gridlight": device.build_parser,
+    "gridlight-fleet": operator.build_parser,
+    "gridlight-testbed": tier.build_parser,
+}
 
 
 def on(page: Path) -> str:
@@ -55,7 +60,7 @@ def test_make_targets_exist(page: Path) -> None:
 def test_commands_exist(page: Path) -> None:
     """A page may show a command only once it can be typed."""
     code = "\n".join(re.findall(r"```.*?```|`[^`]+`", on(page), flags=re.DOTALL))
-    for program, command in re.findall(r"^[`$ ]*(gridlight(?:-testbed)?) ([a-z]+)", code, flags=re.MULTILINE):
+    for program, command in re.findall(r"^[`$ ]*(gridlight(?:-testbed|-fleet)?) ([a-z]+)", code, flags=re.MULTILINE):
         assert command in PROGRAMS[program]()[1].choices, f"{program} {command}"
 
 

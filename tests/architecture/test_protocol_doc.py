@@ -84,14 +84,14 @@ from tests.worked_auction import REACTION, auctioned
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEXT = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")
-FAMILIES = "CNS|CRY|ENC|EVI|LC|LED|MKT|MSG|RPT"
+FAMILIES = "CNS|CRY|ENC|EVI|FLT|LC|LED|MKT|MSG|RPT"
 RULE = re.compile(rf"\b(?:{FAMILIES})-\d\d\b")
 LITERAL = re.compile(r"""["']([A-Z]{2,4}-\d\d)["']""")
 ROW = re.compile(rf"^\| ((?:{FAMILIES})-\d\d) \|", re.MULTILINE)
 VECTOR = re.compile(r"^```text vector=([a-z-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SOURCES = [
     path
-    for folder in ("light_client", "firmware_app", "testbed")
+    for folder in ("light_client", "firmware_app", "deploy", "testbed")
     for path in sorted((REPOSITORY / folder).rglob("*.py"))
 ]
 

@@ -17,6 +17,7 @@ from testbed.powercut.file_subjects import (
     StateSalvageSubject,
     WalletSubject,
 )
+from testbed.powercut.fleet_subject import FleetSubject
 from testbed.powercut.log import RecordingFiles
 from testbed.powercut.ring_subjects import OutboxSubject, RingSubject
 
@@ -149,6 +150,20 @@ class RecklessStateSalvage(StateSalvageSubject):
     wallets = ()
 
 
+class UnsyncedFleet(FleetSubject):
+    """Applies what is not on the disk yet."""
+
+    def play(self, stage: Stage) -> None:
+        super().play(_with_files(stage, _DeafFiles))
+
+
+class UnnamedFleet(FleetSubject):
+    """Does not wait until the new memory has its name."""
+
+    def play(self, stage: Stage) -> None:
+        super().play(_with_files(stage, _NoFolderSyncs))
+
+
 TWINS = (
     CarelessRing,
     TornRing,
@@ -160,6 +175,8 @@ TWINS = (
     TornWallet,
     UnorderedReplacement,
     RecklessStateSalvage,
+    UnsyncedFleet,
+    UnnamedFleet,
 )
 
 

@@ -1,0 +1,1 @@
+"""Getting gridlight onto boards and keeping it right."""

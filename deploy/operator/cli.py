@@ -1,0 +1,165 @@
+"""The command `gridlight-fleet`: what the field operator types, on a desk, without a device in reach."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from firmware_app import command_line
+from firmware_app.command_line import Commands, Parser
+
+
+def build_parser() -> tuple[Parser, Commands]:
+    """Return the parser with every command."""
+    parser, commands = command_line.program(
+        "gridlight-fleet",
+        "Configuration for a fleet of meters: keys, signed bundles, and what they would change.",
+        examples=(
+            "gridlight-fleet keygen anna",
+            "gridlight-fleet sign change.toml --version 18 --target feeder=7 --key-set keys-1 --key anna.key",
+            "gridlight-fleet verify change.bundle --key-set keys-1 --device meter-0101.toml",
+        ),
+    )
+    _add_keygen(commands)
+    _add_keyset(commands)
+    _add_sign(commands)
+    _add_verify(commands)
+    _add_diff(commands)
+    return parser, commands
+
+
+def _add_keygen(commands: Commands) -> None:
+    parser = command_line.add_command(
+        commands,
+        "keygen",
+        "Make an operator's key: NAME.key stays here, NAME.pub goes into the key set.",
+        _keygen,
+        examples=("gridlight-fleet keygen anna", "gridlight-fleet keygen bert --folder ~/keys --json"),
+    )
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--folder", metavar="FOLDER", default=".", help="default: here")
+
+
+def _add_keyset(commands: Commands) -> None:
+    parser = command_line.add_command(
+        commands,
+        "keyset",
+        "Write who may sign what: a fleet's first key set, or the one after it.",
+        _keyset,
+        examples=(
+            "gridlight-fleet keyset --out keys-1 --keys 2:a.pub,b.pub,c.pub --config 1:a.pub --grid 2:b.pub,c.pub",
+            "gridlight-fleet keyset --out keys-2 --after keys-1 --keys 2:a.pub,b.pub --config 1:b.pub --grid 1:b.pub",
+        ),
+    )
+    for flag, what in (
+        ("--keys", "who may sign the next key set"),
+        ("--config", "who may sign bundles"),
+        ("--grid", "who must sign besides where chain, servers or clock are concerned"),
+    ):
+        parser.add_argument(flag, metavar="K:PUB,PUB", required=True, help=f"{what}: so many of these")
+    parser.add_argument("--after", metavar="FILE", help="the key set in force")
+    parser.add_argument("--out", metavar="FILE", required=True)
+
+
+def _add_sign(commands: Commands) -> None:
+    parser = command_line.add_command(
+        commands,
+        "sign",
+        "Make a signed bundle of the keys in a TOML file, or add signatures to a bundle or key set.",
+        _sign,
+        examples=(
+            "gridlight-fleet sign change.toml --version 18 --target feeder=7 --key-set keys-1 --key anna.key",
+            "gridlight-fleet sign change.bundle --key-set keys-1 --key bert.key   # one more signature",
+            "gridlight-fleet sign - --unset bidding.excluded --version 19 --key-set keys-1 --key anna.key --out v19",
+        ),
+    )
+    parser.add_argument("file", metavar="FILE", help="a .toml file with the keys to set, or a signed file")
+    parser.add_argument("--key-set", metavar="FILE", required=True, help="the key set in force")
+    parser.add_argument("--key", metavar="FILE", action="append", required=True, help="may be given again")
+    parser.add_argument("--out", metavar="FILE", help="default: beside FILE, ending in .bundle")
+    fresh = parser.add_argument_group("for a new bundle")
+    fresh.add_argument("--version", metavar="N", type=int, help="higher than any before")
+    fresh.add_argument(
+        "--target",
+        metavar="TEXT",
+        default="all",
+        help="id=, board=, feeder=, label.KEY=, firmware>=, firmware<, joined by and, or, not; default: all",
+    )
+    fresh.add_argument("--unset", metavar="KEY", action="append", default=[], help="take a key away")
+    fresh.add_argument("--whole", action="store_true", help="FILE is the whole configuration, not a change")
+    fresh.add_argument("--base", metavar="N", type=int, default=0, help="version it changes; default: any")
+    fresh.add_argument("--expires", metavar="SPAN", default="7d", help="default: 7d")
+    fresh.add_argument("--waves", metavar="LIST", default="1,5%,25%,100%", help="default: 1,5%%,25%%,100%%")
+    fresh.add_argument("--abort-permille", metavar="N", type=int, default=50, help="default: 50")
+    fresh.add_argument("--window", metavar="SPAN", default="10m", help="to become well in; default: 10m")
+    fresh.add_argument("--hold", metavar="SPAN", default="2m", help="to stay well for; default: 2m")
+    fresh.add_argument(
+        "--without-clock", action="store_true", help="for devices that do not know the time, too"
+    )
+
+
+def _add_verify(commands: Commands) -> None:
+    parser = command_line.add_command(
+        commands,
+        "verify",
+        "Ask of a bundle or key set what a device will ask; 1 if it would be refused.",
+        _verify,
+        examples=(
+            "gridlight-fleet verify change.bundle --key-set keys-1",
+            "gridlight-fleet verify change.bundle --key-set keys-1 --device meter-0101.toml --json",
+        ),
+    )
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--key-set", metavar="FILE", required=True, help="the key set in force")
+    parser.add_argument("--device", metavar="FILE", help="a device's configuration, to try the bundle on")
+
+
+def _add_diff(commands: Commands) -> None:
+    parser = command_line.add_command(
+        commands,
+        "diff",
+        "Show what a bundle or another document would change in a device's configuration, key by key.",
+        _diff,
+        examples=(
+            "gridlight-fleet diff meter-0101.toml change.bundle",
+            "gridlight-fleet diff old.toml new.toml --json",
+        ),
+    )
+    parser.add_argument("before", metavar="DEVICE", help="a .toml file")
+    parser.add_argument("after", metavar="FILE", help="a bundle or a .toml file")
+
+
+def _keygen(args: argparse.Namespace) -> int:
+    from deploy.operator.authoring import keygen
+
+    return keygen(args)
+
+
+def _keyset(args: argparse.Namespace) -> int:
+    from deploy.operator.authoring import keyset
+
+    return keyset(args)
+
+
+def _sign(args: argparse.Namespace) -> int:
+    from deploy.operator.authoring import sign
+
+    return sign(args)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from deploy.operator.reviewing import verify
+
+    return verify(args)
+
+
+def _diff(args: argparse.Namespace) -> int:
+    from deploy.operator.reviewing import diff
+
+    return diff(args)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command `gridlight-fleet`."""
+    parser, commands = build_parser()
+    return command_line.main(parser, commands, argv)
