@@ -198,7 +198,6 @@ class Program:
         """End all parts, then let go of the history."""
         self._notifier.stopping()
         await self._supervision.stop()
-        self.home.write_down()
         self.home.outlook.keep()
         self._store.close()
         self._journal.info("device.stopped", "all parts have ended")
@@ -272,11 +271,18 @@ class Program:
             fresh=self._vitals.fresh,
             idle=self._vitals.idle,
             on_clock=self._clock_event,
+            on_salvaged=self._salvaged,
         )
         with ExitStack() as stack:
             stack.enter_context(closing(part))
             stack.callback(self._market_ended)
             await part.run(stop)
+
+    def _salvaged(self, note: str) -> None:
+        """The market part's file was damaged: on record before anything is done with what is left."""
+        self._journal.warning("market.salvaged", note)
+        self._store.event("market.salvaged", note)
+        self._store.commit()
 
     def _market_ended(self) -> None:
         self._market = None

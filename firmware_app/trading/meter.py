@@ -173,7 +173,10 @@ class TradingMeter:
         """The writes that keep what has changed of orders; the changes are news."""
         changed = self._book.take_changed()
         self._news.orders += changed
-        return [stored(order) for order in changed]
+        writes = [stored(order) for order in changed]
+        for order in changed:
+            order.binds = False
+        return [*writes]
 
     # -- events --------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """The simulated driver: one process, virtual time, one seed; the same run every time.
 
 Events wait in a heap ordered by time, then by the order in which they were made. A node that is down misses its
-messages and loses its timers and everything in its memory; what its calls wrote is kept.
+messages and loses its timers and everything in its memory; what its calls wrote is kept, except for what may wait and
+was still held back.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from light_client.session.actor import (
     TimerFired,
     Write,
 )
+from light_client.store.holding import Held
 from testbed.network.faults import (
     NO_FAULTS,
     PER_MILLION,
@@ -85,6 +87,8 @@ class _Node:
     """Timer -> number of the heap entry that will fire it."""
     batches: int = 0
     """Calls that wrote something, over all lives."""
+    held: Held = field(default_factory=Held)
+    """Writes that are not durable yet."""
     doomed: Crash | None = None
     """A crash that waits for the node's next call."""
 
@@ -221,6 +225,7 @@ class Simulator:
         self.counters.crashes += 1
         node.actor = None
         node.doomed = None
+        node.held.rest()
         self._note("crash", node.name, down_ms)
         if down_ms is not None:
             self._push(self.now_ms + down_ms, node, 0, STARTED)
@@ -234,7 +239,7 @@ class Simulator:
         effects = actor.handle(event, self.now_ms + node.skew_ms)
         if not effects:
             return
-        writes = [effect for effect in effects if effect.__class__ is Write]
+        writes = node.held.due([effect for effect in effects if isinstance(effect, Write)], self.now_ms)
         death = self._death(node, bool(writes))
         if death is not None and death.moment == Moment.BEFORE_WRITES:
             self._kill(node, death.down_ms)
