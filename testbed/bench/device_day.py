@@ -37,13 +37,12 @@ def write_spec(tape: TextIO, spec: BoardSpec) -> None:
 
 def write_event(tape: TextIO, event: Event, now_ms: int) -> None:
     """A further line."""
+    line: list[object] = [now_ms, "started"]
     match event:
         case Received(peer=peer, message=message):
             line = [now_ms, "received", peer, message.hex()]
         case TimerFired(name=name):
             line = [now_ms, "timer", name]
-        case Started():
-            line = [now_ms, "started"]
     tape.write(json.dumps(line) + "\n")
 
 
