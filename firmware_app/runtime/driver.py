@@ -33,6 +33,7 @@ from light_client.session.actor import (
     TimerFired,
     Write,
 )
+from light_client.session.channels import is_channel
 from light_client.store.batch import Compartment, Store
 from light_client.store.holding import Held
 from light_client.transport.limits import Tally
@@ -305,7 +306,8 @@ class Driver:
             if status != slot.status:
                 slot.status = status
                 self._reports.add(now_ms, slot.actor.name, "live.status", status)
-            value = {"connected": sorted(slot.transport.connected), "faults": slot.transport.tally.totals()}
+            connected = sorted(peer for peer in slot.transport.connected if not is_channel(peer))
+            value = {"connected": connected, "faults": slot.transport.tally.totals()}
             if value != slot.reported:
                 slot.reported = value
                 self._reports.add(now_ms, slot.actor.name, "live.connections", value)

@@ -259,7 +259,7 @@ class TradingMeter:
                 effects.append(Report(name="offer-to-final-ms", value=now_ms - order.sent_at_ms))
         if own:
             trades = [OwnTrade(order.offer_in(trade.interval), trade) for order, trade, _ in own]
-            effects.append(self.client.proofs.want_trades(block.header.clearing.interval, trades))
+            effects += self.client.proofs.want_trades(block.header.clearing.interval, trades)
         if self._book.close_ended(block.followed.ended, height):
             effects += self._settling.soon(now_ms)
         return effects

@@ -1,5 +1,8 @@
 """The simulated driver: one process, virtual time, one seed; the same run every time.
 
+A channel, `miner-2/LABEL`, leads to the node miner-2, which knows the sender as `meter-1/LABEL`: over the live
+transport that is a key of its own.
+
 Events wait in a heap ordered by time, then by the order in which they were made. A node that is down misses its
 messages and loses its timers and everything in its memory; what its calls wrote is kept, except for what may wait and
 was still held back.
@@ -284,8 +287,9 @@ class Simulator:
         counters.bytes_sent += len(send.message)
         if self.on_send is not None:
             self.on_send(sender, send)
-        pair = (sender, send.peer)
-        receiver = self._nodes.get(send.peer)
+        name, slash, label = send.peer.partition("/")
+        pair = (sender, name)
+        receiver = self._nodes.get(name)
         link = self._links.get(pair, self._link)
         chance = self._rng.random
         if (
@@ -295,7 +299,7 @@ class Simulator:
         ):
             counters.lost += 1
             return
-        received = Received(peer=sender, message=send.message)
+        received = Received(peer=f"{sender}{slash}{label}", message=send.message)
         self._deliver(pair, receiver, link, received)
         if link.duplicate_ppm and chance() * PER_MILLION < link.duplicate_ppm:
             counters.duplicated += 1
