@@ -297,6 +297,7 @@ class Program:
             self._look,
             partial(self._vitals.fresh, "page"),
             stop,
+            self._found.page_password(),
         )
 
     def _look(self) -> Snapshot:

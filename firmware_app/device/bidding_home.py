@@ -110,6 +110,8 @@ class BiddingHome:
         finals = [one for one in news.finals if self.reconciler.add_trade(accounting.final_trade_of(one))]
         self._store.hold(
             *(accounting.header_row(header) for header in news.headers),
+            *(accounting.verdict_row(header) for header in news.headers if header.clearing.interval),
+            *(accounting.alarm_row(height, reason, now_ms) for height, reason in news.alarms),
             *(accounting.offer_row(order, now_ms) for order in news.orders if not order.is_spare),
             *(accounting.trade_row(final, now_ms) for final in finals),
         )

@@ -36,6 +36,7 @@ async def keep_windows(
     look: Callable[[], Snapshot],
     fresh: Callable[[], None],
     stop: asyncio.Event,
+    password: str = "",
 ) -> None:
     """Show the device until the event is set; one life of the part.
 
@@ -43,13 +44,14 @@ async def keep_windows(
         handlers: what can be asked through the control socket, see `handlers_of`.
         look: makes a snapshot.
         fresh: is told that a question of our own was answered.
+        password: of the page.
 
     Raises:
         OSError: a port or a path cannot be listened on.
         CommandError: another service listens there.
     """
     control = ControlServer(params, handlers)
-    page = StatusServer(params, shown)
+    page = StatusServer(params, shown, password)
     await control.start()
     try:
         if params.enabled:

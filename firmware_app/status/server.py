@@ -80,9 +80,14 @@ def read_request(head: bytes) -> Request | None:
 class StatusServer:
     """Answers browsers and Prometheus."""
 
-    def __init__(self, params: StatusParams, shown: Shown) -> None:
-        """Bind what is shown; nothing listens before `start`."""
+    def __init__(self, params: StatusParams, shown: Shown, password: str = "") -> None:
+        """Bind what is shown; nothing listens before `start`.
+
+        Args:
+            password: without one everybody who reaches the page may see it.
+        """
         self._params = params
+        self._password = password
         self._shown = shown
         self.connections = Connections(params.connections, self._serve)
         self._server: asyncio.Server | None = None
@@ -132,7 +137,7 @@ class StatusServer:
             return _refusal(HTTPStatus.MISDIRECTED_REQUEST)
         if request.method not in {"GET", "HEAD"}:
             return _refusal(HTTPStatus.METHOD_NOT_ALLOWED)._replace(headers=(("Allow", "GET, HEAD"),))
-        if self._params.password and not self._knows_password(request.headers.get("authorization", "")):
+        if self._password and not self._knows_password(request.headers.get("authorization", "")):
             asks = (("WWW-Authenticate", 'Basic realm="gridlight", charset="UTF-8"'),)
             return _refusal(HTTPStatus.UNAUTHORIZED)._replace(headers=asks)
         answers = {"/": self._page, "/status.json": self._document, "/metrics": self._metrics}
@@ -145,7 +150,7 @@ class StatusServer:
             given = base64.b64decode(credentials, validate=True)
         except (binascii.Error, ValueError):
             return False
-        expected = f"{_USER}:{self._params.password}".encode()
+        expected = f"{_USER}:{self._password}".encode()
         return kind.lower() == "basic" and hmac.compare_digest(given, expected)
 
     def _page(self) -> Reply:

@@ -241,8 +241,8 @@ class TradingMeter:
                     effects += self._settling.deposit(output.address, now_ms)
                 case BalanceDiffers():
                     effects += self._settling.differs(output, now_ms)
-                case Halted():
-                    pass  # posting looks at ``may_trade``; what is open goes on without us
+                case Halted(reason=reason):  # posting looks at ``may_trade``; what is open goes on without us
+                    self._news.alarms.append((self.client.belief.trusted.height, reason))
                 case _:
                     effects.append(output)
         return effects

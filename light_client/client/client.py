@@ -143,9 +143,7 @@ class LightClient:
         """Begin, or take up again after a restart."""
         if self.standing is Standing.HALTED:
             return self._ask_anchor(now_ms)
-        if not self._in_time(now_ms):
-            return self._wait_for_anchor(now_ms)
-        return self._sync(now_ms)
+        return self._sync(now_ms) if self._in_time(now_ms) else self._wait_for_anchor(now_ms)
 
     def woken(self, name: str, now_ms: int) -> list[Output]:
         """One of ``params.TIMERS`` has run out."""
