@@ -289,15 +289,16 @@ class Program:
 
     async def _keep_page(self, stop: asyncio.Event) -> None:
         from firmware_app.device.windows import handlers_of, keep_windows  # noqa: PLC0415 - whose failure is its own
+        from firmware_app.status.server import StatusServer  # noqa: PLC0415 - likewise
 
+        params = self._found.config.status
         await keep_windows(
-            self._found.config.status,
-            self._shown,
+            params,
+            StatusServer(params, self._shown, self._found.page_password()),
             handlers_of(self._shown, self._journal, self._relay),
             self._look,
             partial(self._vitals.fresh, "page"),
             stop,
-            self._found.page_password(),
         )
 
     def _look(self) -> Snapshot:

@@ -88,7 +88,7 @@ class StatusServer:
         """
         self._params = params
         self._password = password
-        self._shown = shown
+        self.shown = shown
         self.connections = Connections(params.connections, self._serve)
         self._server: asyncio.Server | None = None
 
@@ -155,32 +155,32 @@ class StatusServer:
 
     def _page(self) -> Reply:
         """The page; if it cannot be drawn, one that says so."""
-        snapshot = self._shown.snapshot
+        snapshot = self.shown.snapshot
         status = HTTPStatus.OK
         try:
             if snapshot is None:
-                status, text = HTTPStatus.SERVICE_UNAVAILABLE, page.failed(self._shown.problem)
+                status, text = HTTPStatus.SERVICE_UNAVAILABLE, page.failed(self.shown.problem)
             else:
-                text = page.render(snapshot, age_ms=self._shown.age_ms)
+                text = page.render(snapshot, age_ms=self.shown.age_ms)
         except Exception as error:  # noqa: BLE001 - the page must render when everything else failed
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             text = page.failed(f"the page cannot be drawn: {type(error).__name__}: {error}")
         return Reply(status, "text/html; charset=utf-8", text.encode("utf-8", "replace"))
 
     def _document(self) -> Reply:
-        document = self._shown.document()
+        document = self.shown.document()
         if document is None:
-            document = {"schema": "gridlight.error/1", "error": {"code": 1, "message": self._shown.problem}}
+            document = {"schema": "gridlight.error/1", "error": {"code": 1, "message": self.shown.problem}}
             status = HTTPStatus.SERVICE_UNAVAILABLE
         else:
             status = HTTPStatus.OK
         return Reply(status, "application/json", json.dumps(document, ensure_ascii=False).encode())
 
     def _metrics(self) -> Reply:
-        snapshot = self._shown.snapshot
+        snapshot = self.shown.snapshot
         if snapshot is None:
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE)
-        text = metrics.render(snapshot, age_ms=self._shown.age_ms)
+        text = metrics.render(snapshot, age_ms=self.shown.age_ms)
         return Reply(HTTPStatus.OK, metrics.CONTENT_TYPE, text.encode())
 
 
