@@ -9,7 +9,7 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCK  := requirements/dev.lock
 CODE  := firmware_app light_client meter_io testbed tests hatch_build.py
-DEPLOY := $(wildcard deploy)
+DEPLOY := $(wildcard deploy/operator)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test campaign-market fuzz-meters power-cuts bench check format lock setup clean

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 EXPERIMENTS: Final = {
     "microgrid": "testbed.experiments.microgrid",
     "multi-energy-trading": "testbed.experiments.multi_energy_trading",
+    "ies-dispatch": "testbed.experiments.ies_dispatch",
     "two-stage-auction": "testbed.experiments.two_stage_auction",
     "score-dpos": "testbed.experiments.score_dpos",
 }

@@ -124,6 +124,8 @@ class Consensus:
 
     def resume(self, now_ms: int) -> list[Output]:
         """Go on where the log ends, after a restart; does nothing if nothing was signed at this height."""
+        for vote in self._log.proof:
+            self._of(vote.round_).prevotes.add(vote, proposed=True)
         last = self._log.last_round()
         if last is None:
             return []
@@ -287,7 +289,7 @@ class Consensus:
             lock = Lock(self.round, chosen, self.round, chosen)
         else:
             lock = lock._replace(valid_round=self.round, valid_hash=chosen)
-        self._out.extend(self._log.record_lock(lock, block))
+        self._out.extend(self._log.record_lock(lock, block, self._of(self.round).prevotes.votes(chosen)))
         if self.step == Step.PREVOTE:
             self._vote(VoteKind.PRECOMMIT, chosen)
         return True
@@ -374,15 +376,13 @@ class Consensus:
             self._blocks[header_hash] = block
 
     def _forget_old_rounds(self) -> None:
-        lock = self._log.lock
-        kept = {lock.locked_round, lock.valid_round}
-        old = [number for number in self._rounds if number < self.round - PAST_ROUNDS and number not in kept]
-        if not old:
-            return
+        kept = {self._log.lock.locked_round, self._log.lock.valid_round}
+        old = [n for n in self._rounds if n < self.round - PAST_ROUNDS and n not in kept]
         for number in old:
             del self._rounds[number]
-        needed = {seen.proposal_hash for seen in self._rounds.values()} | self._log.blocks.keys()
-        self._blocks = {key: block for key, block in self._blocks.items() if key in needed}
+        if old:
+            needed = {seen.proposal_hash for seen in self._rounds.values()} | self._log.blocks.keys()
+            self._blocks = {key: block for key, block in self._blocks.items() if key in needed}
 
     def _set_timer(self, name: str, after_ms: int, now_ms: int) -> None:
         self._timers[name] = self.round

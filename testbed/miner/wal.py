@@ -3,12 +3,15 @@
 Every entry is a ``Write`` of the same call that sends the message, and a driver makes writes durable before it sends.
 
 Tables: ``vote`` (height, round, kind) -> vote; ``proposal`` (height, round) -> proposal without its block;
-``seen`` (height, header hash) -> block; ``lock`` (height) -> lock.
+``seen`` (height, header hash) -> block; ``lock`` (height) -> lock; ``proof`` (height) -> prevotes of its valid round.
+
+The proof is of others' signatures, and kept all the same: if all who are locked lost it in one power cut, nobody could
+show any more why they hold on to their block, and those who are not locked would never follow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Self
 
 from light_client.messages.consensus import Proposal, Vote
@@ -17,7 +20,7 @@ from light_client.rules.ledger.block import Header, header_from_wire
 from light_client.rules.ledger.committee import VoteKind
 from light_client.session.actor import Storage, Write
 
-_VOTE, _PROPOSAL, _SEEN, _LOCK = "vote", "proposal", "seen", "lock"
+_VOTE, _PROPOSAL, _SEEN, _LOCK, _PROOF = "vote", "proposal", "seen", "lock", "proof"
 _MAX_BYTES = 32 << 20
 
 
@@ -49,6 +52,8 @@ class VoteLog:
         self.proposals: dict[int, Proposal] = {}
         self.blocks: dict[bytes, SeenBlock] = {}
         self.lock = NO_LOCK
+        self.proof: tuple[Vote, ...] = ()
+        """The quorum of prevotes of the lock's valid round."""
         self._prefix = height.to_bytes(8, "big")
 
     def load(self, storage: Storage) -> Self:
@@ -69,6 +74,8 @@ class VoteLog:
             )
         for _, wire in self._rows(storage, _LOCK):
             self.lock = Lock(*wire)
+        for _, wire in self._rows(storage, _PROOF):
+            self.proof = tuple(map(Vote.from_wire, wire))
         return self
 
     def _rows(self, storage: Storage, table: str) -> Iterator[tuple[bytes, Any]]:
@@ -100,10 +107,14 @@ class VoteLog:
             self._write(_PROPOSAL, _round_key(proposal.round_), row),
         ]
 
-    def record_lock(self, lock: Lock, block: SeenBlock) -> list[Write]:
-        """Remember the lock, and the block that is valid with it."""
-        self.lock = lock
-        return [*self._record_block(lock.valid_hash, block), self._write(_LOCK, b"", tuple(lock))]
+    def record_lock(self, lock: Lock, block: SeenBlock, proof: Iterable[Vote]) -> list[Write]:
+        """Remember the lock, the block that is valid with it, and the prevotes that made it so."""
+        self.lock, self.proof = lock, tuple(proof)
+        return [
+            *self._record_block(lock.valid_hash, block),
+            self._write(_LOCK, b"", tuple(lock)),
+            self._write(_PROOF, b"", tuple(vote.to_wire() for vote in self.proof)),
+        ]
 
     def _record_block(self, header_hash: bytes, block: SeenBlock) -> list[Write]:
         if header_hash in self.blocks:
@@ -116,7 +127,7 @@ class VoteLog:
         keys = [(_VOTE, _round_key(round_) + bytes((kind,))) for round_, kind in self.votes]
         keys += [(_PROPOSAL, _round_key(round_)) for round_ in self.proposals]
         keys += [(_SEEN, header_hash) for header_hash in self.blocks]
-        keys += [(_LOCK, b"")] if self.lock != NO_LOCK else []
+        keys += [(_LOCK, b""), (_PROOF, b"")] if self.lock != NO_LOCK else []
         return [Write(table=table, key=self._prefix + key, value=None) for table, key in keys]
 
 

@@ -73,10 +73,10 @@ class Witness:
         """Evidence in what consensus reports: two votes, or two proposals, of one seat."""
         match found:
             case Equivocation(first=first, second=second):
-                return self._contradiction(first.seat, first.height, _said(first), _said(second))
+                return self._contradiction(first.seat, first.height, said(first), said(second))
             case (Proposal() as first, Proposal() as second):
                 leader = self._ledger.committee_at(first.height).leader(first.height, first.round_)
-                return self._contradiction(leader, first.height, _said(first), _said(second))
+                return self._contradiction(leader, first.height, said(first), said(second))
             case _:
                 return []
 
@@ -92,7 +92,7 @@ class Witness:
         if case is None:
             return []
         leader = self._ledger.committee_at(proposal.height).leader(proposal.height, proposal.round_)
-        found = case(self._key(leader, proposal.height), _said(proposal))
+        found = case(self._key(leader, proposal.height), said(proposal))
         draft = self._ledger.state.draft()
         close_gate(draft, header.time_ms)
         try:
@@ -135,14 +135,14 @@ class Witness:
         key = self._key(vote.seat, vote.height)
         case = self._unsound.get(vote.header_hash)
         if case is not None:
-            return [case(key, _said(vote))]
+            return [case(key, said(vote))]
         block = self._ledger.store.block(vote.height) if vote.height <= self._ledger.height else None
         if block is None or vote.kind is not VoteKind.PRECOMMIT:
             return []
         certified = votes_in(block.certificate).get(vote.seat)
         if certified is None or certified.round_ != vote.round_ or certified.header_hash == vote.header_hash:
             return []
-        return [contradiction(key, vote.height, certified, _said(vote))]
+        return [contradiction(key, vote.height, certified, said(vote))]
 
     def in_announcement(self, message: NewBlock) -> tuple[CertifiedBlock, list[Evidence]] | None:
         """A certificate against a block decided here: the block, and what the pair proves of individual members; once.
@@ -219,7 +219,7 @@ class Witness:
         return covered or state.accountability.is_convicted(key, state.meta.next_interval)
 
 
-def _said(message: Vote | Proposal) -> Statement:
+def said(message: Vote | Proposal) -> Statement:
     """A message as evidence carries it."""
     if isinstance(message, Vote):
         return SignedVote(

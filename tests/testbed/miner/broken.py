@@ -34,7 +34,7 @@ class ForgetfulMiner(Miner):
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         effects = super().handle(event, now_ms)
-        forgotten = ("vote", "proposal", "seen", "lock")
+        forgotten = ("vote", "proposal", "seen", "lock", "proof")
         return [effect for effect in effects if not (isinstance(effect, Write) and effect.table in forgotten)]
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from light_client.messages.consensus import Proposal
+from light_client.messages.consensus import Proposal, Vote
 from light_client.rules.crypto import verify
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.committee import NIL, check_quorum
@@ -302,3 +302,32 @@ def test_what_a_miner_lacks_is_sent() -> None:
         else:
             behind.consensus.on_vote(message, behind.now_ms)  # type: ignore[arg-type]
     assert behind.consensus.lock.locked_hash == HASH_A
+
+
+def shown_a_lock(holder: Bench) -> Bench:
+    """Seat 3, which knows nothing of round 0, is shown A in round 3 with a proof of lock that ``holder`` may have."""
+    behind = Bench(seat=3)
+    behind.begin()
+    for round_ in (1, 2, 3):
+        behind.vote(PREVOTE, "01", NIL, round_)
+    assert behind.consensus.round == 3
+    assert votes_in(behind.propose(A, 3, pol_round=0)) == []
+    for message in holder.consensus.answer(behind.consensus.status()):
+        assert isinstance(message, Vote)
+        behind._took(behind.consensus.on_vote(message, behind.now_ms))
+    return behind
+
+
+def test_a_proof_of_lock_outlives_those_who_are_locked() -> None:
+    """All that are locked may restart at once, and whoever else signed the proof may be the one who lies."""
+    holder = locked_on_a()
+    holder.restart()
+    assert (PREVOTE, 3, HASH_A) in votes_in(shown_a_lock(holder).log)
+
+
+def test_without_the_proof_on_disk_nobody_could_follow_the_lock() -> None:
+    holder = locked_on_a()
+    holder.storage._tables["proof"].clear()
+    holder.restart()
+    assert holder.consensus.lock.locked_hash == HASH_A
+    assert (PREVOTE, 3, HASH_A) not in votes_in(shown_a_lock(holder).log)
