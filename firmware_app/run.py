@@ -198,7 +198,6 @@ class Program:
         """End all parts, then let go of the history."""
         self._notifier.stopping()
         await self._supervision.stop()
-        self.home.write_down()
         self.home.outlook.keep()
         self._store.close()
         self._journal.info("device.stopped", "all parts have ended")
@@ -272,21 +271,30 @@ class Program:
             fresh=self._vitals.fresh,
             idle=self._vitals.idle,
             on_clock=self._clock_event,
+            on_salvaged=self._salvaged,
         )
         with ExitStack() as stack:
             stack.enter_context(closing(part))
             stack.callback(self._market_ended)
             await part.run(stop)
 
+    def _salvaged(self, note: str) -> None:
+        """The market part's file was damaged: on record before anything is done with what is left."""
+        self._journal.warning("market.salvaged", note)
+        self._store.event("market.salvaged", note)
+        self._store.commit()
+
     def _market_ended(self) -> None:
         self._market = None
 
     async def _keep_page(self, stop: asyncio.Event) -> None:
         from firmware_app.device.windows import handlers_of, keep_windows  # noqa: PLC0415 - whose failure is its own
+        from firmware_app.status.server import StatusServer  # noqa: PLC0415 - likewise
 
+        params = self._found.config.status
         await keep_windows(
-            self._found.config.status,
-            self._shown,
+            params,
+            StatusServer(params, self._shown, self._found.page_password()),
             handlers_of(self._shown, self._journal, self._relay),
             self._look,
             partial(self._vitals.fresh, "page"),

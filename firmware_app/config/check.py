@@ -9,6 +9,7 @@ from typing import Final
 from firmware_app.config import keys
 from firmware_app.config.load import ConfigError, read
 from firmware_app.config.schema import DeviceConfig, MeterSection
+from firmware_app.status.password import PasswordError, read_password
 from light_client.rules.encoding import decode
 from light_client.rules.errors import LightClientError
 from light_client.rules.ledger.genesis import Genesis, genesis_from_wire
@@ -45,6 +46,15 @@ class Checked:
         """The file of orders, wallet and trusted headers."""
         return self.folder / STORE
 
+    def page_password(self) -> str:
+        """What the status page asks for; empty where it asks for none.
+
+        Raises:
+            PasswordError: the file that holds it cannot be used.
+        """
+        file = self.config.status.password_file
+        return read_password(self.path.parent / file) if file else ""
+
     @property
     def is_enrolled(self) -> bool:
         """Whether the device has its keys."""
@@ -60,7 +70,12 @@ def check(path: Path) -> Checked:
     config = read(path, DeviceConfig)
     genesis = _genesis(config, path)
     wirings = {meter.name: _wiring(meter, path) for meter in config.meter}
-    return Checked(path=path, config=config, genesis=genesis, wirings=wirings)
+    found = Checked(path=path, config=config, genesis=genesis, wirings=wirings)
+    try:
+        found.page_password()
+    except PasswordError as error:
+        raise ConfigError(f"{path}: [status] password_file: {error}") from None
+    return found
 
 
 def _genesis(config: DeviceConfig, path: Path) -> Genesis:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from firmware_app.reconcile.deviation import FinalTrade
-from firmware_app.store.rows import HeaderRow, OfferRow, TradeRow
+from firmware_app.store.rows import Answer, HeaderRow, OfferRow, TradeRow, VerdictRow
 from firmware_app.trading.news import Final as FinalNews
 from firmware_app.trading.orders import Order
 from light_client.client.status import ProofLevel
@@ -63,3 +63,15 @@ def header_row(header: Header) -> HeaderRow:
         clearing=header.clearing.how.name.lower(),
         level=ProofLevel.SOLUTIONS.value,
     )
+
+
+def verdict_row(header: Header) -> VerdictRow:
+    """What the clearing of a block was found to be: it was judged whole, or it would not be news."""
+    return VerdictRow(
+        at_ms=header.time_ms, height=header.height, interval=header.clearing.interval, answer=Answer.ACCEPTED
+    )
+
+
+def alarm_row(height: int, reason: str, now_ms: int) -> VerdictRow:
+    """Why the chain is not believed any further than a height."""
+    return VerdictRow(at_ms=now_ms, height=height, interval=0, answer=Answer.REJECTED, reason=reason)

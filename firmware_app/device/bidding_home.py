@@ -23,7 +23,7 @@ from firmware_app.reconcile.metered import metered_of
 from firmware_app.reconcile.reconciler import Issued, Reconciler
 from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.outbox import Message, OutboxFullError
-from firmware_app.store.rows import IntervalRow, Row, TradeRow
+from firmware_app.store.rows import IntervalRow, TradeRow
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.news import News
 from firmware_app.trading.orders import Order
@@ -37,7 +37,6 @@ OPERATOR: Final = "operator"
 _DAY_MS: Final = 86_400_000
 _BOOK_DAYS: Final = 14
 """How long a day's report can still be corrected."""
-_HELD_ROWS: Final = 512
 _ISSUED_SLOTS: Final = 32
 _ISSUED_BYTES: Final = 8 + 4 + 32
 
@@ -62,8 +61,6 @@ class BiddingHome:
         self.desk = desk
         self.outlook = outlook
         self._orders: tuple[Order, ...] = ()
-        self._held: list[Row] = []
-        """Rows for the history that wait for the end of the interval."""
         self._deciding = Deciding(bidder, net=self._net, battery=lambda: None, orders=lambda: self._orders)
         self.reconciler = reconciler
         self._store = store
@@ -80,7 +77,6 @@ class BiddingHome:
 
     def decide(self, occasion: Occasion) -> tuple[Intent, ...]:
         """What the bidder wants, given the forecast; nothing while the meter or the forecast is silent."""
-        self.write_down()
         self._report_days(occasion.now_ms)
         if not self.desk.is_measured():
             return ()
@@ -106,32 +102,24 @@ class BiddingHome:
         )
 
     def hear(self, news: News, now_ms: int) -> None:
-        """Keep offers, trades and headers; a trade that the books know is in the store already."""
+        """Keep offers, trades and headers; a trade that the books know is in the store already.
+
+        They are written with the energies of the interval, in one commit, which spares the flash: orders and trades
+        are durable where they are traded, and after a power cut the trading meter tells of its trades again.
+        """
         finals = [one for one in news.finals if self.reconciler.add_trade(accounting.final_trade_of(one))]
-        rows: list[Row] = [
+        self._store.hold(
             *(accounting.header_row(header) for header in news.headers),
+            *(accounting.verdict_row(header) for header in news.headers if header.clearing.interval),
+            *(accounting.alarm_row(height, reason, now_ms) for height, reason in news.alarms),
             *(accounting.offer_row(order, now_ms) for order in news.orders if not order.is_spare),
             *(accounting.trade_row(final, now_ms) for final in finals),
-        ]
-        self._held += rows
-        if len(self._held) >= _HELD_ROWS:
-            self.write_down()
-
-    def write_down(self) -> None:
-        """Hand what is held back to the store, in one batch.
-
-        Once in an interval is enough, and spares the flash: orders and trades are durable where they are traded, and
-        after a power cut the trading meter tells of its trades again.
-        """
-        rows, self._held = self._held, []
-        if rows:
-            self._store.record(*rows)
+        )
 
     # -- what the meters counted ---------------------------------------------------------------------------------------
 
     def counted(self, role: Role, energy: IntervalEnergy) -> None:
         """An interval of a meter is over."""
-        self.write_down()
         self.outlook.take(role, energy)
         if energy.meter == self.grid_meter:
             self.reconciler.add_metered(metered_of(energy))

@@ -22,12 +22,13 @@ from firmware_app.device.signed_time import SignedTimeWatch
 from firmware_app.journal import Journal
 from firmware_app.runtime.board_time import BoardTime, GateTime
 from firmware_app.runtime.driver import Driver
+from firmware_app.store.state import noted, open_state
 from firmware_app.trading.meter import TradingMeter
 from firmware_app.trading.params import MeterParams
 from light_client.session.actor import Effect, Event, TimerFired
 from light_client.store.batch import Compartment
-from light_client.store.sqlite import SqliteStorage
 from light_client.transport.node import Address, Deliver, Transport
+from light_client.wallet.wallet import TABLE as WALLET
 from light_client.wallet.wallet import Wallet
 
 _PATIENCE_POLLS: Final = 2
@@ -49,12 +50,14 @@ class MarketPart:
         fresh: Callable[[str], None],
         idle: Callable[[str, str], None],
         on_clock: Callable[[ClockEvent], None],
+        on_salvaged: Callable[[str], None],
     ) -> None:
         """Open the store and build the actor; nothing is dialled yet.
 
         Args:
             fresh, idle: where signs of life go.
             on_clock: is told when signed time made the time known.
+            on_salvaged: records what became of a damaged file.
 
         Raises:
             StoreError: orders and wallet cannot be read: nothing may be traded without them.
@@ -67,8 +70,13 @@ class MarketPart:
         self._idle = idle
         self._on_clock = on_clock
         self._stack = ExitStack()
-        self._storage = self._stack.enter_context(SqliteStorage(found.store))
-        self._compartment = Compartment(self._storage, found.config.device.name)
+        name = found.config.device.name
+        state = open_state(found.store, wallets=(f"{name}/{WALLET}",))
+        self._storage = self._stack.enter_context(state.storage)
+        if state.note:
+            on_salvaged(state.note)
+            self._storage.commit([noted()])
+        self._compartment = Compartment(self._storage, name)
         self.device = self._device(keys, params)
         self.connected: frozenset[str] = frozenset()
 

@@ -31,7 +31,7 @@ def handlers_of(shown: Shown, journal: Journal, relay: Relay) -> Mapping[str, Ha
 
 async def keep_windows(
     params: StatusParams,
-    shown: Shown,
+    page: StatusServer,
     handlers: Mapping[str, Handler],
     look: Callable[[], Snapshot],
     fresh: Callable[[], None],
@@ -40,6 +40,7 @@ async def keep_windows(
     """Show the device until the event is set; one life of the part.
 
     Args:
+        page: not started yet.
         handlers: what can be asked through the control socket, see `handlers_of`.
         look: makes a snapshot.
         fresh: is told that a question of our own was answered.
@@ -49,12 +50,11 @@ async def keep_windows(
         CommandError: another service listens there.
     """
     control = ControlServer(params, handlers)
-    page = StatusServer(params, shown)
     await control.start()
     try:
         if params.enabled:
             await page.start()
-        await _show(params, shown, look, fresh, stop)
+        await _show(params, page.shown, look, fresh, stop)
     finally:
         await page.stop()
         await control.stop()

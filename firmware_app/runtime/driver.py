@@ -2,6 +2,7 @@
 
 One round: take the timers that are due and the messages that wait, hand each to its actor, then commit what all of them
 wrote in ONE transaction, and only then send. A crash loses a whole round at most, and no message of it has left.
+A round whose writes may all wait has no transaction of its own: they join the next one.
 
 What miners say to each other to agree goes by a lane of its own, in turn with everything else, and makes the round a
 short one: a vote waits neither behind hundreds of submissions nor for the end of their round.
@@ -32,7 +33,9 @@ from light_client.session.actor import (
     TimerFired,
     Write,
 )
+from light_client.session.channels import is_channel
 from light_client.store.batch import Compartment, Store
+from light_client.store.holding import Held
 from light_client.transport.limits import Tally
 from light_client.transport.node import Deliver
 
@@ -135,6 +138,7 @@ class Driver:
         self._waiting: asyncio.Queue[tuple[int, Event]] = asyncio.Queue(_WAITING_MESSAGES)
         self._urgent: asyncio.Queue[tuple[int, Event]] = asyncio.Queue(_WAITING_MESSAGES)
         self._starting: deque[int] = deque()
+        self._held = Held()
         self._wake = asyncio.Event()
         self._load = Load()
 
@@ -169,7 +173,7 @@ class Driver:
         self._wake.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until `stop` is set; then all that was handled is committed and sent.
+        """Run until `stop` is set; then all that was handled is committed and sent, and nothing is held back.
 
         Raises:
             Exception: whatever an actor, the store or a transport raised. What the round had written is not durable,
@@ -187,6 +191,7 @@ class Driver:
                     status_at_s = loop.time() + _STATUS_S
                     self._report_status()
                 await self._rest(status_at_s - loop.time())
+            self._commit(self._held.rest())
         finally:
             watching.cancel()
             self._report_status()
@@ -221,13 +226,16 @@ class Driver:
             now_ms = self._clock.now_ms()
             for effect in slot.actor.handle(event, now_ms):
                 self._sort(effect, number, now_ms, writes, sends)
+        self._commit(self._held.due(writes, self._clock.now_ms()))
+        for slot, send in sends:
+            self._load.sent += slot.transport.send(send.peer, send.message)
+        self._reports.flush()
+
+    def _commit(self, writes: list[Write]) -> None:
         if writes:
             self._store.commit(writes)
             self._load.commits += 1
             self._load.written += len(writes)
-        for slot, send in sends:
-            self._load.sent += slot.transport.send(send.peer, send.message)
-        self._reports.flush()
 
     def _events(self) -> Iterable[tuple[int, Event]]:
         """What is to be handled now: starts first, then timers and messages in turn, so that neither starves the other.
@@ -298,7 +306,8 @@ class Driver:
             if status != slot.status:
                 slot.status = status
                 self._reports.add(now_ms, slot.actor.name, "live.status", status)
-            value = {"connected": sorted(slot.transport.connected), "faults": slot.transport.tally.totals()}
+            connected = sorted(peer for peer in slot.transport.connected if not is_channel(peer))
+            value = {"connected": connected, "faults": slot.transport.tally.totals()}
             if value != slot.reported:
                 slot.reported = value
                 self._reports.add(now_ms, slot.actor.name, "live.connections", value)

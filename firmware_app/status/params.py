@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 CONTROL_SOCKET: Final = "/run/gridlight/control.sock"
-MIN_PASSWORD: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +23,9 @@ class StatusParams:
     """Address to listen on. Anything but this board itself wants a password."""
     port: int = 8480
     """0 takes a free one."""
-    password: str = field(default="", repr=False)
-    """Of the user `gridlight`, by HTTP Basic: give it where the network is your own, since HTTP hides nothing."""
+    password_file: str = ""
+    """Of the user `gridlight`, by HTTP Basic: a file of mode 600, one line of 12 characters or more, beside this
+    document if it begins with no slash. Use it where the network is your own, since HTTP hides nothing."""
     socket: str = CONTROL_SOCKET
     """Of the commands on the board; its group may ask as well."""
     connections: int = 8
@@ -38,10 +38,9 @@ class StatusParams:
             address = ipaddress.ip_address(self.host)
         except ValueError:
             raise ValueError(f"status.host is an IP address, got {self.host!r}") from None
-        if self.enabled and not address.is_loopback and len(self.password) < MIN_PASSWORD:
+        if self.enabled and not address.is_loopback and not self.password_file:
             raise ValueError(
-                f"status.host {self.host} can be reached from elsewhere: set status.password "
-                f"(at least {MIN_PASSWORD} characters), or use 127.0.0.1"
+                f"status.host {self.host} can be reached from elsewhere: set status.password_file, or use 127.0.0.1"
             )
         if not 0 <= self.port <= 65_535:
             raise ValueError(f"status.port is 0 to 65535, got {self.port}")

@@ -80,10 +80,15 @@ def read_request(head: bytes) -> Request | None:
 class StatusServer:
     """Answers browsers and Prometheus."""
 
-    def __init__(self, params: StatusParams, shown: Shown) -> None:
-        """Bind what is shown; nothing listens before `start`."""
+    def __init__(self, params: StatusParams, shown: Shown, password: str = "") -> None:
+        """Bind what is shown; nothing listens before `start`.
+
+        Args:
+            password: without one everybody who reaches the page may see it.
+        """
         self._params = params
-        self._shown = shown
+        self._password = password
+        self.shown = shown
         self.connections = Connections(params.connections, self._serve)
         self._server: asyncio.Server | None = None
 
@@ -132,7 +137,7 @@ class StatusServer:
             return _refusal(HTTPStatus.MISDIRECTED_REQUEST)
         if request.method not in {"GET", "HEAD"}:
             return _refusal(HTTPStatus.METHOD_NOT_ALLOWED)._replace(headers=(("Allow", "GET, HEAD"),))
-        if self._params.password and not self._knows_password(request.headers.get("authorization", "")):
+        if self._password and not self._knows_password(request.headers.get("authorization", "")):
             asks = (("WWW-Authenticate", 'Basic realm="gridlight", charset="UTF-8"'),)
             return _refusal(HTTPStatus.UNAUTHORIZED)._replace(headers=asks)
         answers = {"/": self._page, "/status.json": self._document, "/metrics": self._metrics}
@@ -145,37 +150,37 @@ class StatusServer:
             given = base64.b64decode(credentials, validate=True)
         except (binascii.Error, ValueError):
             return False
-        expected = f"{_USER}:{self._params.password}".encode()
+        expected = f"{_USER}:{self._password}".encode()
         return kind.lower() == "basic" and hmac.compare_digest(given, expected)
 
     def _page(self) -> Reply:
         """The page; if it cannot be drawn, one that says so."""
-        snapshot = self._shown.snapshot
+        snapshot = self.shown.snapshot
         status = HTTPStatus.OK
         try:
             if snapshot is None:
-                status, text = HTTPStatus.SERVICE_UNAVAILABLE, page.failed(self._shown.problem)
+                status, text = HTTPStatus.SERVICE_UNAVAILABLE, page.failed(self.shown.problem)
             else:
-                text = page.render(snapshot, age_ms=self._shown.age_ms)
+                text = page.render(snapshot, age_ms=self.shown.age_ms)
         except Exception as error:  # noqa: BLE001 - the page must render when everything else failed
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             text = page.failed(f"the page cannot be drawn: {type(error).__name__}: {error}")
         return Reply(status, "text/html; charset=utf-8", text.encode("utf-8", "replace"))
 
     def _document(self) -> Reply:
-        document = self._shown.document()
+        document = self.shown.document()
         if document is None:
-            document = {"schema": "gridlight.error/1", "error": {"code": 1, "message": self._shown.problem}}
+            document = {"schema": "gridlight.error/1", "error": {"code": 1, "message": self.shown.problem}}
             status = HTTPStatus.SERVICE_UNAVAILABLE
         else:
             status = HTTPStatus.OK
         return Reply(status, "application/json", json.dumps(document, ensure_ascii=False).encode())
 
     def _metrics(self) -> Reply:
-        snapshot = self._shown.snapshot
+        snapshot = self.shown.snapshot
         if snapshot is None:
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE)
-        text = metrics.render(snapshot, age_ms=self._shown.age_ms)
+        text = metrics.render(snapshot, age_ms=self.shown.age_ms)
         return Reply(HTTPStatus.OK, metrics.CONTENT_TYPE, text.encode())
 
 

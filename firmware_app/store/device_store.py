@@ -115,6 +115,11 @@ class DeviceStore:
             self._waiting.add(row)
         return self.commit() if any(BY_ROW[type(row)].urgent for row in rows) else False
 
+    def hold(self, *rows: Row) -> None:
+        """Take rows that can be had again after a power cut: they go with the next commit, whatever their kind."""
+        for row in rows:
+            self._waiting.add(row)
+
     def event(self, name: str, detail: str = "") -> None:
         """Record that something happened now; it is written with the next commit."""
         self._waiting.add(self._event(name, detail))

@@ -24,6 +24,8 @@ from light_client.wallet.wallet import skip_used
 _TABLE: Final = "salvage"
 _NOTE: Final = b"note"
 _BATCH: Final = 256
+_PAGE_BYTES: Final = 1_024
+"""Records have a few hundred bytes, and a commit writes whole pages."""
 _Entry = tuple[str, bytes, bytes]
 
 
@@ -72,19 +74,19 @@ def _opened_or_salvaged(
     path: Path, files: Files, wallets: Iterable[str], chance: Callable[[int], bytes]
 ) -> SqliteStorage:
     try:
-        return SqliteStorage(path)
+        return SqliteStorage(path, page_bytes=_PAGE_BYTES)
     except StoreDamagedError as damage:
         reason = str(damage)
 
     def build(fresh: Path) -> None:
-        with SqliteStorage(fresh) as storage:
+        with SqliteStorage(fresh, page_bytes=_PAGE_BYTES) as storage:
             kept = _copy(path, storage)
             writes = [skip_used(table, chance(8)) for table in wallets]
             note = f"{reason}; kept {kept} values, and skipped the addresses that may have been used"
             storage.commit([*writes, Write(table=_TABLE, key=_NOTE, value=note.encode())])
 
     replace_database(files, path, build)
-    return SqliteStorage(path)
+    return SqliteStorage(path, page_bytes=_PAGE_BYTES)
 
 
 def _copy(damaged: Path, storage: SqliteStorage) -> int:

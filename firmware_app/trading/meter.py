@@ -173,7 +173,10 @@ class TradingMeter:
         """The writes that keep what has changed of orders; the changes are news."""
         changed = self._book.take_changed()
         self._news.orders += changed
-        return [stored(order) for order in changed]
+        writes = [stored(order) for order in changed]
+        for order in changed:
+            order.binds = False
+        return [*writes]
 
     # -- events --------------------------------------------------------------------------------------------------------
 
@@ -238,8 +241,8 @@ class TradingMeter:
                     effects += self._settling.deposit(output.address, now_ms)
                 case BalanceDiffers():
                     effects += self._settling.differs(output, now_ms)
-                case Halted():
-                    pass  # posting looks at ``may_trade``; what is open goes on without us
+                case Halted(reason=reason):  # posting looks at ``may_trade``; what is open goes on without us
+                    self._news.alarms.append((self.client.belief.trusted.height, reason))
                 case _:
                     effects.append(output)
         return effects
@@ -256,7 +259,7 @@ class TradingMeter:
                 effects.append(Report(name="offer-to-final-ms", value=now_ms - order.sent_at_ms))
         if own:
             trades = [OwnTrade(order.offer_in(trade.interval), trade) for order, trade, _ in own]
-            effects.append(self.client.proofs.want_trades(block.header.clearing.interval, trades))
+            effects += self.client.proofs.want_trades(block.header.clearing.interval, trades)
         if self._book.close_ended(block.followed.ended, height):
             effects += self._settling.soon(now_ms)
         return effects

@@ -29,3 +29,5 @@ class News:
     """After a restart those of all remembered orders come once more."""
     headers: list[Header] = field(default_factory=list)
     """Blocks that were verified and judged whole."""
+    alarms: list[tuple[int, str]] = field(default_factory=list)
+    """(Height, reason): up to where the chain is believed, and why no further."""

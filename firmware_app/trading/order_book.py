@@ -137,14 +137,14 @@ class OrderBook:
             for offer_id in reaction.limits.keys() & self._open.keys():
                 self._open[offer_id].improved(reaction.interval, reaction.limits[offer_id])
 
-    def reactions(self, reaction: Reaction, chain_id: bytes) -> list[SignedTransaction]:
-        """Improved limits with which to answer a broadcast average: the same until blocks have them."""
+    def reactions(self, reaction: Reaction, chain_id: bytes) -> list[tuple[Order, SignedTransaction]]:
+        """Improved limits with which to answer a broadcast average, and whose: the same until blocks have them."""
         signed = []
         for offer_id, order in self._open.items():
             limit = order.answer_to(reaction.interval, reaction.average_uc_per_kwh)
             if limit is not None and offer_id < reaction.gate_offer:
-                signed.append(order.signed_improvement(limit, chain_id))
-        return [transaction for transaction in signed if transaction is not None]
+                signed.append((order, order.signed_improvement(limit, chain_id)))
+        return [(order, transaction) for order, transaction in signed if transaction is not None]
 
     def close_ended(self, ended: Iterable[OfferId], height: int) -> bool:
         """Close the orders whose offers a block of a height ended; tells whether there was one."""

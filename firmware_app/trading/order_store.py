@@ -1,7 +1,9 @@
 """Orders on disk: one record for each address, by the index of its key, which leads to the key again.
 
-A record is written before the first message about it leaves, and whenever a block has changed it. So a power cut
-can cost an address, never an offer that was posted or a trade that was final. Secrets are not in it.
+A record is durable before the first message about it leaves, and as soon as a trade of it is final. So a power cut can
+cost an address, never an offer that was posted or a trade that was final. What blocks will tell again (grants, numbers,
+ends, deposits) and what is the same the second time (the offer that is sent once more, to the byte) may wait for the
+next write: a home's day has six such changes for each offer. Secrets are not in it.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ def stored(order: Order) -> Write:
         tuple(tuple(trade) for trade in order.trades),
         tuple(sorted(order.limits.items())),
     )
-    return Write(table=TABLE, key=_key(order.key.index), value=encode(record))
+    return Write(table=TABLE, key=_key(order.key.index), value=encode(record), may_wait=not order.binds)
 
 
 def forgotten(order: Order) -> Write:
@@ -87,6 +89,7 @@ def _read(index: int, value: bytes, wallet: Wallet) -> Order:
         trades=[Trade(*trade) for trade in trades],
         limits=dict(limits),
         changed=False,
+        binds=False,
     )
     if order.asset.address != key.address:
         raise ValueError("its address does not belong to this wallet")

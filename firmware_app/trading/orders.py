@@ -89,6 +89,8 @@ class Order:
     """Interval -> the improved limit that a block took for its second stage, micro-currency per kWh."""
     changed: bool = True
     """Whether what is stored of it is out of date."""
+    binds: bool = True
+    """Whether the change must outlive any power cut: no block tells it again."""
 
     def advance(self, stage: Stage) -> None:
         """Go to a stage that the table allows; anything else is a bug of ours."""
@@ -117,7 +119,7 @@ class Order:
         """Let a spare address make an offer."""
         if not self.is_spare or not covers(self.asset, intent):
             raise LocalError("address for an intent", got=self.asset, expected="a spare one that covers it")
-        self.wish, self.post_at_ms, self.changed = intent, post_at_ms, True
+        self.wish, self.post_at_ms, self.changed, self.binds = intent, post_at_ms, True, True
 
     def number(self, offer_id: OfferId) -> None:
         """A block accepted its offer under a number."""
@@ -129,7 +131,7 @@ class Order:
         if any(known.interval == trade.interval for known in self.trades):
             return False
         self.trades.append(trade)
-        self.changed = True
+        self.changed = self.binds = True
         return True
 
     def improved(self, interval: int, limit: int) -> None:

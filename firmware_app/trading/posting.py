@@ -131,7 +131,7 @@ class Posting:
         if now_ms >= deadline_ms(self._genesis, reaction.interval):
             return []
         answers = self._book.reactions(reaction, self._chain_id)
-        effects: list[Effect] = [self._submissions.send(signed) for signed in answers]
+        effects: list[Effect] = [self._submissions.send(order, signed) for order, signed in answers]
         if effects:
             effects.append(SetTimer(name=REACT_TIMER, at_ms=now_ms + self._params.resend_ms))
         return effects

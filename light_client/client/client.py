@@ -21,6 +21,7 @@ from light_client.client.params import (
     AWAY_MS,
     BLOCKS_OR_PROOFS,
     NEEDED,
+    OWN_PROOFS,
     ClientParams,
 )
 from light_client.client.proofs import OwnProofs, level_of
@@ -41,7 +42,7 @@ from light_client.messages.chain import (
     Unavailable,
     UpdateMessage,
 )
-from light_client.messages.codec import Message, decode_message, encode_message
+from light_client.messages.codec import Message, decode_message, encode_message, type_number_of
 from light_client.messages.proofs import AccountMessage, TradesMessage
 from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.fork import Fork
@@ -50,6 +51,7 @@ from light_client.rules.ledger.transactions import ReadTransaction, decode_trans
 from light_client.rules.light import Update
 from light_client.rules.verdict import Accepted, Rejected, Undecided, Verdict
 from light_client.session.actor import Effect, PeerName, Report, Send, SetTimer, Storage
+from light_client.session.channels import base_of, is_channel
 from light_client.store import trust
 from light_client.sync.servers import Fault, Servers
 from light_client.sync.witness import TIMER as WITNESS_TIMER
@@ -141,9 +143,7 @@ class LightClient:
         """Begin, or take up again after a restart."""
         if self.standing is Standing.HALTED:
             return self._ask_anchor(now_ms)
-        if not self._in_time(now_ms):
-            return self._wait_for_anchor(now_ms)
-        return self._sync(now_ms)
+        return self._sync(now_ms) if self._in_time(now_ms) else self._wait_for_anchor(now_ms)
 
     def woken(self, name: str, now_ms: int) -> list[Output]:
         """One of ``params.TIMERS`` has run out."""
@@ -160,7 +160,8 @@ class LightClient:
 
     def received(self, peer: PeerName, raw: bytes, now_ms: int) -> list[Output]:
         """A message of one of the types in ``params.TAKEN`` came in; its bytes are untrusted."""
-        if peer not in self.servers.names:
+        over_channel, peer = is_channel(peer), base_of(peer)
+        if peer not in self.servers.names or (over_channel and type_number_of(raw) not in OWN_PROOFS):
             return []
         if not self.servers.admits(peer, len(raw), now_ms):
             return self._refuse(peer, now_ms, Report(name="too-much", value=(peer, len(raw))))

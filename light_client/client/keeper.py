@@ -1,4 +1,7 @@
-"""When the trusted header goes to disk: at turns and alarms at once, else every now and then, since flash wears out."""
+"""When the trusted header goes to disk: at turns and alarms at once, else every now and then, since flash wears out.
+
+A floor that is a little lower after a power cut is still a floor, so what comes now and then may wait for company.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,15 @@ class Keeper:
         turned = trusted.committee != trusted.signers
         if not turned and trusted.time_ms < self._kept_ms + self._persist_ms:
             return []
-        return self.now()
+        return self._write(may_wait=not turned)
 
     def now(self) -> list[Write]:
         """The write that brings the disk up to date; none if it is."""
+        return self._write(may_wait=False)
+
+    def _write(self, *, may_wait: bool) -> list[Write]:
         trusted = self._belief.trusted
         if trusted.time_ms == self._kept_ms or trusted.header is None:
             return []
         self._kept_ms = trusted.time_ms
-        return [trust.remember((*self._belief.turns, trusted))]
+        return [trust.remember((*self._belief.turns, trusted), may_wait=may_wait)]

@@ -33,6 +33,8 @@ TAKEN = frozenset(
     )
 )
 """Types of messages that the owner hands to the client."""
+OWN_PROOFS = frozenset(number_of(kind) for kind in (TradesMessage, AccountMessage, Unavailable))
+"""Types of messages that may come over the channel of an address: answers about its own records."""
 ANSWER_BYTES = 8 << 20
 """Longest message taken from a server besides one whole block, bytes."""
 

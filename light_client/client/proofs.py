@@ -2,6 +2,9 @@
 
 A trade is known from the replica before it is proven by inclusion; a balance is asked for when all offers of its
 address have ended. A server that does not answer is asked again, or another is, at no hurry.
+
+Each address is asked for over a channel of its own, and never two in one question: a server that answered for both
+would know that they belong to one home.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from light_client.rules.market.offer import Offer
 from light_client.rules.units import Address, OfferId
 from light_client.rules.verdict import Accepted, Rejected, Undecided
 from light_client.session.actor import Send
+from light_client.session.channels import channel_of
 from light_client.sync.servers import Servers
 
 BalanceNews = BalanceVerified | BalanceDiffers
@@ -56,26 +60,31 @@ class OwnProofs:
         """How many own trades are not proven yet."""
         return sum(len(waiting) for waiting in self._trades.values())
 
-    def want_trades(self, interval: int, trades: Iterable[OwnTrade]) -> Send:
+    def want_trades(self, interval: int, trades: Iterable[OwnTrade]) -> list[Send]:
         """Ask for the proofs of own trades of an interval that has become final."""
+        wanted = tuple(trades)
         waiting = self._trades.setdefault(interval, {})
-        waiting.update((OfferId(own.trade.offer_id), own) for own in trades)
-        return self._request(interval)
+        waiting.update((OfferId(own.trade.offer_id), own) for own in wanted)
+        return [self._request(interval, own) for own in wanted]
 
     def want_balance(self, address: Address, expected: Account, from_height: int) -> Send:
         """Ask for an own account, as of ``from_height`` or later, which must be what the verified trades give."""
         self._balances[address] = _Balance(expected, from_height)
         request = GetAccount(address=address, height=self._belief.replica.height)
-        return Send(peer=self._servers.primary, message=encode_message(request))
+        return Send(peer=channel_of(self._servers.primary, address), message=encode_message(request))
 
     def again(self) -> list[Send]:
         """Ask again for the trades that are still to be proven."""
-        return [self._request(interval) for interval in self._trades]
+        return [
+            self._request(interval, own)
+            for interval, waiting in self._trades.items()
+            for own in waiting.values()
+        ]
 
-    def _request(self, interval: int) -> Send:
-        offers = tuple(sorted(self._trades[interval]))
-        request = GetTrades(interval=interval, offers=offers)
-        return Send(peer=self._servers.primary, message=encode_message(request))
+    def _request(self, interval: int, own: OwnTrade) -> Send:
+        request = GetTrades(interval=interval, offers=(OfferId(own.trade.offer_id),))
+        peer = channel_of(self._servers.primary, own.offer.address)
+        return Send(peer=peer, message=encode_message(request))
 
     def take(self, message: TradesMessage | AccountMessage) -> tuple[list[BalanceNews], bool]:
         """Check proofs of own records.

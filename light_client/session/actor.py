@@ -6,7 +6,9 @@ ZeroMQ, SQLite, real clock) and the simulated one (in-memory network, virtual cl
 
 What a driver promises:
 
-- all ``Write`` effects of one ``handle`` call become durable together, BEFORE any of its messages leaves;
+- all ``Write`` effects of one ``handle`` call become durable together, BEFORE any of its messages leaves; if all of
+  them *may wait*, they become durable together with the next ones that may not, after ``HOLD_MS`` at the latest, and
+  at an orderly end. Nothing overtakes: what was written earlier is durable no later;
 - a timer fires at its time or later, at most once; setting it again moves it; timers do not survive a restart;
 - messages may be lost, delayed, reordered and duplicated; the name of the peer is authenticated by the transport;
 - after a crash a new actor is built on what was durable, and is handed ``Started``.
@@ -17,6 +19,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
+
+HOLD_MS = 900_000
+"""How long a driver holds back what may wait, ms."""
 
 PeerName = str
 """Name of an actor in the transport, such as ``miner-2`` or ``meter-0417``."""
@@ -70,11 +75,17 @@ class CancelTimer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """Store a value (None: delete it) before this call's messages leave."""
+    """Store a value (None: delete it) before this call's messages leave, or a little later if it may wait.
+
+    A commit of a few bytes costs flash two blocks or more, so what can be learnt or made again after a power cut should
+    not ask for one.
+    """
 
     table: str
     key: bytes
     value: bytes | None
+    may_wait: bool = False
+    """Whether a power cut may cost it: whoever reads what is durable then has to live without it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +111,7 @@ class Actor(Protocol):
 class Storage(Protocol):
     """What an actor may read of its durable values, at any time.
 
-    It writes by ``Write`` effects only, and sees those of earlier calls.
+    It writes by ``Write`` effects only, and sees those of earlier calls; what may wait, once it is durable.
     """
 
     def get(self, table: str, key: bytes) -> bytes | None:

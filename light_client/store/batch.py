@@ -1,6 +1,7 @@
 """What one batch of writes comes to, and whether a caller may ask for it."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final, Protocol, TypeAlias
 
 from light_client.rules.errors import LocalError
@@ -69,4 +70,4 @@ class Compartment:
 
     def owned(self, write: Write) -> Write:
         """Return the same write as the shared store has to be told it."""
-        return Write(table=f"{self._owner}/{write.table}", key=write.key, value=write.value)
+        return replace(write, table=f"{self._owner}/{write.table}")

@@ -10,6 +10,7 @@ promises. What it has not returned from is there in full or not at all.
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -33,12 +34,13 @@ class SqliteStorage:
     Not for use by several threads.
     """
 
-    def __init__(self, path: Path, *, wait_s: float = 5.0) -> None:
+    def __init__(self, path: Path, *, wait_s: float = 5.0, page_bytes: int = KIND.page_bytes) -> None:
         """Open the file, or create it, and check that its pages agree with each other.
 
         Args:
             path: the file; its directory exists. Beside it SQLite keeps `-wal`.
             wait_s: how long to wait for a process that is about to close the file, s.
+            page_bytes: of a new file; a commit writes whole pages, so small ones spare flash where values are small.
 
         Raises:
             StoreBusyError: another process holds the file.
@@ -46,7 +48,7 @@ class SqliteStorage:
             StoreError: the file cannot be opened or created.
         """
         self._path: Final = path
-        self._connection = opened(path, KIND, wait_s=wait_s)
+        self._connection = opened(path, replace(KIND, page_bytes=page_bytes), wait_s=wait_s)
         try:
             self._create()
             check(self._connection, path, KIND)

@@ -26,10 +26,10 @@ _MAX_BYTES: Final = 128 << 10
 _MAX_ITEMS: Final = 4_096
 
 
-def remember(states: Sequence[TrustedState]) -> Write:
+def remember(states: Sequence[TrustedState], *, may_wait: bool = False) -> Write:
     """The write that keeps trusted states, in ascending order, instead of the ones kept before."""
     wire = tuple(_to_wire(state) for state in states if state.header is not None)
-    return Write(table=TABLE, key=_TRUST, value=encode(wire))
+    return Write(table=TABLE, key=_TRUST, value=encode(wire), may_wait=may_wait)
 
 
 def recall(storage: Storage, chain_id: bytes) -> tuple[TrustedState, ...]:

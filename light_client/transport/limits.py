@@ -33,8 +33,10 @@ class Limits:
     """First pause before dialling again, ms; it doubles up to `reconnect_max_ms`."""
     reconnect_max_ms: int = 5_000
     """Longest pause before dialling again, ms."""
-    channels: int = 64
-    """Most channels, that is connections under a key of their own, open at a time; the oldest is closed."""
+    channels: int = 16
+    """Most channels, that is connections under a key of their own, open at a time; the longest unused is closed."""
+    channel_idle_ms: int = 30_000
+    """A channel over which nothing went or came for so long is closed, ms."""
     known_senders: int = 4_096
     """Most peers whose way back and whose faults are remembered one by one."""
 

@@ -2,10 +2,12 @@
 
 A channel is a further connection to a known peer under a fresh key that nobody has seen before, so that what is sent on
 it cannot be linked to the actor's other connections by the key. A peer name with a slash, `miner-2/3f9a`, means the
-channel `3f9a` to `miner-2`: it opens when first sent to, and what comes back on it carries the same name.
+channel `3f9a` to `miner-2`: it opens when first sent to, and what comes back on it carries the same name. It is closed
+when nothing has passed over it for a while, or when others need the room; the next message opens it under another key.
 """
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -83,6 +85,10 @@ class Transport:
         self._readers: dict[PeerName, asyncio.Task[None]] = {}
         self._clients: dict[PeerName, Client] = {}
         self._channels: OrderedDict[PeerName, Client] = OrderedDict()
+        """The longest unused first."""
+        self._used_s: dict[PeerName, float] = {}
+        """When something last passed over a channel, monotonic s."""
+        self._sweeper: asyncio.Task[None] | None = None
         self._server: Server | None = None
         if any("/" in peer for peer in peers):
             raise LocalError("the name of a peer has a slash, which is for channels", got=sorted(peers))
@@ -142,12 +148,32 @@ class Transport:
         """Return the open channel of that name, or open it under a fresh key."""
         if name not in self._channels:
             self._channels[name] = self._dial(name, base, TransportKey.generate())
-        self._channels.move_to_end(name)
+        self._use(name)
         if len(self._channels) > self._wiring.limits.channels:
-            oldest, client = self._channels.popitem(last=False)
-            self._readers.pop(oldest).cancel()
-            client.close()
+            self._hang_up(next(iter(self._channels)))
+        if self._sweeper is None:
+            self._sweeper = self._wiring.start(self._sweep())
         return self._channels[name]
+
+    def _use(self, name: PeerName) -> None:
+        self._channels.move_to_end(name)
+        self._used_s[name] = time.monotonic()
+
+    def _hang_up(self, name: PeerName) -> None:
+        """Close a channel; its key is never used again."""
+        del self._used_s[name]
+        self._readers.pop(name).cancel()
+        self._channels.pop(name).close()
+
+    async def _sweep(self) -> None:
+        """Close the channels that are not used any more."""
+        idle_s = self._wiring.limits.channel_idle_ms / 1_000
+        while True:
+            await asyncio.sleep(idle_s / 4)
+            for name in list(self._channels):
+                if time.monotonic() - self._used_s[name] < idle_s:
+                    break
+                self._hang_up(name)
 
     def _dial(self, name: PeerName, base: PeerName, key: TransportKey) -> Client:
         address = self._peers[base]
@@ -164,12 +190,17 @@ class Transport:
     def _read(self, name: PeerName, receive: Callable[[], Awaitable[Received]]) -> None:
         async def deliver_all() -> None:
             while True:
-                await self._deliver(await receive())
+                received = await receive()
+                if name in self._channels:
+                    self._use(name)
+                await self._deliver(received)
 
         self._readers[name] = self._wiring.start(deliver_all())
 
     def close(self) -> None:
         """Hang up everywhere; the last messages have half a second to leave."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         for reader in self._readers.values():
             reader.cancel()
         for client in (*self._clients.values(), *self._channels.values()):

@@ -8,6 +8,7 @@ from light_client.messages.chain import Blocks, UpdateMessage
 from light_client.messages.codec import Message, decode_message, encode_message
 from light_client.rules.ledger.block import Header
 from light_client.session.actor import Actor, Effect, Event, PeerName, Received
+from light_client.session.channels import base_of
 from testbed.adversaries.disguise import Window
 
 
@@ -24,7 +25,7 @@ class Eclipse:
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """Let the meter hear what the captor wants it to hear."""
         if isinstance(event, Received) and self._window.holds(now_ms):
-            if event.peer not in self._passes:
+            if base_of(event.peer) not in self._passes:
                 return []
             event = Received(peer=event.peer, message=encode_message(_faked(decode_message(event.message))))
         return self.inner.handle(event, now_ms)

@@ -15,6 +15,7 @@ SUITES: Final = {
     "parsing": "testbed.bench.parsing",
     "modbus": "testbed.bench.modbus",
     "store": "testbed.bench.store",
+    "device": "testbed.bench.device",
     "armhf": "testbed.bench.armhf",
 }
 """Name -> module, in the order in which they run."""

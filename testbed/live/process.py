@@ -25,6 +25,7 @@ from light_client.session.actor import Actor
 from light_client.store.batch import Compartment
 from light_client.store.errors import StoreError
 from light_client.store.sqlite import SqliteStorage
+from light_client.transport.limits import Limits
 from light_client.transport.node import Deliver, Transport
 from testbed.live.leash import Leash
 from testbed.live.nodefile import ActorSpec, NodeFile, NodeFileError, read_node_file
@@ -38,6 +39,8 @@ BUG: Final = 70
 
 _SOCKETS: Final = 8_192
 """Room for the connections of many meters in one process."""
+_LIMITS: Final = Limits(channels=8, channel_idle_ms=5_000)
+"""A hundred meters on one machine share its open files: few channels each, and not for longer than they are used."""
 _YOUNG_OBJECTS: Final = 400_000
 """As many as a miner makes anew in some ten full blocks: what belongs to a block has gone again by then, and is not
 looked through. On the remote tier 40 MB do not matter."""
@@ -113,7 +116,12 @@ def _context(stack: ExitStack) -> zmq.asyncio.Context:
 
 def _connect(spec: ActorSpec, context: zmq.asyncio.Context, stack: ExitStack, deliver: Deliver) -> Transport:
     transport = Transport(
-        context, key=spec.transport_key, peers=spec.peers, deliver=deliver, listening=spec.listening
+        context,
+        key=spec.transport_key,
+        peers=spec.peers,
+        deliver=deliver,
+        listening=spec.listening,
+        limits=_LIMITS,
     )
     stack.callback(transport.close)
     return transport

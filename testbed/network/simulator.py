@@ -1,7 +1,11 @@
 """The simulated driver: one process, virtual time, one seed; the same run every time.
 
+A channel, `miner-2/LABEL`, leads to the node miner-2, which knows the sender as `meter-1/LABEL`: over the live
+transport that is a key of its own.
+
 Events wait in a heap ordered by time, then by the order in which they were made. A node that is down misses its
-messages and loses its timers and everything in its memory; what its calls wrote is kept.
+messages and loses its timers and everything in its memory; what its calls wrote is kept, except for what may wait and
+was still held back.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from light_client.session.actor import (
     TimerFired,
     Write,
 )
+from light_client.store.holding import Held
 from testbed.network.faults import (
     NO_FAULTS,
     PER_MILLION,
@@ -85,6 +90,8 @@ class _Node:
     """Timer -> number of the heap entry that will fire it."""
     batches: int = 0
     """Calls that wrote something, over all lives."""
+    held: Held = field(default_factory=Held)
+    """Writes that are not durable yet."""
     doomed: Crash | None = None
     """A crash that waits for the node's next call."""
 
@@ -221,6 +228,7 @@ class Simulator:
         self.counters.crashes += 1
         node.actor = None
         node.doomed = None
+        node.held.rest()
         self._note("crash", node.name, down_ms)
         if down_ms is not None:
             self._push(self.now_ms + down_ms, node, 0, STARTED)
@@ -234,7 +242,7 @@ class Simulator:
         effects = actor.handle(event, self.now_ms + node.skew_ms)
         if not effects:
             return
-        writes = [effect for effect in effects if effect.__class__ is Write]
+        writes = node.held.due([effect for effect in effects if isinstance(effect, Write)], self.now_ms)
         death = self._death(node, bool(writes))
         if death is not None and death.moment == Moment.BEFORE_WRITES:
             self._kill(node, death.down_ms)
@@ -279,8 +287,9 @@ class Simulator:
         counters.bytes_sent += len(send.message)
         if self.on_send is not None:
             self.on_send(sender, send)
-        pair = (sender, send.peer)
-        receiver = self._nodes.get(send.peer)
+        name, slash, label = send.peer.partition("/")
+        pair = (sender, name)
+        receiver = self._nodes.get(name)
         link = self._links.get(pair, self._link)
         chance = self._rng.random
         if (
@@ -290,7 +299,7 @@ class Simulator:
         ):
             counters.lost += 1
             return
-        received = Received(peer=sender, message=send.message)
+        received = Received(peer=f"{sender}{slash}{label}", message=send.message)
         self._deliver(pair, receiver, link, received)
         if link.duplicate_ppm and chance() * PER_MILLION < link.duplicate_ppm:
             counters.duplicated += 1

@@ -12,6 +12,8 @@ from firmware_app.runtime.board_time import real_monotonic_ms, real_wall_ms
 from firmware_app.runtime.supervision import PartState, PartStatus
 from firmware_app.store.rows import EventRow
 from firmware_app.trading.params import MeterParams
+from light_client.session.actor import Write
+from light_client.store.sqlite import SqliteStorage
 from meter_io.reading import Moment, TimeBasis
 from tests.firmware_app.config.kit import write_device
 
@@ -123,3 +125,29 @@ def test_a_part_without_a_sign_of_life_is_built_anew_where_it_lives(tmp_path: Pa
         assert _part(program, "clock").lives == 1
 
     _play(tmp_path, scene, tmp_path / "control.sock")
+
+
+def test_a_damaged_market_file_is_salvaged_at_the_start_and_that_is_on_record(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    store = data / "market.sqlite"
+    with SqliteStorage(store, page_bytes=1_024) as storage:
+        names = range(400)
+        storage.commit([Write(table="meter-0101/notes", key=n.to_bytes(2), value=bytes(100)) for n in names])
+    (data / "wallet.seed").write_text(f"gridlight wallet seed 1\n{'77' * 32}\n", encoding="ascii")
+    (data / "wallet.seed").chmod(0o600)
+    damaged = bytearray(store.read_bytes())
+    damaged[20 * 1_024 : 21 * 1_024] = b"\xff" * 1_024
+    store.write_bytes(damaged)
+
+    async def scene(program: Program, _: _WallTime) -> None:
+        await _until(lambda: program._market is not None)
+        assert _part(program, "market").failures == 0, _part(program, "market").why
+        (told,) = (row for row in program._store.newest(EventRow, 99) if row.name == "market.salvaged")
+        assert "kept" in told.detail
+        market = program._market
+        assert market is not None
+        assert market.device.trader._addresses._wallet.next_index >= 1 << 62, "no address is used twice"
+
+    _play(tmp_path, scene, tmp_path / "control.sock")
+    assert (data / "market.sqlite.damaged").exists()

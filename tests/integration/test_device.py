@@ -61,8 +61,14 @@ pytestmark = pytest.mark.slow
 _SPEED: Final = 300
 _INTERVALS: Final = 14
 _PROFILE: Final = "eastron-sdm630"
+_MOST_WRITTEN: Final = 3_000_000
+"""By the device in all its lives, bytes."""
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _SEED: Final = b"w" * 32
+
+
+def _not_counted() -> None:
+    """What this process writes, the tier's files among it, is not the device's."""
 
 
 def _whole_day() -> Scenario:
@@ -168,7 +174,9 @@ class _Stage:
         for interval in range(now - 7 * 96, now):
             forecaster.learn(interval, _net_at(self.home, interval))
         data = self.folder / "data"
-        store = DeviceStore(data, StoreParams(), clock=HurriedTime(clock), boot_id="a week ago")
+        store = DeviceStore(
+            data, StoreParams(), clock=HurriedTime(clock), boot_id="a week ago", counter=_not_counted
+        )
         store.keep("forecast:net", forecaster.to_bytes())
         store.close()
 
@@ -269,7 +277,13 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Played]:
     finally:
         code = stage.end()
     assert stage.clock is not None
-    store = DeviceStore(folder / "data", StoreParams(), clock=HurriedTime(stage.clock), boot_id="afterwards")
+    store = DeviceStore(
+        folder / "data",
+        StoreParams(),
+        clock=HurriedTime(stage.clock),
+        boot_id="afterwards",
+        counter=_not_counted,
+    )
     yield _look(stage, outcome, code, ours, store)
     store.close()
 
@@ -371,3 +385,11 @@ def test_own_trades_were_verified_and_none_was_lost(played: _Played) -> None:
     }
     stages = {row.stage for row in played.store.newest(OfferRow, 10_000)}
     assert {"planned", "granted", "posted", "open", "closed"} <= stages
+
+
+def test_what_the_device_wrote_fits_a_card(played: _Played) -> None:
+    """Three lives at a hurried clock; `gridlight-testbed bench device` measures a day."""
+    written = played.store.status().written_days
+    if not sum(written.values()):
+        pytest.skip("the kernel counts no written bytes here")
+    assert sum(written.values()) <= _MOST_WRITTEN

@@ -1,6 +1,6 @@
 """A real home from counted intervals to intents and books: what it learns, what it offers, what it keeps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -17,10 +17,12 @@ from firmware_app.reconcile.reconciler import Reconciler
 from firmware_app.reconcile.report import DeliveryReport
 from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.params import StoreParams
-from firmware_app.store.rows import IntervalRow, OfferRow, TradeRow
+from firmware_app.store.rows import Answer, HeaderRow, IntervalRow, OfferRow, TradeRow, VerdictRow
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.news import Final, News
 from firmware_app.trading.orders import Order, Stage, asset_for
+from light_client.rules.ledger.block import NO_CLEARING, Clearing
+from light_client.rules.ledger.events import Cleared
 from light_client.rules.market.clearing import Trade
 from light_client.rules.market.params import MarketParams
 from light_client.rules.units import FeederId, OfferId, Side
@@ -29,6 +31,7 @@ from light_client.wallet.wallet import Wallet
 from meter_io.intervals import IntervalEnergy
 from meter_io.reading import MeterId
 from meter_io.span import Basis
+from tests.light_client.messages.samples import HEADER
 
 _DAY = 96
 _NOW = 20_000 * _DAY + 40
@@ -180,6 +183,12 @@ def test_the_daily_batch_holds_what_was_offered_the_day_before(tmp_path: Path) -
     assert all(want.first_interval == first and want.last_interval > first + _DAY - 1 for want in wants)
 
 
+def _on_disk(board: _Board) -> int:
+    """Trades in the file, without those that wait in memory."""
+    assert board.store._database is not None
+    return int(board.store._database.value("SELECT count(*) FROM trades"))
+
+
 def test_news_become_history_and_books_once(tmp_path: Path) -> None:
     board = _Board(tmp_path)
     board.live(_NOW - _DAY, _NOW)
@@ -197,8 +206,9 @@ def test_news_become_history_and_books_once(tmp_path: Path) -> None:
     news = News(orders=[order], finals=[Final(order, trade, 5)])
     board.home.hear(news, board.now_ms)
     board.home.hear(News(finals=[Final(order, trade, 0)]), board.now_ms)
-    assert board.store.newest(TradeRow, 9) == [], "held back until the interval is over"
+    assert _on_disk(board) == 0, "held back until the interval is over"
     board.live(_NOW + 1, _NOW + 2)
+    assert _on_disk(board) == 1, "and then written with its energies"
     assert [row.height for row in board.store.newest(TradeRow, 9)] == [5], (
         "the second telling changes nothing"
     )
@@ -206,6 +216,19 @@ def test_news_become_history_and_books_once(tmp_path: Path) -> None:
     for home in (board.home, board.build()):
         (settled,) = home.reconciler.settle(_NOW, _NOW).deviations
         assert (settled.traded_j, settled.deviation_j) == (_KWH, _KWH)
+
+
+def test_what_was_verified_and_what_was_not_is_on_record(tmp_path: Path) -> None:
+    board = _Board(tmp_path)
+    cleared = Clearing(how=Cleared.PROVEN, interval=_NOW, traded_j=_KWH, gap_j=0)
+    header = replace(HEADER, height=9, clearing=cleared)
+    idle = replace(HEADER, height=10, clearing=NO_CLEARING)
+    board.home.hear(News(headers=[header, idle], alarms=[(10, "two headers of one height")]), board.now_ms)
+    accepted, rejected = board.store.newest(VerdictRow, 9)
+    assert (accepted.answer, accepted.height, accepted.interval) == (Answer.ACCEPTED, 9, _NOW)
+    assert (rejected.answer, rejected.height) == (Answer.REJECTED, 10)
+    assert rejected.reason == "two headers of one height"
+    assert len(board.store.newest(HeaderRow, 9)) == 2
 
 
 def test_a_day_that_is_over_is_reported_once_and_a_restart_reports_nothing_again(tmp_path: Path) -> None:

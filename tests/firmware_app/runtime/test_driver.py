@@ -131,6 +131,40 @@ def test_what_one_call_writes_is_durable_before_its_messages_leave(tmp_path: Pat
     ]
 
 
+def test_what_may_wait_costs_no_commit_of_its_own_and_is_there_after_an_orderly_end(tmp_path: Path) -> None:
+    async def scene() -> list[object]:
+        stage = _Stage(tmp_path)
+
+        def script(event: Event, now_ms: int) -> list[Effect]:
+            match event:
+                case Started():
+                    return [
+                        Write(table="t", key=b"1", value=b"waits", may_wait=True),
+                        Send(peer="peer", message=b"at once"),
+                        SetTimer(name="second", at_ms=now_ms + 20),
+                    ]
+                case TimerFired(name="second"):
+                    return [
+                        Write(table="t", key=b"2", value=b"must"),
+                        Send(peer="peer", message=b"after it"),
+                        SetTimer(name="third", at_ms=now_ms + 20),
+                    ]
+                case _:
+                    stage.stop.set()
+                    return [Write(table="t", key=b"3", value=b"waits", may_wait=True)]
+
+        stage.add(Scripted("a", script))
+        await stage.run()
+        return stage.diary
+
+    assert asyncio.run(scene()) == [
+        ("peer", b"at once"),
+        [("a/t", b"1", b"waits"), ("a/t", b"2", b"must")],
+        ("peer", b"after it"),
+        [("a/t", b"3", b"waits")],
+    ]
+
+
 def test_a_store_that_fails_keeps_the_messages_in(tmp_path: Path) -> None:
     async def scene() -> list[object]:
         stage = _Stage(tmp_path)

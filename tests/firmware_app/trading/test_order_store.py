@@ -66,6 +66,7 @@ def _orders(draw: st.DrawFn) -> Order:
         trades=draw(_TRADES),
         limits=draw(st.dictionaries(st.integers(0, 99), st.integers(0, 10**6), max_size=3)),
         changed=False,
+        binds=False,
     )
 
 

@@ -12,11 +12,13 @@ from firmware_app.trading.intent import Intent
 from firmware_app.trading.meter import always
 from firmware_app.trading.orders import Order, Stage
 from light_client.rules.market.offer import OpenOffer
-from light_client.session.actor import Storage
+from light_client.rules.units import LOT_J
+from light_client.session.actor import Actor, Effect, Event, Storage, Write
+from light_client.store import holding
 from testbed.cast import DSO, Cast
 from testbed.dso.operator import FollowedBlock
 from testbed.fleet.planned_home import PlannedHome
-from testbed.network.faults import CrashAtWrite, Faults, Moment
+from testbed.network.faults import Crash, CrashAtWrite, Faults, Moment
 from testbed.network.simulator import Seen, Simulator
 from testbed.scenarios import catalogue
 from testbed.scenarios.part import part_of
@@ -60,13 +62,56 @@ class _Forgetful(PlannedHome):
         return plan
 
 
-def _run(moment: Moment, *, forgetful: bool = False) -> tuple[tuple[Order, ...], DayRecord, int]:
+def _at_writes(moment: Moment) -> Faults:
+    return Faults(
+        crashes_at_writes=tuple(
+            CrashAtWrite(node=_seller(), number=number, moment=moment, down_ms=40_000) for number in _WRITES
+        )
+    )
+
+
+def _at_times(first_ms: int) -> Faults:
+    """The seller dies every 23 minutes, in whatever it is just doing."""
+    cast = _cast()
+    times = range(cast.start_ms + first_ms, cast.end_ms, 23 * 60_000)
+    return Faults(
+        crashes=tuple(
+            Crash(node=_seller(), at_ms=at_ms, moment=Moment.BETWEEN_CALLS, down_ms=40_000) for at_ms in times
+        )
+    )
+
+
+class _Moody(PlannedHome):
+    """Wants a lot less in each life, where it is asked again."""
+
+    lives = 0
+
+    def decide(self, occasion: Occasion) -> tuple[Intent, ...]:
+        intents = super().decide(occasion)
+        less_j = LOT_J * (_Moody.lives - 1)
+        return tuple(replace(intent, energy_j=max(LOT_J, intent.energy_j - less_j)) for intent in intents)
+
+
+class _Careless:
+    """A device that lets everything wait that it writes."""
+
+    def __init__(self, device: Device) -> None:
+        self.name = device.name
+        self.device = device
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        return [
+            replace(effect, may_wait=True) if isinstance(effect, Write) else effect
+            for effect in self.device.handle(event, now_ms)
+        ]
+
+
+def _run(
+    faults: Faults, *, forgetful: bool = False, moody: bool = False, careless: bool = False
+) -> tuple[tuple[Order, ...], DayRecord, int]:
     """Return the seller's orders, what happened on the chain, and how often the seller died."""
     cast, seller = _cast(), _seller()
-    crashes = tuple(
-        CrashAtWrite(node=seller, number=number, moment=moment, down_ms=40_000) for number in _WRITES
-    )
-    faults = Faults(crashes_at_writes=crashes)
+    _Moody.lives = 0
     simulator = Simulator(seed=1, start_ms=cast.start_ms, link=TIER_LINK, faults=faults)
     record = DayRecord(scenario=cast.scenario)
 
@@ -74,12 +119,16 @@ def _run(moment: Moment, *, forgetful: bool = False) -> tuple[tuple[Order, ...],
         if isinstance(seen.value, FollowedBlock):
             record.take(seen.value)
 
-    def meter(name: str, storage: Storage) -> Device:
+    def meter(name: str, storage: Storage) -> Actor:
         device = cast.meter(name, storage)
         if forgetful and name == seller:
             home_id = cast.meter_names[name]
             device.home = _Forgetful(tuple(o for o in cast.scenario.offers if o.home_id == home_id))
-        return device
+        if moody and name == seller:
+            _Moody.lives += 1
+            home_id = cast.meter_names[name]
+            device.home = _Moody((o for o in cast.scenario.offers if o.home_id == home_id), always)
+        return _Careless(device) if careless and name == seller else device
 
     simulator.on_report = observe
     for name in cast.miner_names:
@@ -91,6 +140,7 @@ def _run(moment: Moment, *, forgetful: bool = False) -> tuple[tuple[Order, ...],
         simulator.add(name, partial(meter, name))
     simulator.run(cast.end_ms + 8 * 900_000)
     device = simulator.actor(seller)
+    device = device.device if isinstance(device, _Careless) else device
     assert isinstance(device, Device)
     return device.trader.orders(), record, simulator.counters.crashes
 
@@ -116,8 +166,19 @@ def _planned() -> Counter[tuple[int, int, int]]:
 def test_a_meter_that_dies_at_its_writes_offers_everything_once_and_knows_all_its_trades(
     moment: Moment,
 ) -> None:
-    orders, record, crashes = _run(moment)
+    orders, record, crashes = _run(_at_writes(moment))
     assert crashes == len(_WRITES)
+    _all_is_well(orders, record)
+
+
+@pytest.mark.parametrize("first_minute", [7, 11, 16])
+def test_a_meter_that_dies_while_much_is_held_back_offers_everything_once_too(first_minute: int) -> None:
+    orders, record, crashes = _run(_at_times(first_minute * 60_000))
+    assert crashes > 5
+    _all_is_well(orders, record)
+
+
+def _all_is_well(orders: tuple[Order, ...], record: DayRecord) -> None:
     offered = _offered(record)
     assert offered
     assert offered == _planned(), "each planned offer is on the chain once, no matter when the meter died"
@@ -130,5 +191,14 @@ def test_a_meter_that_dies_at_its_writes_offers_everything_once_and_knows_all_it
 
 
 def test_a_meter_that_decided_anew_in_each_life_would_offer_twice() -> None:
-    _, record, _ = _run(Moment.AFTER_WRITES, forgetful=True)
+    _, record, _ = _run(_at_writes(Moment.AFTER_WRITES), forgetful=True)
     assert _offered(record) - _planned(), "the test sees a double offer if there is one"
+
+
+def test_decisions_that_could_wait_would_be_taken_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broken twin: what must be durable is held back, and lost. The home never wants the same twice."""
+    orders, record, _ = _run(_at_times(7 * 60_000), moody=True)
+    _all_is_well(orders, record)
+    monkeypatch.setattr(holding, "HOLD_MS", 10**9)
+    _, record, _ = _run(_at_times(7 * 60_000), moody=True, careless=True)
+    assert _offered(record) - _planned(), "another life offered something else"

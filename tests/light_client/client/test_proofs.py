@@ -25,6 +25,7 @@ from light_client.rules.ledger.block import solution_leaves
 from light_client.rules.ledger.records import Account, encode_account
 from light_client.rules.light import Update
 from light_client.rules.market.clearing import Trade
+from light_client.session.channels import channel_of
 from light_client.sync.servers import Servers
 from tests.ledger_kit import FIRST, KWH, SELL, Chain, Person, sell_everything, seller_and_buyer
 
@@ -63,9 +64,10 @@ class Sold:
 
     def want_trade(self, derived: Trade | None = None) -> None:
         """Ask for the proof of the sale."""
-        send = self.proofs.want_trades(FIRST, [OwnTrade(self.offer, derived or self.trade)])
+        (send,) = self.proofs.want_trades(FIRST, [OwnTrade(self.offer, derived or self.trade)])
         asked = decode_message(send.message)
-        assert (send.peer, asked) == ("a", GetTrades(interval=FIRST, offers=(self.trade.offer_id,)))
+        channel = channel_of("a", SELLER.address)
+        assert (send.peer, asked) == (channel, GetTrades(interval=FIRST, offers=(self.trade.offer_id,)))
 
     def trades(self, **changes: int) -> TradesMessage:
         """Return the miner's answer, or an altered one."""

@@ -1,6 +1,7 @@
 """Who reaches whom: registered nodes by name, pseudonyms by key, strangers and impostors not at all."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 import zmq
@@ -81,6 +82,24 @@ def test_the_oldest_channel_makes_room() -> None:
             await until(
                 lambda: client.transport.connected == {"miner-1", "miner-1/c", "miner-1/a"}, "channels"
             )
+
+    asyncio.run(scene())
+
+
+def test_a_channel_that_is_not_used_any_more_is_closed() -> None:
+    async def scene() -> None:
+        limits = replace(LIMITS, channel_idle_ms=100)
+        async with (
+            node(admission=_OPEN) as server,
+            node(peers={"miner-1": server.address}, limits=limits) as client,
+        ):
+            client.transport.send("miner-1/a", b"offer")
+            first = await server.next()
+            await until(lambda: client.transport.connected == {"miner-1"}, "the channel to be closed")
+            client.transport.send("miner-1/a", b"deposit")
+            again = await server.next()
+            assert again.message == b"deposit"
+            assert again.peer != first.peer, "a key is used for one opening"
 
     asyncio.run(scene())
 
