@@ -111,7 +111,9 @@ class Bundle:
                 )
             )
         except LocalError as error:
-            raise form("bundle", str(error), "short texts, 64-bit numbers, tables and lists not too deep") from None
+            raise form(
+                "bundle", str(error), "short texts, 64-bit numbers, tables and lists not too deep"
+            ) from None
 
     def envelope(self) -> Envelope:
         """The bundle, not signed yet."""

@@ -67,7 +67,9 @@ def with_own(document: Tree, present: Tree) -> Tree:
     full = {**document, DEVICE: present[DEVICE]} if DEVICE in present else dict(document)
     for section, key in SECRETS:
         given = full.get(section, {})
-        if key in present.get(section, {}) and type(given) is dict:  # anything else is for the schema to refuse
+        if (
+            key in present.get(section, {}) and type(given) is dict
+        ):  # anything else is for the schema to refuse
             full[section] = {**given, key: present[section][key]}
     return full
 

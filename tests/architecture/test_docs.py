@@ -60,7 +60,9 @@ def test_make_targets_exist(page: Path) -> None:
 def test_commands_exist(page: Path) -> None:
     """A page may show a command only once it can be typed."""
     code = "\n".join(re.findall(r"```.*?```|`[^`]+`", on(page), flags=re.DOTALL))
-    for program, command in re.findall(r"^[`$ ]*(gridlight(?:-testbed|-fleet)?) ([a-z]+)", code, flags=re.MULTILINE):
+    for program, command in re.findall(
+        r"^[`$ ]*(gridlight(?:-testbed|-fleet)?) ([a-z]+)", code, flags=re.MULTILINE
+    ):
         assert command in PROGRAMS[program]()[1].choices, f"{program} {command}"
 
 

@@ -15,7 +15,18 @@ from light_client.rules.crypto import verify
 from light_client.rules.encoding import encode
 from light_client.rules.errors import RuleViolation
 from light_client.rules.verdict import Rejected, Undecided
-from tests.firmware_app.fleet.world import ANNA, BERT, CLEO, FLEET, NOW_MS, bundle, delta, example, signed, standing
+from tests.firmware_app.fleet.world import (
+    ANNA,
+    BERT,
+    CLEO,
+    FLEET,
+    NOW_MS,
+    bundle,
+    delta,
+    example,
+    signed,
+    standing,
+)
 
 EVERYBODY = (ANNA, BERT, CLEO)
 GOOD = signed(bundle(1))
@@ -39,7 +50,9 @@ def test_a_bundle_with_other_bytes_is_never_taken(data: st.DataObject) -> None:
 
 
 WIRE: Any = st.recursive(
-    st.one_of(st.integers(-(1 << 64), (1 << 64) - 1), st.binary(max_size=40), st.text(max_size=8), st.integers(0, 9)),
+    st.one_of(
+        st.integers(-(1 << 64), (1 << 64) - 1), st.binary(max_size=40), st.text(max_size=8), st.integers(0, 9)
+    ),
     lambda inner: st.lists(inner, max_size=4).map(tuple),
     max_leaves=8,
 )
@@ -78,7 +91,9 @@ PATHS = sorted({"nothing", "privacy.nothing", "meter.*.poll_ms", *paths_of(examp
 VALUE: Any = st.recursive(
     st.one_of(
         st.integers(-(1 << 63), (1 << 63) - 1),
-        st.sampled_from([0, 1, -1, 1_000, "", "x", "all", True, False, "tcp://192.0.2.1:7000", "12:00-13:00"]),
+        st.sampled_from(
+            [0, 1, -1, 1_000, "", "x", "all", True, False, "tcp://192.0.2.1:7000", "12:00-13:00"]
+        ),
         st.text(max_size=12),
     ),
     lambda inner: st.one_of(

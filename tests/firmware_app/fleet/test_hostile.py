@@ -200,7 +200,7 @@ def type_confused(_: Random) -> Iterator[Case]:
 WRONG_SETTINGS: tuple[tuple[str, Any], ...] = (
     ("privacy.lot_whh", 250), ("privacy.lot_wh", "250"), ("privacy.lot_wh", True), ("privacy.lot_wh", [250]),
     ("privacy.lot_wh", {"x": 1}), ("privacy.lot_wh", 0), ("privacy.lot_wh", -(1 << 63)),
-    ("privacy", 1), ("privcy.lot_wh", 1),
+    ("privacy", 1), ("privac.lot_wh", 1),
     ("bidding.sell", 1), ("bidding.strategy", "greedy"), ("meter", []), ("meter", 1), ("meter.*.role", "pv"),
     ("meter.house.poll_ms", 1), ("meter.house.pole_ms", 1_000), ("meter.second", {"name": "second"}),
     ("store.quota_mb", 0),
