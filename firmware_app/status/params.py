@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 CONTROL_SOCKET: Final = "/run/gridlight/control.sock"
@@ -23,9 +23,10 @@ class StatusParams:
     """Address to listen on. Anything but this board itself wants a password."""
     port: int = 8480
     """0 takes a free one."""
-    password_file: str = ""
+    password_file: str = field(default="", repr=False)
     """Of the user `gridlight`, by HTTP Basic: a file of mode 600, one line of 12 characters or more, beside this
-    document if it begins with no slash. Use it where the network is your own, since HTTP hides nothing."""
+    document if it begins with no slash. Use it where the network is your own, since HTTP hides nothing. The board's own
+    matter: it is kept out of reprs, and no bundle of a fleet names it."""
     socket: str = CONTROL_SOCKET
     """Of the commands on the board; its group may ask as well."""
     connections: int = 8

@@ -156,7 +156,7 @@ def test_mistakes_are_answered(
 
 
 def test_what_no_bundle_may_hold_is_not_signed(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (desk / "change.toml").write_text('[status]\npassword = "open-sesame-42"\n')
+    (desk / "change.toml").write_text('[status]\npassword_file = "open-sesame-42"\n')
     assert sign() == 2
     assert "FLT-13" in capsys.readouterr().err
     (desk / "new.toml").write_text(toml_of(example()))
@@ -192,6 +192,8 @@ def test_every_command_shows_examples(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_toml_is_written_as_it_is_read(tmp_path: Path) -> None:
     (tmp_path / "written.toml").write_text(toml_of(example()), encoding="utf-8")
-    text = EXAMPLE.read_text(encoding="utf-8").replace('# password = ""', 'password = "hunter-two-hunter"')
+    text = EXAMPLE.read_text(encoding="utf-8").replace(
+        '# password_file = ""', 'password_file = "hunter-two-hunter"'
+    )
     (tmp_path / "given.toml").write_text(text, encoding="utf-8")
     assert read(tmp_path / "written.toml", DeviceConfig) == read(tmp_path / "given.toml", DeviceConfig)

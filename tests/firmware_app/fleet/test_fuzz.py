@@ -117,6 +117,6 @@ def test_any_setting_is_taken_with_its_schema_or_refused_by_a_rule(path: str, va
     if isinstance(verdict, Approved):
         config = config_of(verdict.document)
         assert config.device.name == "meter-0101"
-        assert verdict.document["status"]["password"] == example()["status"]["password"]
+        assert verdict.document["status"]["password_file"] == example()["status"]["password_file"]
     else:
         assert verdict.rule in ("FLT-02", "FLT-13", "FLT-14", "FLT-15"), verdict

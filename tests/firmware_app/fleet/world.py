@@ -55,7 +55,7 @@ FLEET: Final = KEY_SET.fleet_id
 def example() -> Tree:
     """The shipped example as a tree, with a password of the device's own."""
     tree = read_toml(EXAMPLE.read_text(encoding="utf-8"), "example")
-    tree["status"]["password"] = "hunter-two-hunter"  # noqa: S105 - what a test must not find again
+    tree["status"]["password_file"] = "hunter-two-hunter"  # noqa: S105 - what a test must not find again
     return tree
 
 
