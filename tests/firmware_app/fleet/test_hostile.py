@@ -220,8 +220,8 @@ def unknown_to_the_schema(_: Random) -> Iterator[Case]:
                         ("privacy.lot_wh.deep", 1), ("meter.*", {"name": "x"}),
                         ("meter.a", {"name": "b"})):  # fmt: skip
         yield Case("nowhere", "FLT-14", signed(bundle(6, delta((path, value)))))
-    for path, value in (("device.name", "meter-0666"), ("device", {"name": "x"}), ("status.password_file", "open"),
-                        ("status", {"password_file": "open"}), ("device.data_folder", UNSET), ("device", {})):  # fmt: skip
+    for path, value in (("device.name", "meter-0666"), ("device", {"name": "x"}), ("status.password_file", "x"),
+                        ("status", {"password_file": "x"}), ("device.data_folder", UNSET), ("device", {})):  # fmt: skip
         yield Case("not-yours", "FLT-13", signed(bundle(6, delta((path, value)))))
     yield Case("not-yours", "FLT-13", signed(bundle(6, Whole(document=example())), [ANNA, BERT, CLEO]))
     yield Case("base", "FLT-12", signed(bundle(6, delta(("privacy.lot_wh", 250), base=4))))
