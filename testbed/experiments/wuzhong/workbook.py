@@ -91,10 +91,11 @@ def read_results(path: Path) -> list[list[tuple[float, float, float, float]]]:
     rows = _sheets(path)["energypurchasebycommunity"]
     numbered = [row for row in rows if isinstance(row[0], int | float)]
     blocks = (len([value for value in numbered[0] if value is not None]) - 1) // 4
-    return [
-        [tuple(float(value) for value in row[1 + 4 * block : 5 + 4 * block]) for row in numbered]  # type: ignore[misc]
-        for block in range(blocks)
-    ]
+    found: list[list[tuple[float, float, float, float]]] = []
+    for first in range(1, 1 + 4 * blocks, 4):
+        columns = [[float(row[first + at]) for row in numbered] for at in range(4)]
+        found.append(list(zip(*columns, strict=True)))
+    return found
 
 
 def _sheets(path: Path) -> dict[str, list[tuple[Any, ...]]]:
