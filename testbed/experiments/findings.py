@@ -23,13 +23,11 @@ class Options:
         quick: fewer runs and days; its figures are not meant for publication.
         seed: of whatever is drawn.
         data: folder of the data that is not redistributable; each experiment says what it needs of it.
-        work: where steps that took long are kept, so that an interrupted experiment goes on; None to keep nothing.
     """
 
     quick: bool = False
     seed: int = 1
     data: Path | None = None
-    work: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from light_client.rules.verdict import Accepted
+from light_client.rules.verdict import Rejected
 from testbed.experiments.data import folder
 from testbed.experiments.findings import Comparison, Findings, Options, Picture, Step
 from testbed.experiments.papers import POSO
@@ -30,7 +30,6 @@ PAPER: Final = POSO
 VICTIM, LIAR = 5, 1
 SHOWN: Final = 0.4
 """Part of the price that the dishonest coordinator shows to its victim."""
-_DELEGATES: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,12 +167,9 @@ def _costs(case: _Case, *, shown: float = 1.0) -> list[float]:
 
 
 def _schemes(honest: _Case, lied: _Case) -> list[dict[str, object]]:
-    """What becomes of the lie under each way to coordinate; delegates are five, one of them dishonest."""
+    """What becomes of the lie under each way to coordinate; honest delegates all make the same check."""
     believed, refused = lied.cleared.electricity_price, honest.cleared.electricity_price
-    votes = sum(
-        isinstance(judge(lied.market, answer_of(lied.cleared)).verdict, Accepted)
-        for _ in range(_DELEGATES - 1)
-    )
+    refuses = isinstance(judge(lied.market, answer_of(lied.cleared)).verdict, Rejected)
     return [
         {"scheme": "central operator, dishonest", "checks": "nobody", "price": believed},
         {"scheme": "hierarchy of operators, one dishonest", "checks": "nobody", "price": believed},
@@ -185,8 +181,8 @@ def _schemes(honest: _Case, lied: _Case) -> list[dict[str, object]]:
         {
             "scheme": "Proof of Solution, one delegate dishonest",
             "checks": "the proof, by every delegate",
-            "honest_votes_for_the_lie": votes,
-            "price": refused,
+            "honest_delegates_refuse_the_lie": refuses,
+            "price": refused if refuses else believed,
         },
     ]
 
