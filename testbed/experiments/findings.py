@@ -56,7 +56,7 @@ class Comparison:
     @property
     def met(self) -> bool:
         """Whether it lies where it must."""
-        return self.low <= self.ours <= self.high
+        return bool(self.low <= self.ours <= self.high)  # what numpy computed is no bool of Python's
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
@@ -65,9 +65,9 @@ class Comparison:
             "unit": self.unit,
             "paper": self.paper,
             "corrected": self.corrected,
-            "ours": round(self.ours, 6),
-            "low": self.low,
-            "high": self.high,
+            "ours": round(float(self.ours), 6),
+            "low": float(self.low),
+            "high": float(self.high),
             "met": self.met,
             "note": self.note,
         }

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from numpy import float64
 
 from testbed.cli import main
 from testbed.experiments import page, score_dpos
@@ -30,6 +31,11 @@ def test_a_figure_is_met_within_its_bounds_only(ours: float, met: bool) -> None:
     assert a_figure(ours).met is met
     assert found(ours).holds is met
     assert a_figure(ours).line().startswith("ok" if met else "OUT")
+
+
+def test_what_numpy_computed_can_be_printed_as_json() -> None:
+    document = a_figure(float64(1.5)).document()
+    assert json.loads(json.dumps(document))["met"] is True
 
 
 def test_a_page_says_what_is_out_of_bounds(tmp_path: Path) -> None:
