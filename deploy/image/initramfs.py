@@ -23,7 +23,10 @@ MODULES: Final = (
     "sdhci_iproc",
     "bcm2835",
     "bcm2835_dma",
+    "regulator_gpio",
     "sunxi_mmc",
+    "crc32c_generic",
+    "libcrc32c",
     "ext4",
 )
 """Cards of all boards; one root serves all of them. Those that a kernel has built in, or has not, are passed over."""

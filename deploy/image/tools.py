@@ -20,6 +20,8 @@ PACKAGES: Final[Mapping[str, str]] = {
     "mksquashfs": "squashfs-tools",
     "openssl": "openssl",
     "bmaptool": "bmap-tools",
+    "depmod": "kmod",
+    "debugfs": "e2fsprogs",
 }
 """Program -> Debian package."""
 LIMIT_S: Final = 1_800
