@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.image import bundle, card, root, sbom
-from deploy.image.boards import Board
+from deploy.image.boards import VIRT, Board
 from deploy.image.tools import ImageError, lacking, run
 
 _CHECKOUT: Final = Path(__file__).parents[2]
@@ -121,6 +121,8 @@ def build(board: Board, release: Release, out: Path, cache: Path, say: Callable[
     image, update = out / f"{stem}.img", out / f"{stem}.raucb"
     say("card")
     card.make_card(image, board, slot, loaders, work, release.epoch)
+    if board is VIRT:
+        shutil.copyfile(loaders / "usr/lib/u-boot/qemu_arm/u-boot.bin", image.with_suffix(".u-boot.bin"))
     say("update")
     bundle.make_bundle(update, board, slot, release.keys, release.name, work, release.epoch)
     bmap, bill = out / f"{stem}.bmap", out / f"{stem}.cdx.json"

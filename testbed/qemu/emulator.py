@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from testbed.boards.machine import Machine
-from testbed.boards.qmp import Qmp, QmpError
+from testbed.qemu.machine import Machine
+from testbed.qemu.qmp import Qmp, QmpError
 
 _END_S: Final = 60.0
 _KILL_S: Final = 10.0
