@@ -1,6 +1,6 @@
 # What U-Boot does on every board: choose a slot, count the attempt down, start the kernel that lies in the slot.
 # Which slot is healthy is said by the running system (rauc mark-good); who never says it is not started a fourth time.
-# Words in @ are replaced when the card is made (deploy/image/boards.py).
+# Words between at signs are replaced when the card is made (deploy/image/boards.py).
 
 setenv BOOT_ORDER "A B"
 setenv BOOT_A_LEFT @TRIES@

@@ -37,7 +37,7 @@ def make_card(card: Path, board: Board, slot: Path, boot_files: Path, folder: Pa
             f"the root has {slot.stat().st_size >> 20} MiB, expected at most {layout.ROOT_A.size_mib}"
         )
     boot, data = folder / f"boot-{board.name}.img", folder / f"data-{board.name}.img"
-    make_boot(boot, board, slot, boot_files, folder, epoch)
+    make_boot(boot, board, boot_files, folder, epoch)
     make_data(data, folder, epoch)
     fresh = card.with_suffix(".new")
     with fresh.open("wb") as out:
@@ -61,9 +61,7 @@ def write_part(card: Path, part: layout.Partition, image: Path) -> None:
             at += len(chunk)
 
 
-def make_boot(
-    image: Path, board: Board, slot: Path, boot_files: Path, folder: Path, epoch: int
-) -> None:
+def make_boot(image: Path, board: Board, boot_files: Path, folder: Path, epoch: int) -> None:
     """Make the boot partition: FAT, with boot loader, script and the integrator's folder."""
     staging = folder / f"boot-{board.name}"
     shutil.rmtree(staging, ignore_errors=True)
@@ -74,7 +72,8 @@ def make_boot(
     for name, text in board.texts.items():
         (staging / name).write_text(text, encoding="ascii")
     for name in board.trees:
-        _from_slot(slot, f"/boot/{name}", staging / name)
+        (found,) = boot_files.glob(f"usr/lib/linux-image-*/{name}")
+        shutil.copyfile(found, staging / name)
     script = folder / f"boot-{board.name}.cmd"
     script.write_text(board.boot_script(), encoding="ascii")
     run(
@@ -95,12 +94,6 @@ def make_boot(
             run("mmd", "-i", image, inside, epoch=epoch)
         else:
             run("mcopy", "-i", image, path, inside, epoch=epoch)
-
-
-def _from_slot(slot: Path, inside: str, to: Path) -> None:
-    run("debugfs", "-R", f"dump {inside} {to}", slot)
-    if not to.exists() or not to.stat().st_size:
-        raise ImageError(f"the root has no {inside}")
 
 
 def make_data(image: Path, folder: Path, epoch: int) -> None:
