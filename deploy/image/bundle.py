@@ -54,7 +54,7 @@ def make_keys(folder: Path) -> list[Path]:
         run("openssl", "req", "-new", *elliptic, "-keyout", signer, "-out", request, "-subj", "/O=gridlight/CN=release")
         extensions = folder / "signer.ext"
         extensions.write_text(
-            "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=codeSigning\n",
+            "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n",
             encoding="ascii",
         )
         run("openssl", "x509", "-req", "-in", request, "-CA", keyring, "-CAkey", authority, "-days", str(_DAYS),
@@ -89,7 +89,7 @@ def make_bundle(bundle: Path, board: Board, slot: Path, keys: Path, release: str
     fresh.unlink(missing_ok=True)
     run(
         "rauc", "bundle", f"--cert={keys / _SIGNER_CERTIFICATE}", f"--key={keys / _SIGNER}",
-        f"--keyring={keys / KEYRING}", "--mksquashfs-args=-comp zstd -all-time 0 -no-xattrs -processors 1 -quiet",
+        f"--keyring={keys / KEYRING}", "--mksquashfs-args=-comp zstd -processors 1 -quiet",
         content, fresh, epoch=epoch,
     )  # fmt: skip
     fresh.replace(bundle)

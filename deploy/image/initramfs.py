@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Final
 
 MODULES: Final = (
+    "crc32c_generic",
+    "libcrc32c",
+    "ext4",
     "virtio_pci",
     "virtio_mmio",
     "virtio_blk",
@@ -25,11 +28,9 @@ MODULES: Final = (
     "bcm2835_dma",
     "regulator_gpio",
     "sunxi_mmc",
-    "crc32c_generic",
-    "libcrc32c",
-    "ext4",
 )
-"""Cards of all boards; one root serves all of them. Those that a kernel has built in, or has not, are passed over."""
+"""The file system, then cards of all boards; one root serves all of them. Those that a kernel has built in, or
+has not, are passed over."""
 
 INIT: Final = """\
 #!/bin/busybox sh
@@ -42,14 +43,28 @@ $b mount -t devtmpfs devtmpfs /dev
 for word in $($b cat /proc/cmdline); do
     case $word in root=PARTUUID=*) wanted=${word#root=PARTUUID=} ;; esac
 done
-while read -r module; do $b modprobe -q "$module"; done </etc/gridlight-modules
-tries=0
-while [ $tries -lt 150 ]; do
-    for entry in /sys/class/block/*; do
-        if $b grep -qsx "PARTUUID=$wanted" "$entry/uevent"; then
-            $b mount -t ext4 -o ro,noatime "/dev/${entry##*/}" /root && break 2
-        fi
+# The card is known by the number in its partition table: Linux tells it by itself only from 6.13 on.
+mount_slot() {
+    for device in /sys/class/block/*; do
+        name=${device##*/}
+        case $name in loop* | ram* | *boot[01]) continue ;; esac
+        [ ! -e "$device/partition" ] || continue
+        [ "$($b hexdump -s 440 -n 4 -e '1/4 "%08x"' "/dev/$name" 2>/dev/null)" = "${wanted%-*}" ] || continue
+        for part in "$device/$name"*; do
+            [ "$($b cat "$part/partition")" -eq $((0x${wanted#*-})) ] || continue
+            $b mount -t ext4 -o ro,noatime "/dev/${part##*/}" /root && return 0
+        done
     done
+    return 1
+}
+# A module after the other until the slot is there: most boards have one kind of card.
+while read -r module; do
+    mount_slot && break
+    $b modprobe -q "$module"
+done </etc/gridlight-modules
+tries=0
+while [ ! -x /root/sbin/init ] && [ $tries -lt 150 ]; do
+    mount_slot && break
     $b usleep 200000
     tries=$((tries + 1))
 done

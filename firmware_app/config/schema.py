@@ -14,6 +14,7 @@ from typing import Final
 from firmware_app.bidding.settings import BiddingSettings, PrivacySettings
 from firmware_app.clock.params import ClockParams
 from firmware_app.forecast.settings import ForecastSettings
+from firmware_app.identity.params import IdentityParams
 from firmware_app.journal import LogParams
 from firmware_app.reconcile.deviation import ImbalancePrices
 from firmware_app.status.params import StatusParams
@@ -68,6 +69,8 @@ class DeviceSection:
     """The registered name of the meter, as the grid operator knows it."""
     data_folder: str = "/var/lib/gridlight"
     """Where keys, store and state are; relative to the file's own folder if it does not begin with a slash."""
+    identity: IdentityParams = field(default_factory=IdentityParams)
+    """Where the key lies that the grid operator knows it by; the board's own matter, like all of this section."""
 
     def __post_init__(self) -> None:
         _named("name", self.name)

@@ -1,4 +1,4 @@
-"""Where the device's identity lies: the table `[identity]` of the configuration."""
+"""Where the device's identity lies: the table `[device.identity]` of the configuration."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
             board="virt",
             processor="Cortex-A7",
             arguments=(
-                "-M", "virt", "-cpu", "cortex-a7", "-m", "512",
+                "-M", "virt,highmem=off", "-cpu", "cortex-a7", "-m", "512",
                 "-device", "virtio-net-device,netdev=net", "-device", "qemu-xhci,id=usb",
                 "-device", "virtio-rng-device",
             ),

@@ -2,6 +2,7 @@
 
 from random import Random
 
+from firmware_app.identity.identity import SecretIdentity
 from firmware_app.clock.gate import ClockEvent, ClockGate, ClockState, Opened, Sync
 from firmware_app.clock.params import ClockParams
 from firmware_app.clock.rescue import Rescue
@@ -37,7 +38,7 @@ class _Board:
         trader = TradingMeter(
             "meter-0101",
             _GENESIS,
-            identity=b"\x01" * 32,
+            identity=SecretIdentity(b"\x01" * 32),
             wallet=Wallet(b"s" * 32, _GENESIS.chain_id(), storage),
             feeder=1,
             servers=_SERVERS,

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from firmware_app.config import keys
+from firmware_app.config.enrolment import enrolment_of
 from firmware_app.identity.identity import IdentityError, SecretIdentity
+from firmware_app.identity.params import IdentityParams, KeyPlace
 from firmware_app.identity.pkcs11 import TokenIdentity, identity_on_chip
 from light_client.rules.crypto import HIGHEST_LOW_S, verify
 
@@ -107,3 +110,27 @@ def test_a_secret_in_memory_signs_the_same_way_and_shows_nowhere() -> None:
     identity = SecretIdentity(b"\x07" * 32)
     assert verify(identity.public_key, identity.sign(b"message"), b"message")
     assert "0707" not in repr(identity).replace(identity.public_key.hex(), "")
+
+
+def test_a_device_enrols_with_its_key_on_the_chip_and_no_file_holds_it(module: str, tmp_path: Path) -> None:
+    folder, place = tmp_path / "data", IdentityParams(place=KeyPlace.PKCS11, module=module)
+    folder.mkdir(mode=0o700)
+    (folder / "token.pin").write_text(f"{_PIN}\n", encoding="ascii")
+    assert not keys.are_there(folder, place)
+    made = keys.create_missing(folder, folder / "market.sqlite", place)
+    assert [path.name for path in made] == [keys.SEED]
+    assert keys.are_there(folder, place)
+    device = keys.load(folder, place)
+    request = enrolment_of("meter-0101", device)
+    assert request.is_signed(verify)
+    assert isinstance(device.identity, TokenIdentity)
+    device.identity.close()
+    assert not (folder / keys.IDENTITY).exists()
+    assert keys.create_missing(folder, folder / "market.sqlite", place) == []
+    again = keys.load(folder, place)
+    assert again.identity_key == request.identity_key
+
+
+def test_a_chip_needs_a_library() -> None:
+    with pytest.raises(ValueError, match="absolute path"):
+        IdentityParams(place=KeyPlace.PKCS11)
