@@ -127,7 +127,10 @@ VIRT: Final = Board(
     tree="${fdtcontroladdr}",
     loader={},  # the machine starts U-Boot out of its flash: `-bios`
     texts={},
-    trees=("sun4i-a10-cubieboard.dtb", "bcm2836-rpi-2-b.dtb"),  # of machines whose kernel QEMU starts by itself
+    trees=(
+        "sun4i-a10-cubieboard.dtb",
+        "bcm2836-rpi-2-b.dtb",
+    ),  # of machines whose kernel QEMU starts by itself
 )
 
 BOARDS: Final[Mapping[str, Board]] = {board.name: board for board in (VIRT, BEAGLEBONE, RASPBERRY_PI)}

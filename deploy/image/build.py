@@ -15,6 +15,7 @@ from typing import Final
 
 from deploy.image import bundle, card, root, sbom
 from deploy.image.boards import VIRT, Board
+from deploy.image.secrecy import secrets_in
 from deploy.image.tools import ImageError, lacking, run
 
 _CHECKOUT: Final = Path(__file__).parents[2]
@@ -113,6 +114,8 @@ def build(board: Board, release: Release, out: Path, cache: Path, say: Callable[
     say("packages (the first time some minutes under emulation)")
     loaders = root.boot_files(cache)
     tree = root.tree(cache, release.wheel)
+    if found := secrets_in(tree):
+        raise ImageError(f"a card must hold no secret: {'; '.join(found[:5])}")
     say(f"slot for {board.title}")
     slot = work / f"slot-{board.name}.img"
     keyring = release.keys / bundle.KEYRING
@@ -124,7 +127,7 @@ def build(board: Board, release: Release, out: Path, cache: Path, say: Callable[
     if board is VIRT:
         shutil.copyfile(loaders / "usr/lib/u-boot/qemu_arm/u-boot.bin", image.with_suffix(".u-boot.bin"))
     say("update")
-    bundle.make_bundle(update, board, slot, release.keys, release.name, work, release.epoch)
+    bundle.make_bundle(update, board, slot, release.keys, work, release=release.name, epoch=release.epoch)
     bmap, bill = out / f"{stem}.bmap", out / f"{stem}.cdx.json"
     run("bmaptool", "create", "--output", bmap, image)
     materials = sbom.document(

@@ -51,7 +51,18 @@ def make_keys(folder: Path) -> list[Path]:
             "-subj", "/O=gridlight/CN=updates", "-addext", "basicConstraints=critical,CA:TRUE",
             "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
         request = folder / "signer.csr"
-        run("openssl", "req", "-new", *elliptic, "-keyout", signer, "-out", request, "-subj", "/O=gridlight/CN=release")
+        run(
+            "openssl",
+            "req",
+            "-new",
+            *elliptic,
+            "-keyout",
+            signer,
+            "-out",
+            request,
+            "-subj",
+            "/O=gridlight/CN=release",
+        )
         extensions = folder / "signer.ext"
         extensions.write_text(
             "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n",
@@ -66,7 +77,9 @@ def make_keys(folder: Path) -> list[Path]:
     return files
 
 
-def make_bundle(bundle: Path, board: Board, slot: Path, keys: Path, release: str, folder: Path, epoch: int) -> None:
+def make_bundle(
+    bundle: Path, board: Board, slot: Path, keys: Path, folder: Path, *, release: str, epoch: int
+) -> None:
     """Write an update for boards of one kind.
 
     Args:

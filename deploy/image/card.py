@@ -11,6 +11,7 @@ from deploy.image.boards import Board
 from deploy.image.tools import ImageError, run
 
 _CHUNK: Final = 1 << 20
+_ZEROS: Final = bytes(_CHUNK)
 _NOTE: Final = """\
 Lay gridlight.toml, the chain's genesis and, if the network has its own time servers, time.sources into this folder
 before the first start. The board lays enrolment.json here: hand it to the grid operator. An empty file named
@@ -55,7 +56,7 @@ def write_part(card: Path, part: layout.Partition, image: Path) -> None:
     with card.open("r+b") as out, image.open("rb") as source:
         at = part.offset
         while chunk := source.read(_CHUNK):
-            if any(chunk):
+            if chunk != _ZEROS[: len(chunk)]:
                 out.seek(at)
                 out.write(chunk)
             at += len(chunk)

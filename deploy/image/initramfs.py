@@ -1,4 +1,4 @@
-"""The few files between the kernel and the slot: modules of the card and of its file system, and a script that mounts it.
+"""The few files between the kernel and the slot: modules of card and file system, and a script that mounts the slot.
 
 Put together here rather than by `update-initramfs`, which takes twenty minutes under emulation; and every byte of it
 follows from the root, so that two builds are the same.

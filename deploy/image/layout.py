@@ -1,11 +1,11 @@
 """What lies where on a card; the same for every board, so that one root and one set of rules serve all.
 
-    sector 0       partition table (MBR: the firmware of a Raspberry Pi 2 and the ROM of a BeagleBone know no other)
-    sector 1024    which slot is started, and how often it may still fail: one sector, so that it is written whole
-    1  boot        FAT, 64 MiB: boot loader and its script; the integrator's folder `gridlight`; never updated in use
-    2  root A      ext4, read only: system, kernel and program
-    3  root B      the same, for the next release
-    4  data        ext4: keys, configuration, history; grows to the end of the card when it is first started
+sector 0       partition table (MBR: the firmware of a Raspberry Pi 2 and the ROM of a BeagleBone know no other)
+sector 1024    which slot is started, and how often it may still fail: one sector, so that it is written whole
+1  boot        FAT, 64 MiB: boot loader and its script; the integrator's folder `gridlight`; never updated in use
+2  root A      ext4, read only: system, kernel and program
+3  root B      the same, for the next release
+4  data        ext4: keys, configuration, history; grows to the end of the card when it is first started
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Makes the root of a board out of Debian packages, the program's wheel and what lies in `overlay`; then the slot's image.
+"""Makes the root of a board out of Debian packages, the program's wheel and `overlay`; then the image of a slot.
 
-The steps are kept in a cache under a hash of everything that goes into them, so that a step is done again when, and only
-when, something of it has changed.
+Steps are kept in a cache under a hash of everything that goes into them: a step is done again when, and only when,
+something of it has changed.
 """
 
 from __future__ import annotations
@@ -130,7 +130,15 @@ def boot_files(cache: Path) -> Path:
     if not path.exists():
         fresh = cache / f".fresh-{path.name}.tar"
         source = f"deb {_MIRROR} trixie main non-free-firmware"
-        run("mmdebstrap", "--variant=extract", "--arch=armhf", f"--include={','.join(wanted)}", "trixie", fresh, source)
+        run(
+            "mmdebstrap",
+            "--variant=extract",
+            "--arch=armhf",
+            f"--include={','.join(wanted)}",
+            "trixie",
+            fresh,
+            source,
+        )
         unpacked = cache / f".fresh-{path.name}"
         shutil.rmtree(unpacked, ignore_errors=True)
         _extract(fresh, unpacked)
@@ -205,17 +213,18 @@ def slot_image(path: Path, root: Path, board: Board, keyring: Path, release: str
 def _extract(tar: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     with tarfile.open(tar) as archive:
-        archive.extractall(folder, filter="fully_trusted", numeric_owner=True)
+        # A root needs its owners, devices and modes as they are; Debian's packages in it are signed.
+        archive.extractall(folder, filter="fully_trusted", numeric_owner=True)  # noqa: S202
 
 
 def _install(root: Path, wheel: Path) -> None:
     """Run the one recipe inside the root."""
-    inside = root / "tmp" / "deploy"
+    inside = root / "deploy"
     shutil.copytree(RECIPE, inside / "root")
     shutil.copytree(UNITS, inside / "systemd")
     shutil.copy(wheel, inside / wheel.name)
-    for words in (("user",), ("program", f"/tmp/deploy/{wheel.name}"), ("service",), ("trim",)):
-        run("chroot", root, "/tmp/deploy/root/install", *words)
+    for words in (("user",), ("program", f"/deploy/{wheel.name}"), ("service",), ("trim",)):
+        run("chroot", root, "/deploy/root/install", *words)
     shutil.rmtree(inside)
 
 
@@ -274,7 +283,16 @@ def _forget(root: Path) -> None:
     (root / "etc/machine-id").write_text("", encoding="ascii")
     (root / "etc/hostname").write_text("gridlight\n", encoding="ascii")
     (root / "etc/resolv.conf").symlink_to("/run/systemd/resolve/stub-resolv.conf")
-    for folder in ("var/cache", "var/log", "var/lib/apt", "var/lib/systemd", "tmp", "run", "vmlinuz", "initrd.img"):
+    for folder in (
+        "var/cache",
+        "var/log",
+        "var/lib/apt",
+        "var/lib/systemd",
+        "tmp",
+        "run",
+        "vmlinuz",
+        "initrd.img",
+    ):
         path = root / folder
         if path.is_symlink() or path.is_file():
             path.unlink()
@@ -282,8 +300,17 @@ def _forget(root: Path) -> None:
             shutil.rmtree(path)
             path.mkdir(mode=0o1777 if folder == "tmp" else 0o755)
             path.chmod(0o1777 if folder == "tmp" else 0o755)
-    for name in ("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/.pwd.lock", "etc/ld.so.cache-"):
+    for name in (
+        "etc/passwd-",
+        "etc/group-",
+        "etc/shadow-",
+        "etc/gshadow-",
+        "etc/.pwd.lock",
+        "etc/ld.so.cache-",
+    ):
         (root / name).unlink(missing_ok=True)
+    for path in sorted((root / "usr/lib/python3/dist-packages").rglob("test_*.py*")):
+        path.unlink()  # a package's own tests, with keys in them
     _lock_passwords(root / "etc/shadow")
 
 

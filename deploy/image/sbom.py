@@ -36,7 +36,9 @@ def component(fields: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def document(root: Path, boot_files: Path, wheel: Path, *, board: str, release: str, epoch: int) -> dict[str, Any]:
+def document(
+    root: Path, boot_files: Path, wheel: Path, *, board: str, release: str, epoch: int
+) -> dict[str, Any]:
     """The bill of materials of one card, the same for the same card.
 
     Args:

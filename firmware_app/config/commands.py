@@ -75,7 +75,9 @@ def enroll(args: argparse.Namespace) -> int:
     found = checked(file_of(args))
     try:
         made = keys.create_missing(found.folder, found.store, found.config.device.identity)
-        request = enrolment_of(found.config.device.name, keys.load(found.folder, found.config.device.identity))
+        request = enrolment_of(
+            found.config.device.name, keys.load(found.folder, found.config.device.identity)
+        )
         document = {**request.document(), "chain": found.config.market.fingerprint}
         path = found.folder / "enrolment.json"
         path.write_text(json.dumps({"schema": SCHEMA, **document}, indent=1) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
 """The device's secrets: the identity that the grid operator knows, and the wallet's seed. Files of mode 0600.
 
-They are made once, on the board, and never leave it; what leaves is the public half, in the enrolment request. Where the
-configuration says so (`[device.identity]`), the identity lies on a chip instead of in a file, and not even the service reads it.
+They are made once, on the board, and never leave it; what leaves is the public half, in the enrolment request. Where
+`[device.identity]` says so, the identity lies on a chip instead of in a file, and not even the service reads it.
 """
 
 from __future__ import annotations

@@ -91,13 +91,17 @@ class TokenIdentity:
         try:
             self._library: Any = ctypes.CDLL(module)
         except OSError:
-            raise IdentityError(f"{module} cannot be loaded: is the chip's PKCS#11 library installed?") from None
+            raise IdentityError(
+                f"{module} cannot be loaded: is the chip's PKCS#11 library installed?"
+            ) from None
         self._call("C_Initialize", None, fine=(_CKR_ALREADY_INITIALIZED,))
         self._session = c_ulong()
         slot = self._slot_of(token)
         self._call("C_OpenSession", c_ulong(slot), c_ulong(_CKF_RW_SERIAL), None, None, byref(self._session))
         code = pin.encode("utf-8")
-        self._in_session("C_Login", c_ulong(_CKU_USER), code, c_ulong(len(code)), fine=(_CKR_ALREADY_LOGGED_IN,))
+        self._in_session(
+            "C_Login", c_ulong(_CKU_USER), code, c_ulong(len(code)), fine=(_CKR_ALREADY_LOGGED_IN,)
+        )
         self._public_key = b""
 
     def __enter__(self) -> Self:
@@ -128,11 +132,19 @@ class TokenIdentity:
             IdentityError: there is one already, or the chip knows no secp256k1.
         """
         if self.is_there:
-            raise IdentityError("the chip has an identity already: it is never replaced, gridlight enroll keeps it")
+            raise IdentityError(
+                "the chip has an identity already: it is never replaced, gridlight enroll keeps it"
+            )
         yes, no = b"\x01", b"\x00"
         common = ((_CKA_TOKEN, yes), (_CKA_LABEL, LABEL), (_CKA_KEY_TYPE, _ulong(_CKK_EC)))
         public = [*common, (_CKA_PRIVATE, no), (_CKA_VERIFY, yes), (_CKA_EC_PARAMS, _SECP256K1)]
-        private = [*common, (_CKA_PRIVATE, yes), (_CKA_SENSITIVE, yes), (_CKA_EXTRACTABLE, no), (_CKA_SIGN, yes)]
+        private = [
+            *common,
+            (_CKA_PRIVATE, yes),
+            (_CKA_SENSITIVE, yes),
+            (_CKA_EXTRACTABLE, no),
+            (_CKA_SIGN, yes),
+        ]
         mechanism, ours, theirs = _Mechanism(_CKM_EC_KEY_PAIR_GEN, None, 0), c_ulong(), c_ulong()
         self._in_session(
             "C_GenerateKeyPair",

@@ -1,4 +1,4 @@
-"""`gridlight-testbed board`: the card that is flashed, started by QEMU, put through resets and power cuts, and measured."""
+"""`gridlight-testbed board`: the card that is flashed, started by QEMU, reset, cut off, and measured."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("--machine", choices=_MACHINES, default="virt", help="of QEMU; default: virt")
     parser.add_argument(
-        "--card", type=Path, metavar="FILE", help="image for virt; default: the one in --image, built if missing"
+        "--card",
+        type=Path,
+        metavar="FILE",
+        help="image for virt; default: the one in --image, built if missing",
     )
     parser.add_argument(
         "--image", type=Path, metavar="DIR", default=Path("out/image"), help="default: out/image"
@@ -79,9 +82,7 @@ def _trial(args: argparse.Namespace, machine: Machine, folder: Path) -> Trial:
     image = args.card or cards.built(args.image, machine.board, console.note)
     more = ("-icount", "shift=1,sleep=on") if args.icount else ()
     with bench(machine, image, folder, more=more) as board:
-        return run_trial(
-            machine, board, patience_s=args.patience, quiet_s=args.measure, say=console.note
-        )
+        return run_trial(machine, board, patience_s=args.patience, quiet_s=args.measure, say=console.note)
 
 
 def lines_of(trial: Trial) -> list[str]:

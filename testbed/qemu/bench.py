@@ -42,9 +42,7 @@ def meter_at(link: Path) -> Iterator[None]:
         household=Household.synthetic(1, start_ms=midnight_ms), script=Script(()), script_start_ms=start_ms
     )
     layout = Layout.of_profile(Path(meter_io.profiles.__file__).parent / "data" / f"{_PROFILE}.toml")
-    meter = RunningMeter(
-        ModbusSlave(display, layout, address=1), PtyEnd(link), Script(()), Clock(start_ms)
-    )
+    meter = RunningMeter(ModbusSlave(display, layout, address=1), PtyEnd(link), Script(()), Clock(start_ms))
     unplugged = threading.Event()
     thread = threading.Thread(target=meter.run, args=(unplugged.is_set,), name="meter")
     thread.start()
@@ -58,10 +56,19 @@ def meter_at(link: Path) -> Iterator[None]:
 def integrators_files(name: str, time_port: int) -> dict[str, bytes]:
     """What an integrator lays on the card: a configuration for a chain whose servers are not there yet."""
     staging = Staging(
-        scenario=str(SHIPPED / "village.toml"), data=None, seed=1, skip=0, intervals=8, miners=4, solvers=1, speed=1
+        scenario=str(SHIPPED / "village.toml"),
+        data=None,
+        seed=1,
+        skip=0,
+        intervals=8,
+        miners=4,
+        solvers=1,
+        speed=1,
     )
     cast = cast_for(staging, SHIPPED)
-    nowhere = {miner: (f"tcp://{HOST}:{19_001 + seat}", _NOBODY) for seat, miner in enumerate(cast.miner_names)}
+    nowhere = {
+        miner: (f"tcp://{HOST}:{19_001 + seat}", _NOBODY) for seat, miner in enumerate(cast.miner_names)
+    }
     text = document(
         name,
         fingerprint=cast.genesis.chain_id().hex(),
@@ -78,7 +85,9 @@ def integrators_files(name: str, time_port: int) -> dict[str, bytes]:
 
 
 @contextmanager
-def bench(machine: Machine, image: Path, folder: Path, *, more: tuple[str, ...] = ()) -> Iterator[EmulatedBoard]:
+def bench(
+    machine: Machine, image: Path, folder: Path, *, more: tuple[str, ...] = ()
+) -> Iterator[EmulatedBoard]:
     """Everything around a board that is off; it is cut off at the end.
 
     Args:

@@ -1,4 +1,4 @@
-"""Cards for emulated boards: copies that a board may write on, what an integrator lays on them, and what is on them after.
+"""Cards for emulated boards: copies to write on, what an integrator lays on them, and what is on them afterwards.
 
 The image that was built stays as it is; everything here happens to copies. Needed are `mtools` and `e2fsprogs`, and no
 root: nothing is mounted.
@@ -24,6 +24,7 @@ SLOT_BYTES: Final = 2 << 30
 """Of a copy: emulated card slots take powers of two, and the data partition has something to grow into."""
 INTEGRATORS_FOLDER: Final = "gridlight"
 _CHUNK: Final = 1 << 20
+_ZEROS: Final = bytes(_CHUNK)
 
 
 def copy_of(card: Path, to: Path, *, size: int = SLOT_BYTES) -> Path:
@@ -35,7 +36,7 @@ def copy_of(card: Path, to: Path, *, size: int = SLOT_BYTES) -> Path:
     try:
         with card.open("rb") as source, to.open("wb") as out:
             while chunk := source.read(_CHUNK):
-                if any(chunk):
+                if chunk != _ZEROS[: len(chunk)]:
                     out.write(chunk)
                 else:
                     out.seek(len(chunk), 1)
@@ -92,7 +93,7 @@ def data_of(card: Path, folder: Path) -> Path:
         source.seek(layout.DATA.offset)
         left = size
         while left > 0 and (chunk := source.read(min(_CHUNK, left))):
-            if any(chunk):
+            if chunk != _ZEROS[: len(chunk)]:
                 copy.write(chunk)
             else:
                 copy.seek(len(chunk), 1)

@@ -54,10 +54,20 @@ class EmulatedBoard:
         self._process: subprocess.Popen[bytes] | None = None
         self._words = machine.command(card, boot, page_port)
         # Appended: a console tells of every start.
-        self._words += ["-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console"]
+        self._words += [
+            "-chardev",
+            f"file,id=console,path={self.console},append=on",
+            "-serial",
+            "chardev:console",
+        ]
         self._words += ["-qmp", f"unix:{self._control},server=on,wait=off"]
         if meter:
-            self._words += ["-chardev", f"serial,id=meter,path={meter}", "-device", "usb-serial,chardev=meter"]
+            self._words += [
+                "-chardev",
+                f"serial,id=meter,path={meter}",
+                "-device",
+                "usb-serial,chardev=meter",
+            ]
         self._words += more
 
     @property
@@ -129,7 +139,11 @@ class EmulatedBoard:
     def written_bytes(self) -> int:
         """What was written to the card since it was switched on, by the drive's own counter."""
         with self.qmp() as qmp:
-            return sum(int(device["stats"]["wr_bytes"]) for device in qmp.ask("query-blockstats") if device.get("device") == "card" or "sd" in str(device.get("qdev", "")))
+            return sum(
+                int(device["stats"]["wr_bytes"])
+                for device in qmp.ask("query-blockstats")
+                if device.get("device") == "card" or "sd" in str(device.get("qdev", ""))
+            )
 
     def console_text(self) -> str:
         """What it has said so far."""

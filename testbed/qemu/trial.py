@@ -1,4 +1,4 @@
-"""One emulated board put through what boards go through: first start, a reset, a power cut, an orderly end; and measured."""
+"""One emulated board put through a first start, a reset, a power cut and an orderly end; and measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from firmware_app.store.device_store import FILE_NAME
@@ -58,7 +57,9 @@ class Trial:
     clean_end: bool
 
 
-def document(name: str, *, fingerprint: str, feeder: int, dso: tuple[str, str], servers: dict[str, tuple[str, str]]) -> str:
+def document(
+    name: str, *, fingerprint: str, feeder: int, dso: tuple[str, str], servers: dict[str, tuple[str, str]]
+) -> str:
     """A board's configuration, with its meter at the emulated adapter and a page that this machine can look at.
 
     Args:
@@ -66,9 +67,10 @@ def document(name: str, *, fingerprint: str, feeder: int, dso: tuple[str, str], 
         dso: endpoint and key.
         servers: name -> endpoint and key.
     """
+    meter = f"name = 'house'\nrole = 'grid'\nprofile = '{_PROFILE}'\naddress = 1\nport = '{METER_PORT}'\npoll_ms = 2000"
     lines = [
         f"[device]\nname = '{name}'",
-        f"[[meter]]\nname = 'house'\nrole = 'grid'\nprofile = '{_PROFILE}'\naddress = 1\nport = '{METER_PORT}'\npoll_ms = 2000",
+        f"[[meter]]\n{meter}",
         f"[market]\ngenesis = 'genesis.cbor'\nfingerprint = '{fingerprint}'\nfeeder = {feeder}",
         f"[market.dso]\nname = 'dso'\nendpoint = '{dso[0]}'\nkey = '{dso[1]}'",
         *(
@@ -87,8 +89,10 @@ def time_sources(port: int) -> bytes:
 
 def look(page_port: int, password: str = PASSWORD) -> dict[str, Any]:
     """What the board's page says; empty while it says nothing."""
-    request = urllib.request.Request(f"http://127.0.0.1:{page_port}/status.json")  # noqa: S310 - our own board
-    request.add_header("Authorization", "Basic " + base64.b64encode(f"gridlight:{password}".encode()).decode())
+    request = urllib.request.Request(f"http://127.0.0.1:{page_port}/status.json")
+    request.add_header(
+        "Authorization", "Basic " + base64.b64encode(f"gridlight:{password}".encode()).decode()
+    )
     try:
         with urllib.request.urlopen(request, timeout=_ANSWER_S) as reply:  # noqa: S310 - as above
             found = json.load(reply)
@@ -191,5 +195,7 @@ def _in_store(board: EmulatedBoard) -> _Found:
     with sqlite3.connect(data / "state" / FILE_NAME) as store:
         (check,) = store.execute("PRAGMA integrity_check").fetchone()
         (count,) = store.execute("SELECT count(*) FROM readings").fetchone()
-        first = store.execute("SELECT min(monotonic_ms) FROM readings WHERE monotonic_ms IS NOT NULL").fetchone()[0]
+        first = store.execute(
+            "SELECT min(monotonic_ms) FROM readings WHERE monotonic_ms IS NOT NULL"
+        ).fetchone()[0]
     return _Found(first_s=None if first is None else first / 1_000, readings=count, sound=check == "ok")

@@ -33,7 +33,9 @@ def test_the_attempt_is_counted_before_the_kernel_is_started(board: Board) -> No
 
 @_ALL
 def test_a_device_tree_comes_from_the_slot_or_from_the_firmware(board: Board) -> None:
-    assert bool(board.tree_file) == (f"/boot/{board.tree_file}" in board.boot_script() and board.tree_file != "")
+    assert bool(board.tree_file) == (
+        f"/boot/{board.tree_file}" in board.boot_script() and board.tree_file != ""
+    )
 
 
 def test_updates_of_one_board_do_not_fit_another() -> None:

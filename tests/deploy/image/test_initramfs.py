@@ -54,7 +54,11 @@ def test_cpio_unpacks_it_with_what_is_wanted_and_needed(root: Path, tmp_path: Pa
     modules = out / "lib/modules" / _RELEASE
     found = {path.relative_to(modules).as_posix() for path in modules.rglob("*.ko.xz")}
     assert "kernel/sound/snd.ko.xz" not in found
-    assert {"kernel/fs/ext4/ext4.ko.xz", "kernel/lib/crc16.ko.xz", "kernel/drivers/mmc/host/sdhci.ko.xz"} <= found
+    assert {
+        "kernel/fs/ext4/ext4.ko.xz",
+        "kernel/lib/crc16.ko.xz",
+        "kernel/drivers/mmc/host/sdhci.ko.xz",
+    } <= found
     kept = (modules / "modules.dep").read_text(encoding="ascii").splitlines()
     assert {line.partition(":")[0] for line in kept} == found, "modprobe is told of nothing that is not there"
 

@@ -1,4 +1,4 @@
-"""The boot script under U-Boot itself, in QEMU, on a card whose slots hold no system: every start fails, and is counted."""
+"""The boot script under U-Boot itself, in QEMU, on a card without systems: every start fails, and is counted."""
 
 import shutil
 import subprocess
@@ -38,9 +38,25 @@ def blank_card(tmp_path: Path) -> Path:
 
 def _states(image: Path, folder: Path) -> Iterator[dict[str, str] | None]:
     """Every boot state that the card has in turn, while U-Boot starts again and again."""
-    words = ["qemu-system-arm", "-M", "virt", "-cpu", "cortex-a7", "-m", "512", "-display", "none", "-nodefaults"]
+    words = [
+        "qemu-system-arm",
+        "-M",
+        "virt",
+        "-cpu",
+        "cortex-a7",
+        "-m",
+        "512",
+        "-display",
+        "none",
+        "-nodefaults",
+    ]
     words += ["-no-user-config", "-bios", str(_LOADER), "-device", "virtio-blk-device,drive=card"]
-    words += ["-drive", f"if=none,id=card,format=raw,file={image}", "-serial", f"file:{folder / 'console.log'}"]
+    words += [
+        "-drive",
+        f"if=none,id=card,format=raw,file={image}",
+        "-serial",
+        f"file:{folder / 'console.log'}",
+    ]
     emulator = subprocess.Popen(words, stdin=subprocess.DEVNULL)
     seen: dict[str, str] | None = {}
     until_s = time.monotonic() + _LIMIT_S
@@ -69,7 +85,9 @@ def _left(state: dict[str, str] | None) -> tuple[int, int]:
     return int(state["BOOT_A_LEFT"]), int(state["BOOT_B_LEFT"])
 
 
-def test_a_slot_that_fails_is_left_for_the_other_and_nobody_is_locked_out(blank_card: Path, tmp_path: Path) -> None:
+def test_a_slot_that_fails_is_left_for_the_other_and_nobody_is_locked_out(
+    blank_card: Path, tmp_path: Path
+) -> None:
     _set(blank_card, layout.state({"BOOT_ORDER": "B A", "BOOT_A_LEFT": "1", "BOOT_B_LEFT": "2"}))
     states = _states(blank_card, tmp_path)
     got = [_left(next(states)) for _ in range(5)]

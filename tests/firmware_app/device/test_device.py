@@ -5,10 +5,10 @@ from random import Random
 
 import pytest
 
-from firmware_app.identity.identity import SecretIdentity
 from firmware_app.device.decision import Occasion
 from firmware_app.device.device import Device
 from firmware_app.device.lifecycle import State
+from firmware_app.identity.identity import SecretIdentity
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.meter import TradingMeter
 from firmware_app.trading.news import News

@@ -2,13 +2,13 @@
 
 from random import Random
 
-from firmware_app.identity.identity import SecretIdentity
 from firmware_app.clock.gate import ClockEvent, ClockGate, ClockState, Opened, Sync
 from firmware_app.clock.params import ClockParams
 from firmware_app.clock.rescue import Rescue
 from firmware_app.device.device import Device
 from firmware_app.device.lifecycle import State
 from firmware_app.device.signed_time import TIMER, SignedTimeWatch
+from firmware_app.identity.identity import SecretIdentity
 from firmware_app.trading.meter import TradingMeter, always
 from light_client.messages.chain import GetUpdate, Subscribe
 from light_client.messages.codec import decode_message

@@ -35,7 +35,17 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     conf.write_text(f"directories.tokendir = {tokens}\nlog.level = ERROR\n", encoding="ascii")
     monkeypatch.setenv("SOFTHSM2_CONF", str(conf))
     subprocess.run(
-        ["softhsm2-util", "--init-token", "--free", "--label", "gridlight", "--so-pin", "12345678", "--pin", _PIN],
+        [
+            "softhsm2-util",
+            "--init-token",
+            "--free",
+            "--label",
+            "gridlight",
+            "--so-pin",
+            "12345678",
+            "--pin",
+            _PIN,
+        ],
         check=True,
         capture_output=True,
         env={**os.environ, "SOFTHSM2_CONF": str(conf)},
