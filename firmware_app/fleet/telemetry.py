@@ -46,7 +46,7 @@ class Alarm(StrEnum):
 
 
 SENTENCES: Final[Mapping[Alarm, str]] = {
-    Alarm.EVIDENCE: "the device holds evidence that the committee signed two histories",
+    Alarm.EVIDENCE: "the device holds evidence that the committee broke the rules",
     Alarm.HALTED: "the device does not trade any more until somebody looks at it",
     Alarm.CLOCK: "the device does not know the time",
     Alarm.STORAGE: "the device cannot write its storage",

@@ -45,7 +45,6 @@ def request_of(path: Path, device: str) -> bytes:
     Raises:
         CredentialsError: the file holds no key of ours.
     """
-
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, device)])
     request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(_key(path), hashes.SHA256())
     return request.public_bytes(Encoding.DER)
@@ -57,7 +56,6 @@ def check_certificate(pem: bytes, key: Path, ca_pem: bytes, device: str) -> None
     Raises:
         CredentialsError: it is not.
     """
-
     try:
         certificate = x509.load_pem_x509_certificates(pem)[0]
         authorities = x509.load_pem_x509_certificates(ca_pem)
