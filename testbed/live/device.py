@@ -22,7 +22,6 @@ from testbed.live.hurried_time import HurriedTime
 from testbed.live.nodefile import clock_of
 from testbed.live.patience import meter_params
 
-
 _LOOK_S: Final = 0.2
 
 
