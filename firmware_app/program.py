@@ -32,6 +32,7 @@ from firmware_app.config.load import ConfigError
 from firmware_app.config.schema import Role
 from firmware_app.device.bidding_home import BiddingHome
 from firmware_app.device.changes import Concern, concerns
+from firmware_app.device.charge import StateOfCharge
 from firmware_app.device.outlook import Outlook
 from firmware_app.device.portrait import Portrait
 from firmware_app.device.reporting import Reporting
@@ -50,6 +51,7 @@ from firmware_app.runtime.supervision import Supervision
 from firmware_app.status.shown import Shown
 from firmware_app.status.snapshot import Snapshot
 from firmware_app.store.device_store import DeviceStore
+from firmware_app.store.rows import IntervalRow
 from firmware_app.trading.params import MeterParams
 from firmware_app.watchdog.notify import Notifier
 from light_client.rules.crypto import sign
@@ -127,6 +129,7 @@ class Program:
             settings=config.bidding,
             privacy=config.privacy,
             chance=SystemRandom(),
+            battery=config.battery,
         )
 
     def _home(self) -> BiddingHome:
@@ -160,6 +163,7 @@ class Program:
                 store,
                 interval_s=market.interval_s,
                 pv_meters=sum(meter.role is Role.PV for meter in config.meter),
+                battery=None if config.battery is None else config.battery.meter,
             ),
             bidder=self._bidder(),
             reporting=reporting,
@@ -167,7 +171,20 @@ class Program:
             market=market,
             bidding=config.bidding,
             privacy=config.privacy,
+            charge=self._charge(),
         )
+
+    def _charge(self) -> StateOfCharge | None:
+        """Who knows what the battery holds; what it fed in since midnight is in the history."""
+        battery, interval_s = self._found.config.battery, self._found.genesis.market.interval_s
+        if battery is None:
+            return None
+        charge = StateOfCharge(
+            battery, monotonic_ms=real_monotonic_ms, event=self._store.event, interval_s=interval_s
+        )
+        newest = self._store.newest(IntervalRow, len(self._found.config.meter) * 86_400 // interval_s)
+        charge.counted(row.energy() for row in newest)
+        return charge
 
     def _counted(self, role: Role, energy: IntervalEnergy) -> None:
         self.home.counted(role, energy)
@@ -268,6 +285,9 @@ class Program:
         reading = self.home.desk.hear(what, self._time.moment(at_ms), meters)
         if isinstance(what, Round):
             self._vitals.fresh(f"meter:{port}")
+            charge = self.home.charge
+            if charge is not None and charge.meter == what.meter:
+                charge.hear(what.said, what.ended_ms)
             if reading is not None:
                 self._relay.hear(what.meter, what.said, reading, what.ended_ms - what.began_ms)
         else:

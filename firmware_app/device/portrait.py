@@ -18,6 +18,7 @@ from firmware_app.status import views
 from firmware_app.status.board import board_view
 from firmware_app.status.snapshot import (
     Absent,
+    BatteryView,
     Board,
     DayPoint,
     ForecastView,
@@ -114,6 +115,7 @@ class Portrait:
             if isinstance(self._time, GateTime)
             else Absent("this run has a clock of its own"),
             market=self._market(device, utc_ms),
+            battery=self._battery(),
             owed=slow.owed,
             proof=self._proof(device, utc_ms),
             links=self._look_at_links(connected, now_ms),
@@ -142,6 +144,12 @@ class Portrait:
             monotonic_ms=self._time.monotonic_ms(),
             no_reading=status.error or "no reading yet",
         )
+
+    def _battery(self) -> Maybe[BatteryView]:
+        section, charge = self._found.config.battery, self._home.charge
+        if section is None or charge is None:
+            return Absent("none configured")
+        return views.battery_view(section, charge.report(), self._home.hold_j)
 
     def _market(self, device: Device | None, utc_ms: int | None) -> Maybe[MarketView]:
         if device is None or utc_ms is None:

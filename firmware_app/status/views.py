@@ -6,8 +6,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from firmware_app.clock.gate import ClockReport
+from firmware_app.config.schema import BatterySection
+from firmware_app.device.charge import ChargeReport
 from firmware_app.device.reporting import Owing
-from firmware_app.status.snapshot import Absent, ClockView, Maybe, MeterView, OwedView, PartView, ProofView
+from firmware_app.status.snapshot import (
+    Absent,
+    BatteryView,
+    ClockView,
+    Maybe,
+    MeterView,
+    OwedView,
+    PartView,
+    ProofView,
+)
 from firmware_app.watchdog.watch import PartReport
 from light_client.client.status import ProofLevel, Standing, Status
 from light_client.rules.light import TrustedState
@@ -37,6 +48,18 @@ def clock_view(report: ClockReport, monotonic_ms: int) -> ClockView:
         synchronised_ago_ms=Absent("never") if synchronised is None else monotonic_ms - synchronised,
         jumps=report.jumps,
         reason=report.reason,
+    )
+
+
+def battery_view(section: BatterySection, report: ChargeReport, hold_j: int) -> BatteryView:
+    """The battery."""
+    return BatteryView(
+        meter=section.meter,
+        stored_j=_or(report.stored_j, report.why),
+        capacity_j=section.capacity_j,
+        hold_j=hold_j,
+        age_ms=_or(report.age_ms, report.why),
+        sells=section.sell,
     )
 
 
