@@ -45,6 +45,7 @@ from firmware_app.management.part import FleetPart
 from firmware_app.management.steward import Steward
 from firmware_app.meters.bus_part import bus_of, encryption_of, run_bus
 from firmware_app.meters.desk import MeterDesk, by_port
+from firmware_app.meters.pulse_part import KeptPulses, run_pulses
 from firmware_app.meters.relay import Relay
 from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_ms
 from firmware_app.runtime.supervision import Supervision
@@ -57,6 +58,7 @@ from firmware_app.watchdog.notify import Notifier
 from light_client.rules.crypto import sign
 from meter_io.bus.events import Broken, Failed, Round
 from meter_io.intervals import IntervalEnergy
+from meter_io.pulse.counter import PulseInput
 from meter_io.reading import MeterId
 
 if TYPE_CHECKING:
@@ -196,8 +198,10 @@ class Program:
         start = self._supervision.start
         start("store", self._keep_store)
         start("clock", self._keep_clock)
-        for port in self._ports:
-            start(f"meter:{port}", partial(self._keep_bus, port))
+        for port, sections in self._ports.items():
+            form = self._found.wirings[sections[0].name].profile.form
+            keep = self._keep_pulses if isinstance(form, PulseInput) else self._keep_bus
+            start(f"meter:{port}", partial(keep, port))
         start("market", self._keep_market)
         start("page", self._keep_page)
         start("watch", self._keep_watch)
@@ -279,6 +283,14 @@ class Program:
         with encryption_of(sections[0], self._found.path.parent, self._found.folder) as decryptor:
             bus = bus_of(sections, wirings, decryptor)
             await run_bus(bus, wirings[sections[0].name].port(), partial(self._heard, port, meters), stop)
+
+    async def _keep_pulses(self, port: str, stop: asyncio.Event) -> None:
+        (section,) = self._ports[port]
+        form = self._found.wirings[section.name].profile.form
+        if isinstance(form, PulseInput):
+            hear = partial(self._heard, port, (MeterId(section.name),))
+            kept = KeptPulses(self._store, section.name)
+            await run_pulses(section, form, kept.load(), hear, kept.keep, stop)
 
     def _heard(self, port: str, meters: tuple[MeterId, ...], what: Round | Failed | Broken) -> None:
         at_ms = what.ended_ms if isinstance(what, Round) else real_monotonic_ms()
