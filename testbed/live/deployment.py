@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from errno import EADDRINUSE
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,11 +78,19 @@ class Deployment:
 
 
 def deploy(
-    folder: Path, file: ScenarioFile, staging: Staging, *, meters_per_process: int, host: str = HOST
+    folder: Path,
+    file: ScenarioFile,
+    staging: Staging,
+    *,
+    meters_per_process: int,
+    meter_processes: int | None = None,
+    host: str = HOST,
 ) -> Deployment:
     """Write everything into an existing, empty folder.
 
     Args:
+        meters_per_process: the most meters in one process.
+        meter_processes: instead of that, over how many processes the meters are spread evenly.
         host: address of this machine that the servers listen on.
 
     Raises:
@@ -99,7 +108,12 @@ def deploy(
     _write_secret(folder / "test-keys.json", _test_keys(cast))
     writer = _NodeWriter(nodes, cast, asdict(staging), host)
     meters = list(cast.meter_names)
-    groups = [meters[at : at + meters_per_process] for at in range(0, len(meters), meters_per_process)]
+    count = -(-len(meters) // meters_per_process) if meter_processes is None else meter_processes
+    ends = [
+        (at + 1) * meters_per_process if meter_processes is None else len(meters) * (at + 1) // count
+        for at in range(count)
+    ]
+    groups = [meters[begin:end] for begin, end in pairwise((0, *ends))]
     written = [
         *(writer.server(name, "miner") for name in cast.miner_names),
         writer.server(DSO, "dso"),
