@@ -16,4 +16,5 @@ report.py         what the device reports, and how often
 topics.py         the table of MQTT topics
 letters.py        letters out of the device's outbox, and receipts for them
 telemetry.py      presence, health and alarms
+enrolling.py      ticket, request and grant: how a device gets its certificate
 """
