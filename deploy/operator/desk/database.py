@@ -48,6 +48,7 @@ class Database:
         try:
             self._prepare()
             check(self._connection, path, KIND, thorough=thorough)
+            self._connection.row_factory = sqlite3.Row
         except sqlite3.Error as error:
             self._connection.close()
             raise converted(path, KIND, error, "cannot be opened") from error
@@ -57,7 +58,6 @@ class Database:
 
     def _prepare(self) -> None:
         run = self._connection.execute
-        self._connection.row_factory = sqlite3.Row
         run("PRAGMA cell_size_check=ON")
         run("PRAGMA foreign_keys=ON")
         run("PRAGMA journal_mode=WAL").fetchone()

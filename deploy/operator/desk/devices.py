@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from deploy.operator.desk.database import Database
 from firmware_app.console import CommandError, Exit
-from firmware_app.fleet.document import Tree, canonical, read_canonical
 from firmware_app.fleet.selector import DeviceFacts, Selector, release_of, selects
 from light_client.rules.errors import LightClientError
 
@@ -42,8 +41,8 @@ class Device:
     feeder: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     firmware: str = "0"
-    public_key: bytes | None = None
-    """DER of the key that its certificate is for, where that was registered before."""
+    certificate: bytes | None = None
+    """PEM."""
     online: bool = False
     online_since_ms: int | None = None
     heard_ms: int | None = None
@@ -85,7 +84,7 @@ class Device:
         )
 
 
-_COLUMNS: Final = tuple(name for name in Device.__dataclass_fields__)
+_COLUMNS: Final = tuple(Device.__dataclass_fields__)
 
 
 class Devices:
@@ -103,12 +102,12 @@ class Devices:
         if self.find(device.name):
             raise CommandError(f"{device.name} is known already", hint=f"gridlight-fleet status {device.name}")
         self._database.run(
-            "INSERT INTO devices (name, state, board, feeder, labels, firmware, public_key, added_ms, changed_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO devices (name, state, board, feeder, labels, firmware, added_ms, changed_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(device.name, device.state, device.board, device.feeder),
                 json.dumps(dict(device.labels), sort_keys=True),
-                *(device.firmware, device.public_key, now_ms, now_ms),
+                *(device.firmware, now_ms, now_ms),
             ),
         )
 
@@ -145,40 +144,37 @@ class Devices:
         """Those that a bundle is for, without the revoked ones."""
         return [device for device in self.all() if device.state is not State.REVOKED and selects(target, device.facts)]
 
-    def document(self, name: str) -> Tree | None:
-        """The configuration that the desk believes a device has; None where nobody told."""
-        row = self._database.row("SELECT document FROM devices WHERE name = ?", (name,))
-        return None if row is None or row["document"] is None else read_canonical(row["document"])
-
-    def documents(self) -> dict[str, Tree]:
-        """All that are known."""
-        found = self._database.rows("SELECT name, document FROM devices WHERE document IS NOT NULL")
-        return {row["name"]: read_canonical(row["document"]) for row in found}
-
-    def keep_document(self, name: str, document: Tree) -> None:
-        """Remember what a device runs by."""
-        self._database.run("UPDATE devices SET document = ? WHERE name = ?", (canonical(document), name))
-
     def put_desired(self, rows: Iterable[tuple[str, bytes]]) -> None:
         """Remember what lies in topics."""
         self._database.run_many(
             "UPDATE devices SET desired = ? WHERE name = ?", ((desired, name) for name, desired in rows)
         )
 
-    def expect_token(self, name: str, token: bytes, until_ms: int) -> None:
+    # -- joining and leaving ---------------------------------------------------------------------------------------
+
+    def expect(self, name: str, token: bytes, until_ms: int) -> None:
         """A device may come with this token, once, until then. It is a secret: the file is its owner's alone."""
         self._database.run(
-            "UPDATE devices SET token = ?, token_until_ms = ? WHERE name = ?", (token, until_ms, name)
+            "UPDATE devices SET token = ?, token_until_ms = ?, request = NULL WHERE name = ?", (token, until_ms, name)
         )
 
-    def spend_token(self, name: str) -> None:
-        """The token has served its purpose."""
-        self._database.run("UPDATE devices SET token = NULL, token_until_ms = NULL WHERE name = ?", (name,))
+    def expected(self, now_ms: int) -> dict[str, tuple[bytes, bytes]]:
+        """Device -> its token, and the hash of the request that it was granted for or nothing."""
+        found = self._database.rows("SELECT name, token, request FROM devices WHERE token_until_ms > ?", (now_ms,))
+        return {row["name"]: (row["token"], row["request"] or b"") for row in found if row["token"]}
 
-    def tokens(self, now_ms: int) -> dict[str, bytes]:
-        """Device -> token, of those that are still waited for."""
-        found = self._database.rows("SELECT name, token FROM devices WHERE token_until_ms > ?", (now_ms,))
-        return {row["name"]: row["token"] for row in found}
+    def enrol(self, name: str, certificate: bytes, request: bytes, now_ms: int) -> None:
+        """A device has its certificate."""
+        self.change(name, now_ms, state=State.ENROLLED, certificate=certificate, request=request)
+
+    def spend_tokens(self, now_ms: int) -> list[str]:
+        """Forget tokens whose device has come with its certificate, or whose time is over; returns whose."""
+        which = "token IS NOT NULL AND (token_until_ms <= ? OR (state = ? AND online = 1 AND request IS NOT NULL))"
+        values = (now_ms, State.ENROLLED)
+        names = [row["name"] for row in self._database.rows(f"SELECT name FROM devices WHERE {which}", values)]  # noqa: S608
+        if names:
+            self._database.run(f"UPDATE devices SET token = NULL, token_until_ms = NULL WHERE {which}", values)  # noqa: S608
+        return names
 
 
 def _device(row: sqlite3.Row) -> Device:

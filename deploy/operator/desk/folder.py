@@ -15,6 +15,7 @@ from typing import Final
 from deploy.operator.desk.audit import Audit
 from deploy.operator.desk.database import Database
 from deploy.operator.desk.devices import Devices
+from deploy.operator.desk.documents import Documents
 from deploy.operator.desk.inbox import Inbox
 from deploy.operator.desk.papers import Papers
 from deploy.operator.desk.rollouts import Rollouts
@@ -40,6 +41,7 @@ class Desk:
         self.database: Final = database
         self.audit: Final = Audit(database, audit_secret)
         self.devices: Final = Devices(database)
+        self.documents: Final = Documents(database)
         self.papers: Final = Papers(database)
         self.rollouts: Final = Rollouts(database)
         self.inbox: Final = Inbox(database)

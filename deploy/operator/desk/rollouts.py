@@ -101,9 +101,14 @@ class Rollouts:
             chosen,
         )
 
-    def offered(self) -> list[tuple[int, bytes]]:
-        """Number and bundle of the rollouts whose bundles may lie in topics."""
-        return [(row["id"], row["hash"]) for row in self._with_standing(OFFERED)]
+    def watched(self, since_ms: int) -> list[tuple[int, bytes]]:
+        """Number and bundle of the rollouts whose bundles may lie in topics, or that ended later than that."""
+        rows = self._with_standing(Standing)
+        return [
+            (row["id"], row["hash"])
+            for row in rows
+            if row["standing"] in OFFERED or (row["ended_ms"] or 0) > since_ms
+        ]
 
     def load(self, number: int, paper: Paper, sights: Callable[[str], Sight]) -> Rollout:
         """The state machine of a rollout, as it was written."""
@@ -144,6 +149,19 @@ class Rollouts:
                 for at, place in places.items()
             ),
         )
+
+    def write_before(self, number: int, device: str, document: bytes) -> None:
+        """Remember what a device ran by before it kept the bundle, so that it can be taken back."""
+        self._database.run(
+            "UPDATE outcomes SET before = ? WHERE rollout = ? AND device = ?", (document or None, number, device)
+        )
+
+    def before(self, number: int) -> list[tuple[str, Outcome, bytes | None]]:
+        """Device, what became of it, and hash of what it ran by before it kept the bundle."""
+        found = self._database.rows(
+            "SELECT device, outcome, before FROM outcomes WHERE rollout = ? ORDER BY device", (number,)
+        )
+        return [(row["device"], Outcome(row["outcome"]), row["before"]) for row in found]
 
     def _write_standing(self, number: int, stand: Stand, now_ms: int) -> None:
         ended_ms = None if stand.standing in UNFINISHED else now_ms

@@ -8,15 +8,18 @@ from __future__ import annotations
 from typing import Final
 
 _FIRST: Final = (
+    "CREATE TABLE documents (hash BLOB PRIMARY KEY, body BLOB NOT NULL) STRICT, WITHOUT ROWID",
     """CREATE TABLE devices (
         name TEXT PRIMARY KEY, state TEXT NOT NULL, board TEXT NOT NULL, feeder INTEGER NOT NULL, labels TEXT NOT NULL,
-        firmware TEXT NOT NULL, document BLOB, public_key BLOB, serial TEXT, token BLOB, token_until_ms INTEGER,
+        firmware TEXT NOT NULL, document BLOB, own BLOB, certificate BLOB, request BLOB, token BLOB,
+        token_until_ms INTEGER,
         added_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,
         online INTEGER NOT NULL DEFAULT 0, online_since_ms INTEGER, heard_ms INTEGER,
         reported TEXT, hash TEXT, next_hash TEXT, failed_hash TEXT, key_set INTEGER, version INTEGER, phase TEXT,
         problem TEXT, health TEXT, health_ms INTEGER, desired BLOB NOT NULL DEFAULT x''
     ) STRICT""",
     "CREATE INDEX devices_by_feeder ON devices (feeder)",
+    "CREATE INDEX devices_with_token ON devices (token_until_ms) WHERE token IS NOT NULL",
     """CREATE TABLE key_sets (version INTEGER PRIMARY KEY, envelope BLOB NOT NULL, added_ms INTEGER NOT NULL) STRICT""",
     """CREATE TABLE bundles (
         hash BLOB PRIMARY KEY, key_set INTEGER NOT NULL, version INTEGER NOT NULL, envelope BLOB NOT NULL,
@@ -29,7 +32,8 @@ _FIRST: Final = (
     ) STRICT""",
     """CREATE TABLE outcomes (
         rollout INTEGER NOT NULL REFERENCES rollouts, place INTEGER NOT NULL, device TEXT NOT NULL REFERENCES devices,
-        outcome TEXT NOT NULL, reason TEXT NOT NULL, sent_ms INTEGER, until_ms INTEGER, changed_ms INTEGER NOT NULL,
+        outcome TEXT NOT NULL, reason TEXT NOT NULL, sent_ms INTEGER, until_ms INTEGER, before BLOB,
+        changed_ms INTEGER NOT NULL,
         PRIMARY KEY (rollout, place), UNIQUE (device, rollout)
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE letters (

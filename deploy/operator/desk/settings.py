@@ -16,17 +16,15 @@ class BrokerParams:
     """As devices and the desk reach it; its certificate is for this name."""
     port: int = 8883
     enrol_port: int = 8884
-    tls: bool = True
-    """False speaks plainly, and is for a broker on this very machine alone: for tests of other programs."""
     folder: str = "broker"
     """What is written for mosquitto; beside this file if it begins with no slash."""
+    reload: tuple[str, ...] = ()
+    """What lets the broker read its files again, such as `["systemctl", "reload", "mosquitto"]`."""
 
     def __post_init__(self) -> None:
         for port in (self.port, self.enrol_port):
             if not 1 <= port <= 65_535:
                 raise ValueError(f"port: got {port}, expected 1 to 65535")
-        if not self.tls and self.host not in ("localhost", "127.0.0.1", "::1"):
-            raise ValueError(f"tls: false for {self.host}, expected localhost: everybody between could read and write")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +96,7 @@ TEMPLATE = """\
 host = "{host}"        # as devices reach it; its certificate is for this name
 port = {port}
 enrol_port = {enrol_port}
+# reload = ["systemctl", "reload", "mosquitto"]   # after tokens and revocations changed
 
 [page]
 port = 8720               # of the dashboard, on this machine alone

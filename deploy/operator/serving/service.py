@@ -13,7 +13,6 @@ from deploy.operator.desk.folder import Desk
 from deploy.operator.desk.papers import Paper
 from deploy.operator.rollout.desired import Offer, desired
 from deploy.operator.rollout.engine import (
-    OFFERED,
     Ask,
     Effect,
     Event,
@@ -31,11 +30,12 @@ from deploy.operator.serving.enrolment import Enrolment
 from deploy.operator.serving.wire import Message, Sending
 from firmware_app.fleet.envelope import read_envelope
 from firmware_app.fleet.topics import Said, Topics
-from firmware_app.fleet.verification import document_of
 from light_client.rules.errors import RuleViolation
 
 TICK_MS: Final = 1_000
 FORGET_MS: Final = 3_600_000
+WATCH_MS: Final = 86_400_000
+"""So long after its end a rollout is still told what its devices say."""
 SERVICE: Final = "service"
 """Who it was, in the audit, where no person decided."""
 
@@ -88,11 +88,11 @@ class Service:
             touched: set[str] = set()
             if writes != self._writes:
                 self._writes = writes
-                sendings += self._refresh()
+                sendings += self._refresh(now_ms)
                 touched |= self._obey(now_ms)
             for message in messages:
                 touched |= self._hear(message, now_ms, sendings)
-            touched |= self._pass_time(now_ms)
+            touched |= self._pass_time(now_ms, sendings)
             sendings += self._lay(touched)
             sendings += self._collector.receipts()
             self._collector.write_counts()
@@ -100,19 +100,19 @@ class Service:
 
     # -- what was written by others --------------------------------------------------------------------------------
 
-    def _refresh(self) -> list[Sending]:
+    def _refresh(self, now_ms: int) -> list[Sending]:
         """Take up devices, key sets and rollouts that commands wrote."""
         self._collector.refresh()
         for device in self._desk.devices.all():
             self._lies.setdefault(device.name, device.desired)
-        for number, name in self._desk.rollouts.offered():
+        for number, name in self._desk.rollouts.watched(now_ms - WATCH_MS):
             if number not in self._rollouts:
                 paper = self._desk.papers.paper(name)
                 rollout = self._desk.rollouts.load(number, paper, self._collector.sight)
                 self._rollouts[number] = (paper, rollout)
         fresh = {version: raw for version, raw in self._desk.papers.key_sets() if version not in self._key_sets}
         self._key_sets |= fresh
-        return [*(self._key_set_sending(*row) for row in fresh.items()), *self._enrolment.refresh()]
+        return [self._key_set_sending(version, raw) for version, raw in fresh.items()]
 
     def _obey(self, now_ms: int) -> set[str]:
         """Do what people asked for."""
@@ -164,14 +164,17 @@ class Service:
 
     # -- time ------------------------------------------------------------------------------------------------------
 
-    def _pass_time(self, now_ms: int) -> set[str]:
+    def _pass_time(self, now_ms: int, sendings: list[Sending]) -> set[str]:
         touched: set[str] = set()
         if now_ms - self._tick_ms >= TICK_MS:
             self._tick_ms = now_ms
+            sendings += self._enrolment.forget(now_ms)
             for number in tuple(self._rollouts):
                 touched |= self._tell(number, Tick(), now_ms)
         if now_ms - self._forget_ms >= FORGET_MS:
             self._forget_ms = now_ms
+            watched = dict(self._desk.rollouts.watched(now_ms - WATCH_MS))
+            self._rollouts = {number: found for number, found in self._rollouts.items() if number in watched}
             self._desk.inbox.forget(self._desk.settings.retention.retention, now_ms)
         return touched
 
@@ -185,14 +188,13 @@ class Service:
         self._desk.rollouts.write(number, effects, now_ms)
         touched = {effect.place.device for effect in effects if isinstance(effect, Mark)}
         for effect in effects:
-            self._tell_people(paper, effect, now_ms, who, before)
-        if rollout.standing not in OFFERED:
-            del self._rollouts[number]
+            self._tell_people(number, paper, effect, now_ms, who, before)
+        if any(isinstance(effect, Stand) for effect in effects):
             touched |= {place.device for place in rollout.places}
         return touched
 
     def _tell_people(
-        self, paper: Paper, effect: Effect, now_ms: int, who: str, before: dict[str, Outcome]
+        self, number: int, paper: Paper, effect: Effect, now_ms: int, who: str, before: dict[str, Outcome]
     ) -> None:
         version = paper.bundle.version
         if isinstance(effect, Stand):
@@ -209,17 +211,8 @@ class Service:
             detail = {"version": version, "device": place.device, "reason": place.reason}
             self._desk.audit.add(now_ms, place.device, f"device {place.outcome}", detail)
         elif place.outcome is Outcome.HEALTHY:
-            self._keep_document(place.device, paper)
-
-    def _keep_document(self, device: str, paper: Paper) -> None:
-        """Work out what the device runs by now, where it is known what it ran by before."""
-        document = self._desk.devices.document(device)
-        if document is None:
-            return
-        try:
-            self._desk.devices.keep_document(device, document_of(paper.bundle, document))
-        except RuleViolation:  # it took what does not fit: then what we believed of it was wrong
-            self._desk.devices.forget_document(device)
+            document = self._desk.documents.follow(place.device, paper)
+            self._desk.rollouts.write_before(number, place.device, document)
 
     # -- topics ----------------------------------------------------------------------------------------------------
 
