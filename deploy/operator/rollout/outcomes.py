@@ -70,14 +70,14 @@ TRANSITIONS: Final[Mapping[tuple[Outcome, Turn], Outcome]] = {
     # Whatever was thought of it: its own word holds, also when it comes late, or by a stick.
     **{
         (before, turn): after
-        for before in (_O.WAITING, _O.SENT, _O.AWAY, _O.APPLYING, _O.LOST, _O.WITHDRAWN)
+        for before in (_O.WAITING, _O.SENT, _O.AWAY, _O.APPLYING, _O.LOST, _O.WITHDRAWN, _O.REFUSED)
         for turn, after in (
             (_T.TOOK, _O.APPLYING),
             (_T.PROVED, _O.HEALTHY),
             (_T.WENT_BACK, _O.ROLLED_BACK),
             (_T.REFUSED, _O.REFUSED),
         )
-        if (before, turn) not in {(_O.WAITING, _T.TOOK), (_O.APPLYING, _T.TOOK)}
+        if (before, turn) not in {(_O.WAITING, _T.TOOK), (_O.APPLYING, _T.TOOK), (_O.REFUSED, _T.REFUSED)}
     },
 }
 """Everything else is not for this outcome, and changes nothing."""

@@ -53,7 +53,7 @@ def test_who_is_away_catches_up_in_order(world: World) -> None:
     world.live(40)
     assert world.summary().standing is Standing.DONE
     assert world.outcome("meter-0003") is Outcome.AWAY
-    world.push(2, delta(("privacy.price_grid_uc_per_kwh", 20_000)))
+    world.push(2, delta(("privacy.price_step_uc_per_kwh", 200_000)))
     world.live(40)
     assert world.summary(2).standing is Standing.DONE
     world.come_back("meter-0003")
@@ -83,7 +83,7 @@ def test_pause_resume_and_abort_are_obeyed(world: World) -> None:
     assert world.summary().standing is Standing.PAUSED
     assert world.versions().count(1) == 1
     world.ask(1, Step.RESUME, "anna", "")
-    world.live(8)
+    world.live(3)
     assert world.summary().standing is Standing.RUNNING
     world.ask(1, Step.ABORT, "bert", "enough")
     world.live(30)
@@ -111,6 +111,15 @@ def test_two_rollouts_do_not_meet(world: World) -> None:
     world.live(40)
     with pytest.raises(CommandError, match="version of the bundle"):
         world.push(1)
+
+
+def test_a_bundle_that_meters_refuse_stops_with_their_reason(world: World) -> None:
+    world.push(1, delta(("privacy.no_such_key", 1)))
+    world.live(10)
+    assert world.summary().standing is Standing.ABORTED
+    refused = [place for place in world.desk.rollouts.places(1) if place.outcome is Outcome.REFUSED]
+    assert len(refused) == 1
+    assert "FLT-15" in refused[0].reason
 
 
 def test_a_meter_that_falls_silent_counts_as_failed(world: World) -> None:
