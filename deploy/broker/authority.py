@@ -145,19 +145,20 @@ class Authority:
         """The certificate for a device that drew its key itself and asks for it, PEM.
 
         Args:
-            request: a PKCS#10 request, PEM.
+            request: a PKCS #10 request, DER or PEM.
             name: of the device that the token was made for.
 
         Raises:
             LocalError: the request is none, is for another name, or its holder does not have the key.
         """
         try:
-            asked = x509.load_pem_x509_csr(request[: _MAX_REQUEST_BYTES + 1])
+            load = x509.load_pem_x509_csr if request.startswith(b"-----") else x509.load_der_x509_csr
+            asked = load(request[: _MAX_REQUEST_BYTES + 1])
             public, names = asked.public_key(), asked.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
             is_signed = asked.is_signature_valid
         except (ValueError, UnsupportedAlgorithm) as error:
             raise LocalError(
-                "certificate request", got=type(error).__name__, expected="PKCS#10, PEM"
+                "certificate request", got=type(error).__name__, expected="PKCS #10, DER or PEM"
             ) from None
         if len(request) > _MAX_REQUEST_BYTES or not is_signed:
             raise LocalError(
@@ -248,7 +249,7 @@ def _write_secret(path: Path, data: bytes) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        raise LocalError("authority", got=f"{path} is there already", expected="none") from None
+        raise LocalError("authority", got=str(path), expected="none there yet") from None
     with os.fdopen(handle, "wb") as file:
         file.write(data)
         file.flush()

@@ -11,10 +11,11 @@ from deploy.broker.authority import Role
 from firmware_app.fleet.envelope import MAX_ENVELOPE_BYTES
 from light_client.rules.errors import LocalError
 
-_HEAD_BYTES: Final = 1_024
+_HEAD_BYTES: Final = 2_048
 """Of a packet beside its payload: topic and properties."""
 _PATH: Final = re.compile(r"/[A-Za-z0-9._/-]*")
 _HOST: Final = re.compile(r"[A-Za-z0-9.:-]{1,253}")
+_USER: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _MAX_DEVICES: Final = 1_000_000
 
 
@@ -39,8 +40,8 @@ class BrokerSettings:
     """Bounds connections and queues."""
     operators: tuple[str, ...] = ("desk",)
     watchers: tuple[str, ...] = ()
-    log: str = "stderr"
-    """As mosquitto's ``log_dest``: the journal takes what goes to stderr."""
+    user: str = "mosquitto"
+    """Whom the broker becomes where it is started by root: the folder's secret files must be this user's."""
 
     def __post_init__(self) -> None:
         for what, path in (("folder", self.folder), ("data folder", self.data_folder)):
@@ -50,6 +51,8 @@ class BrokerSettings:
                 )
         if not _HOST.fullmatch(self.bind):
             raise LocalError("address of a broker", got=self.bind, expected="a host name or an address")
+        if not _USER.fullmatch(self.user):
+            raise LocalError("user of a broker", got=self.user, expected="a name such as mosquitto")
         for what, port, low in (("port", self.port, 1), ("enrolment port", self.enrol_port, 0)):
             if not low <= port <= 65_535:
                 raise LocalError(what, got=port, expected=f"{low} to 65535")
@@ -69,8 +72,7 @@ class BrokerSettings:
         return tuple(Role.WATCHER + name for name in self.watchers)
 
 
-MAX_MESSAGE_BYTES: Final = MAX_ENVELOPE_BYTES + _HEAD_BYTES
-MAX_PACKET_BYTES: Final = MAX_MESSAGE_BYTES + _HEAD_BYTES
+MAX_PACKET_BYTES: Final = MAX_ENVELOPE_BYTES + _HEAD_BYTES
 MAX_INFLIGHT: Final = 20
 QUEUED_EACH: Final = 8
 """Messages that wait for somebody who is away, for each device: an operator hears from all."""
@@ -89,10 +91,9 @@ def configuration(settings: BrokerSettings) -> str:
     queued = max(1_000, QUEUED_EACH * settings.devices)
     lines = [
         "# Written by `gridlight-fleet broker`: change its arguments, not this file.",
+        f"user {settings.user}",
         "per_listener_settings true",
-        "allow_duplicate_messages false",
         f"max_packet_size {MAX_PACKET_BYTES}",
-        f"message_size_limit {MAX_MESSAGE_BYTES}",
         f"max_inflight_messages {MAX_INFLIGHT}",
         f"max_queued_messages {queued}",
         f"max_queued_bytes {queued * 4_096}",
@@ -108,7 +109,7 @@ def configuration(settings: BrokerSettings) -> str:
         f"persistence_location {settings.data_folder}/",
         "autosave_interval 60",
         "",
-        f"log_dest {settings.log}",
+        "log_dest stderr",
         "log_type error",
         "log_type warning",
         "log_type notice",
@@ -163,7 +164,7 @@ def service_drop_in(settings: BrokerSettings) -> str:
             f"LimitNOFILE={2 * settings.devices + FILES_BESIDE}",
             "Restart=always",
             "RestartSec=2",
-            "User=mosquitto",
+            f"User={settings.user}",
             "RuntimeDirectory=mosquitto",
             "StateDirectory=mosquitto",
             "UMask=0077",

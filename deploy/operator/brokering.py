@@ -33,6 +33,7 @@ def broker(args: argparse.Namespace) -> int:
             devices=args.devices,
             operators=tuple(args.operator or ("desk",)),
             watchers=tuple(args.watcher),
+            user=args.user,
         )
         is_new = not (folder / "authority.key").exists()
         authority = Authority.create(folder, key_set.fleet_id, now) if is_new else Authority.load(folder)

@@ -155,6 +155,7 @@ def _add_broker(commands: Commands) -> None:
     parser.add_argument("--port", metavar="N", type=int, default=8883, help="default: 8883")
     parser.add_argument("--enrol-port", metavar="N", type=int, default=8884, help="0 for none; default: 8884")
     parser.add_argument("--devices", metavar="N", type=int, default=10_000, help="default: 10000")
+    parser.add_argument("--user", metavar="NAME", default="mosquitto", help="runs it; default: mosquitto")
     parser.add_argument("--operator", metavar="NAME", action="append", help="may write; default: desk")
     parser.add_argument("--watcher", metavar="NAME", action="append", default=[], help="may only listen")
 
