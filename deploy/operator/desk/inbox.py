@@ -67,6 +67,13 @@ class Inbox:
         )
         return [(row["key"], row["at_ms"], row["body"]) for row in found]
 
+    def letters_by_kind(self, device: str) -> dict[str, int]:
+        """Kind -> how many letters of a device are kept."""
+        found = self._database.rows(
+            "SELECT kind, count(*) AS letters FROM letters WHERE device = ? GROUP BY kind ORDER BY kind", (device,)
+        )
+        return {row["kind"]: row["letters"] for row in found}
+
     def letters_count(self) -> int:
         """How many letters are kept."""
         row = self._database.row("SELECT count(*) AS letters FROM letters")

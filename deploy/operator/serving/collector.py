@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from deploy.operator.desk.devices import State
 from deploy.operator.desk.folder import Desk
 from deploy.operator.rollout.outcomes import Sight, sight_of
 from deploy.operator.serving.hearing import reported_from_bytes
@@ -31,13 +32,10 @@ class Collector:
         self.refresh()
 
     def refresh(self) -> None:
-        """Learn which devices there are."""
-        for device in self._desk.devices.all():
-            self._reported.setdefault(device.name, device.reported)
-            self._online.setdefault(device.name, device.online)
-
-    def __contains__(self, device: str) -> bool:
-        return device in self._reported
+        """Learn which devices there are; those that were revoked are not heard any more."""
+        members = [device for device in self._desk.devices.all() if device.state is not State.REVOKED]
+        self._reported = {device.name: self._reported.get(device.name, device.reported) for device in members}
+        self._online = {device.name: self._online.get(device.name, device.online) for device in members}
 
     def sight(self, device: str) -> Sight:
         """What was heard last of a device."""
@@ -49,7 +47,7 @@ class Collector:
 
     def take(self, heard: Heard, payload: bytes, now_ms: int) -> bool:
         """Write what a device said; returns whether rollouts have to look at it."""
-        if heard.device not in self:
+        if heard.device not in self._reported:
             self.count("messages_unknown")
             return False
         self.count("messages")
