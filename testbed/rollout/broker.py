@@ -89,7 +89,7 @@ class Broker:
                 [self.program, "-c", str(self.folder / "mosquitto.conf")], stdout=log, stderr=log
             )
         deadline = time.monotonic() + _START_S
-        while not _listens(self.port):
+        while not all(_listens(port) for port in (self.port, self.enrol_port)):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise NoBrokerError(f"mosquitto did not start: {self.log()[-500:]}")
