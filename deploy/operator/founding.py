@@ -85,7 +85,8 @@ def _write_broker(desk: Desk, key_set: KeySet, args: argparse.Namespace) -> None
             **({"user": whoever().partition("@")[0]} if args.local else {}),
         )
         authority = Authority.create(desk.authority_folder, key_set.fleet_id, now)
-        write_broker(out, settings, Topics(key_set.fleet_id), authority, [broker.host], now)
+        hosts = dict.fromkeys((broker.host, *(("localhost", "127.0.0.1") if args.local else ())))
+        write_broker(out, settings, Topics(key_set.fleet_id), authority, hosts, now)
         if args.local:
             data.mkdir(mode=0o700, exist_ok=True)
         credential = authority.client(DESK_NAME, Role.OPERATOR, now)

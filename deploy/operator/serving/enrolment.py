@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from base64 import encodebytes
 from datetime import UTC, datetime
 from typing import Final
 
@@ -61,10 +60,9 @@ class Enrolment:
             return Grant(certificate_pem=device.certificate)
         if granted:
             return self._refused(name, "the token was used for another key", now_ms)
-        pem = b"-----BEGIN CERTIFICATE REQUEST-----\n" + encodebytes(request) + b"-----END CERTIFICATE REQUEST-----\n"
         try:
             authority = Authority.load(self._desk.authority_folder)
-            certificate = authority.grant(pem, name, datetime.fromtimestamp(now_ms / 1_000, UTC))
+            certificate = authority.grant(request, name, datetime.fromtimestamp(now_ms / 1_000, UTC))
         except LocalError as error:
             return self._refused(name, str(error), now_ms)
         self._desk.devices.enrol(name, certificate, key, now_ms)

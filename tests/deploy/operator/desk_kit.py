@@ -19,6 +19,7 @@ from deploy.operator.serving.wire import Message, Sending
 from firmware_app.fleet.agent import Agent
 from firmware_app.fleet.bundle import Content
 from firmware_app.fleet.envelope import Envelope, Kind
+from firmware_app.fleet.key_set import KeySet
 from firmware_app.fleet.memory import Configuration, Memory
 from firmware_app.fleet.plan import RolloutPlan, Wave
 from firmware_app.fleet.selector import DeviceFacts, Everyone
@@ -45,14 +46,17 @@ PLAN: Final = RolloutPlan(waves=WAVES, abort_permille=100, window_ms=30_000, hol
 class Meter:
     """One device: the real agent, and the part that speaks to the broker, both without I/O."""
 
-    def __init__(self, name: str, feeder: int = 7) -> None:
+    def __init__(
+        self, name: str, *, feeder: int = 7, key_set: KeySet = KEY_SET, now_ms: int = NOW_MS
+    ) -> None:
         document = example()
         document["device"]["name"] = name
         facts = DeviceFacts(name=name, board="beaglebone-black", release=(0, 1, 0), feeder=feeder)
-        kept = Memory(key_set=KEY_SET, current=Configuration(document=document))
+        kept = Memory(key_set=key_set, current=Configuration(document=document))
         agent = Agent(kept, facts, verify_signature=verify)
         self.name = name
-        self.driver = Driver(kept, agent=agent)
+        self.topics = Topics(key_set.fleet_id)
+        self.driver = Driver(kept, agent=agent, now_ms=now_ms)
         self.online = True
         self.problem_with: int | None = None
         """Lot size with which it is not well."""
@@ -83,7 +87,7 @@ class Meter:
         return self._said(Said.HEALTH, HealthReport(**{"at_ms": NOW_MS, "problem": "", **fields}).encode())
 
     def _said(self, said: Said, payload: bytes) -> Message:
-        return Message(TOPICS.device(self.name, said), payload)
+        return Message(self.topics.device(self.name, said), payload)
 
 
 class World:
