@@ -18,7 +18,7 @@ from deploy.operator.pushing import console_count
 from deploy.operator.rollout.engine import UNFINISHED
 from firmware_app.console import Console, Exit, Paint
 
-_FLEET: Final = "gridlight.fleet.status/1"
+FLEET: Final = "gridlight.fleet.status/1"
 _DEVICE: Final = "gridlight.fleet.device/1"
 _WATCH_S: Final = 2.0
 _SHOWN: Final = 10
@@ -50,9 +50,9 @@ def status(args: argparse.Namespace) -> int:
 def _show_fleet(console: Console, desk: Desk, *, stream: bool) -> None:
     document = overview(desk, int(time.time() * 1_000))
     if console.json and stream:
-        console.stream(_FLEET, document)
+        console.stream(FLEET, document)
         return
-    console.result(_FLEET, document, _fleet_lines(console, document, desk.is_served))
+    console.result(FLEET, document, _fleet_lines(console, document, desk.is_served))
 
 
 def _fleet_lines(console: Console, document: Mapping[str, Any], is_served: bool) -> list[str]:  # noqa: FBT001

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import signal
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
 from deploy.broker.authority import Role
+from deploy.operator.dashboard.server import Dashboard
 from deploy.operator.desk.folder import Desk, open_desk
 from deploy.operator.founding import DESK_NAME
 from deploy.operator.serving.loop import run
@@ -17,6 +19,7 @@ from deploy.operator.serving.mqtt import MqttBroker
 from deploy.operator.serving.service import Service
 from firmware_app.console import Console, Exit
 
+_SCHEMA: Final = "gridlight.fleet.serve/1"
 _SAY_EVERY_S: Final = 10.0
 
 
@@ -24,7 +27,12 @@ def serve(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
     desk = open_desk(Path(args.desk))
     try:
-        with desk.serving():
+        with desk.serving(), ExitStack() as stack:
+            if not args.no_page:
+                page = desk.settings.page
+                dashboard = stack.enter_context(Dashboard(desk.folder, page, args.page_port))
+                address = f"http://{page.host}:{dashboard.port}/"
+                args.console.result(_SCHEMA, {"page": address}, [f"dashboard  {address}"])
             return _serve(args, desk)
     finally:
         desk.close()

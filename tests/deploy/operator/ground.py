@@ -58,9 +58,9 @@ class RemoteMeter:
         """The next receipt."""
         return self._talker.hears(self._topics.device(self.meter.name, Said.RECEIPT), 10.0)
 
-    def close(self) -> None:
-        """Go."""
-        self._talker.__exit__(None, None, None)
+    def break_off(self) -> None:
+        """Lose the connection: the broker speaks the will."""
+        self._talker.break_off()
 
 
 class Ground:

@@ -82,6 +82,6 @@ def test_a_push_reaches_real_agents_though_the_service_is_killed(ground: Ground)
         assert ground.until(lambda: not ground.desk.inbox.alarm_counts(), meters)
     finally:
         for meter in meters:
-            meter.close()
+            meter.break_off()
     gone = lambda: not any(ground.desk.devices.named(name).online for name in NAMES)
     assert ground.until(gone, []), "the broker spoke the will of each"

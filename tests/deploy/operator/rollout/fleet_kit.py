@@ -89,7 +89,7 @@ class Fleet:
                 self.written[effect.number] = effect.place
             else:
                 self.stand = effect
-        self.check(before)
+        self.check(before, event)
         return effects
 
     def tick(self, ms: int = 1_000) -> None:
@@ -124,14 +124,15 @@ class Fleet:
 
     # -- promises --------------------------------------------------------------------------------------------------
 
-    def check(self, before: Stand) -> None:
+    def check(self, before: Stand, event: Event) -> None:
         """Hold the rollout to what it promised; the judgement is made from what was written alone."""
         outcomes = self.outcomes()
         laid = {self.names[n] for n, outcome in enumerate(outcomes) if outcome in _SENT} - self.by_stick
         fresh = laid - self.ever_sent
         self.ever_sent |= laid
         self._never_beyond_the_wave()
-        if before.standing is not Standing.RUNNING and fresh:
+        resumed = isinstance(event, Ask) and event.step is Step.RESUME
+        if before.standing is not Standing.RUNNING and fresh and not resumed:
             raise BrokenPromiseError(f"laid before {sorted(fresh)} while {before.standing}")
         if self.stand.wave > before.wave:
             self._only_on_proof(before)
