@@ -85,8 +85,10 @@ def sign(args: argparse.Namespace) -> int:
     key_set = files.read_key_set(Path(args.key_set))
     secrets = [keys.read_secret(Path(name)) for name in args.key]
     source = Path(args.file)
+    if args.file == "-" and not args.out:
+        raise CommandError("a bundle without a file needs --out", code=Exit.USAGE)
     if source.suffix == ".toml" or args.unset:
-        envelope, out = _fresh(args, key_set), Path(args.out or source.with_suffix(".bundle"))
+        envelope, out = fresh_bundle(args, key_set), Path(args.out or source.with_suffix(".bundle"))
         replace = False
     else:
         envelope, out = files.read_signed(source), Path(args.out or source)
@@ -102,9 +104,12 @@ def sign(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _fresh(args: argparse.Namespace, key_set: KeySet) -> Envelope:
-    if args.file == "-" and not args.out:
-        raise CommandError("a bundle without a file needs --out", code=Exit.USAGE)
+def fresh_bundle(args: argparse.Namespace, key_set: KeySet) -> Envelope:
+    """The bundle that the arguments of `sign` or `push` ask for, not signed yet.
+
+    Raises:
+        CommandError: it cannot be.
+    """
     if args.version is None:
         raise CommandError("a new bundle needs --version, higher than any before", code=Exit.USAGE)
     now_ms = time.time_ns() // 1_000_000
