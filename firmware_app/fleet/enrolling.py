@@ -20,7 +20,7 @@ from enum import IntEnum
 from hashlib import sha256
 from typing import Any, Final
 
-from firmware_app.fleet.form import FORM_RULE, form, octets, record, text, whole
+from firmware_app.fleet.form import FORM_RULE, MAX_NUMBER, form, octets, record, text, whole
 from firmware_app.fleet.key_set import KeySet, key_set_from_bytes
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
@@ -57,8 +57,12 @@ class Ticket:
     token: bytes = field(default=b"", repr=False)
     """One-time secret, 16 bytes; empty where the certificate is here already."""
     certificate_pem: str = ""
+    floor: tuple[int, int] = (0, 0)
+    """Order of the newest bundle that the fleet ever saw: a device that lost its memory takes up nothing older."""
 
     def __post_init__(self) -> None:
+        for part in record("floor", self.floor, 2):
+            whole("floor", part, 0, MAX_NUMBER)
         text("device", self.device, 59)
         text("broker", self.broker, 253)
         whole("port", self.port, 1, 65_535)
@@ -88,6 +92,7 @@ class Ticket:
             "key_set": self.key_set.encode().hex(),
             "token": self.token.hex(),
             "certificate": self.certificate_pem,
+            "floor": list(self.floor),
         }
         return json.dumps(document, indent=1) + "\n"
 
@@ -98,7 +103,7 @@ def ticket_from_json(raw: bytes) -> Ticket:
     Raises:
         RuleViolation: FLT-02: it is none; what it holds is not shown.
     """
-    names = ("device", "broker", "port", "enrol_port", "ca", "key_set", "token", "certificate")
+    names = ("device", "broker", "port", "enrol_port", "ca", "key_set", "token", "certificate", "floor")
     wrong = form("ticket", "something else", f"{TICKET} with {', '.join(names)}")
     if len(raw) > MAX_TICKET_BYTES:
         raise wrong
@@ -112,8 +117,8 @@ def ticket_from_json(raw: bytes) -> Ticket:
         token, key_set = bytes.fromhex(wire["token"]), bytes.fromhex(wire["key_set"])
     except (ValueError, TypeError):
         raise wrong from None
-    if type(wire["certificate"]) is not str:
-        raise form("certificate", "no text", "text")
+    if type(wire["certificate"]) is not str or type(wire["floor"]) is not list:
+        raise wrong
     return Ticket(
         device=wire["device"],
         broker=wire["broker"],
@@ -123,6 +128,7 @@ def ticket_from_json(raw: bytes) -> Ticket:
         key_set=key_set_from_bytes(key_set),
         token=token,
         certificate_pem=wire["certificate"],
+        floor=tuple(wire["floor"]),
     )
 
 

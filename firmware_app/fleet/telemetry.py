@@ -28,6 +28,7 @@ ALARM_SCHEMA: Final = "gridlight.alarm/1"
 MAX_BYTES: Final = 4 << 10
 """Of each of the documents."""
 MAX_SENTENCE: Final = 240
+MAX_NAME: Final = 64
 MAX_PARTS: Final = 32
 MAX_FIGURES: Final = 32
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.:/-]{0,63}", re.IGNORECASE)
@@ -46,7 +47,7 @@ class Alarm(StrEnum):
 
 
 SENTENCES: Final[Mapping[Alarm, str]] = {
-    Alarm.EVIDENCE: "the device holds evidence that the committee signed two histories",
+    Alarm.EVIDENCE: "the device holds evidence that the committee broke the rules",
     Alarm.HALTED: "the device does not trade any more until somebody looks at it",
     Alarm.CLOCK: "the device does not know the time",
     Alarm.STORAGE: "the device cannot write its storage",

@@ -30,6 +30,7 @@ TICKET = Ticket(
     ca_pem="-----BEGIN",
     key_set=KEY_SET,
     token=TOKEN,
+    floor=(1, 12),
 )
 
 
@@ -106,6 +107,9 @@ def test_a_ticket_comes_back_and_shows_no_secret() -> None:
         {"port": 0},
         {"port": "8883"},
         {"enrol_port": 0},
+        {"floor": 7},
+        {"floor": [1]},
+        {"floor": [1, -1]},
         {"broker": ""},
         {"key_set": "00"},
         {"more": 1},
