@@ -30,10 +30,11 @@ from firmware_app.config import keys
 from firmware_app.config.check import Checked
 from firmware_app.config.load import ConfigError
 from firmware_app.config.schema import Role
-from firmware_app.device.bidding_home import BiddingHome, recall_books, recall_issued
+from firmware_app.device.bidding_home import BiddingHome
 from firmware_app.device.changes import Concern, concerns
 from firmware_app.device.outlook import Outlook
 from firmware_app.device.portrait import Portrait
+from firmware_app.device.reporting import Reporting
 from firmware_app.device.vitals import Vitals
 from firmware_app.fleet.document import Tree
 from firmware_app.fleet.verification import Clock
@@ -44,7 +45,6 @@ from firmware_app.management.steward import Steward
 from firmware_app.meters.bus_part import bus_of, encryption_of, run_bus
 from firmware_app.meters.desk import MeterDesk, by_port
 from firmware_app.meters.relay import Relay
-from firmware_app.reconcile.reconciler import Reconciler
 from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_ms
 from firmware_app.runtime.supervision import Supervision
 from firmware_app.status.shown import Shown
@@ -52,6 +52,7 @@ from firmware_app.status.snapshot import Snapshot
 from firmware_app.store.device_store import DeviceStore
 from firmware_app.trading.params import MeterParams
 from firmware_app.watchdog.notify import Notifier
+from light_client.rules.crypto import sign
 from meter_io.bus.events import Broken, Failed, Round
 from meter_io.intervals import IntervalEnergy
 from meter_io.reading import MeterId
@@ -139,14 +140,18 @@ class Program:
             on_interval=self._counted,
             monotonic_ms=real_monotonic_ms,
         )
-        now_ms = self._time.now_ms()
-        reconciler = Reconciler(
+        reporting = Reporting(
             meter_id=config.device.name,
             interval_s=market.interval_s,
             prices=config.imbalance,
-            issued=recall_issued(store, now_ms=now_ms),
+            settings=config.report,
+            store=store,
+            sign=partial(sign, self._keys.identity),
+            chance=os.urandom,
         )
-        recall_books(reconciler, store, grid_meter=grid_meter, now_ms=now_ms)
+        utc_ms = self._time.utc_ms()
+        if utc_ms is not None:
+            reporting.recall(grid_meter, utc_ms)
         return BiddingHome(
             grid_meter=grid_meter,
             desk=desk,
@@ -157,7 +162,7 @@ class Program:
                 pv_meters=sum(meter.role is Role.PV for meter in config.meter),
             ),
             bidder=self._bidder(),
-            reconciler=reconciler,
+            reporting=reporting,
             store=store,
             market=market,
             bidding=config.bidding,
@@ -241,6 +246,7 @@ class Program:
             case Opened(utc_ms=utc_ms, monotonic_ms=monotonic_ms, source=source):
                 self._journal.info("clock.known", "the time is known", source=source)
                 self._store.restamp(utc_ms - monotonic_ms)
+                self.home.reporting.recall(self.home.grid_meter, utc_ms)
                 self.home.desk.clock_known(utc_ms, monotonic_ms)
                 self._supervision.restart("market", "the time is known now")
             case Closed(reason=reason):

@@ -17,6 +17,7 @@ from firmware_app.forecast.settings import ForecastSettings
 from firmware_app.journal import LogParams
 from firmware_app.management.params import FleetParams
 from firmware_app.reconcile.deviation import ImbalancePrices
+from firmware_app.reconcile.settings import ReportSettings
 from firmware_app.status.params import StatusParams
 from firmware_app.store.params import StoreParams
 from firmware_app.watchdog.parts import WatchdogParams
@@ -184,6 +185,7 @@ class DeviceConfig:
     bidding: BiddingSettings = field(default_factory=BiddingSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     imbalance: ImbalancePrices = field(default_factory=ImbalancePrices)
+    report: ReportSettings = field(default_factory=ReportSettings)
     store: StoreParams = field(default_factory=StoreParams)
     clock: ClockParams = field(default_factory=ClockParams)
     status: StatusParams = field(default_factory=StatusParams)

@@ -66,10 +66,23 @@ class Deployment:
     nodes: tuple[Node, ...]
     servers: Mapping[str, Address]
     """Name of each actor that listens -> where, and its transport key."""
+    elsewhere: tuple[str, ...] = ()
+    """Meters that take part in the run without being nodes of it."""
+
+    def without_meters(self) -> "Deployment":
+        """The same tier; the meters are somebody else's matter."""
+        meters = set(self.cast.meter_names)
+        nodes = tuple(node for node in self.nodes if not meters & set(node.actors))
+        return replace(self, nodes=nodes, elsewhere=tuple(self.cast.meter_names))
 
 
-def deploy(folder: Path, file: ScenarioFile, staging: Staging, *, meters_per_process: int) -> Deployment:
+def deploy(
+    folder: Path, file: ScenarioFile, staging: Staging, *, meters_per_process: int, host: str = HOST
+) -> Deployment:
     """Write everything into an existing, empty folder.
+
+    Args:
+        host: address of this machine that the servers listen on.
 
     Raises:
         StagingError: no cast can be derived.
@@ -84,7 +97,7 @@ def deploy(folder: Path, file: ScenarioFile, staging: Staging, *, meters_per_pro
     cast = cast_for(staging, nodes)
     (folder / "genesis.cbor").write_bytes(encode(cast.genesis.to_wire()))
     _write_secret(folder / "test-keys.json", _test_keys(cast))
-    writer = _NodeWriter(nodes, cast, asdict(staging))
+    writer = _NodeWriter(nodes, cast, asdict(staging), host)
     meters = list(cast.meter_names)
     groups = [meters[at : at + meters_per_process] for at in range(0, len(meters), meters_per_process)]
     written = [
@@ -99,15 +112,15 @@ def deploy(folder: Path, file: ScenarioFile, staging: Staging, *, meters_per_pro
 class _NodeWriter:
     """Writes node files that know of each other."""
 
-    def __init__(self, folder: Path, cast: Cast, options: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, cast: Cast, options: Mapping[str, Any], host: str) -> None:
         self._folder = folder
         self._cast = cast
         self._options = options
         servers = (*cast.miner_names, DSO)
         self._keys = {name: TransportKey.generate() for name in servers}
-        ports = free_ports(len(servers))
+        ports = free_ports(len(servers), host)
         self.servers = {
-            name: Address(endpoint=f"tcp://{HOST}:{port}", server_key=self._keys[name].public)
+            name: Address(endpoint=f"tcp://{host}:{port}", server_key=self._keys[name].public)
             for name, port in zip(servers, ports, strict=True)
         }
 
@@ -153,8 +166,8 @@ class _NodeWriter:
         return Node(name=process, path=path, actors=tuple(actor["name"] for actor in actors))
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on at the moment.
+def free_ports(count: int, host: str = HOST) -> list[int]:
+    """Ports of one address of this machine that nobody listens on at the moment.
 
     Raises:
         OSError: there are not that many to be found.
@@ -167,7 +180,7 @@ def free_ports(count: int) -> list[int]:
             probe = held.enter_context(socket.socket())
             port = secrets.choice(_PORTS)
             try:
-                probe.bind((HOST, port))
+                probe.bind((host, port))
             except OSError:
                 continue
             found.append(port)

@@ -1,7 +1,8 @@
 """A real `gridlight run` within a hurried run: `python -m testbed.live.device FILE CLOCK`.
 
 The same composition root, with the clock of the run in the place of the board's, and with the patience that a hurried
-clock asks for. CLOCK is JSON as in a node file.
+clock asks for. CLOCK is a file of JSON as in a node file. A device that is switched on before the run has begun makes
+itself ready, says so by a file `ready` beside CLOCK, and waits until CLOCK is there.
 """
 
 from __future__ import annotations
@@ -9,23 +10,35 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
+from typing import Final
 
 from firmware_app.command_line import collect_less_often
 from firmware_app.config.check import check
 from firmware_app.run import run_device
+from firmware_app.runtime.clock import Clock
 from testbed.live.hurried_time import HurriedTime
 from testbed.live.nodefile import clock_of
-from testbed.live.pace import pace
+from testbed.live.patience import meter_params
+
+_LOOK_S: Final = 0.2
 
 
-def main(path: str, clock_text: str) -> None:
+def main(path: str, clock_path: str) -> None:
     """Be the device until a signal comes."""
     collect_less_often()
     found = check(Path(path))
-    clock = clock_of(json.loads(clock_text))
-    params = pace(clock.speed, found.genesis.market.interval_s)["meter_params"]
+    clock = _clock(Path(clock_path))
+    params = meter_params(clock.speed, found.genesis.market.interval_s)
     asyncio.run(run_device(found, board_time=HurriedTime(clock), params=params))
+
+
+def _clock(path: Path) -> Clock:
+    path.with_name("ready").touch()
+    while not path.exists():
+        time.sleep(_LOOK_S)
+    return clock_of(json.loads(path.read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

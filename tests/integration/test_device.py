@@ -135,6 +135,8 @@ class _Stage:
             "start_virtual_ms": self.clock.start_virtual_ms,
             "speed": self.clock.speed,
         }
+        clock_file = self.folder / "clock.json"
+        clock_file.write_text(json.dumps(clock), encoding="utf-8")
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
         self.lives += 1
         with (self.folder / "device.log").open("ab") as log:
@@ -144,7 +146,7 @@ class _Stage:
                     "-m",
                     "testbed.live.device",
                     str(self.folder / "gridlight.toml"),
-                    json.dumps(clock),
+                    str(clock_file),
                 ],
                 stdout=log,
                 stderr=log,

@@ -1,26 +1,30 @@
 """A real home from counted intervals to intents and books: what it learns, what it offers, what it keeps."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 
 from firmware_app.bidding.bidder import Bidder
 from firmware_app.bidding.settings import BiddingSettings, PrivacySettings
 from firmware_app.config.schema import MeterSection, Role
-from firmware_app.device.bidding_home import OPERATOR, BiddingHome, recall_books, recall_issued
+from firmware_app.device.bidding_home import BiddingHome
 from firmware_app.device.decision import Occasion
 from firmware_app.device.outlook import Outlook
+from firmware_app.device.reporting import OPERATOR, Reporting
 from firmware_app.forecast.settings import ForecastSettings, Series
 from firmware_app.meters.desk import MeterDesk
 from firmware_app.reconcile.deviation import ImbalancePrices
-from firmware_app.reconcile.reconciler import Reconciler
-from firmware_app.reconcile.report import DeliveryReport
+from firmware_app.reconcile.report import read_signed_report
+from firmware_app.reconcile.sealing import public_seal_key, unseal
+from firmware_app.reconcile.settings import ReportSettings
 from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.params import StoreParams
 from firmware_app.store.rows import Answer, HeaderRow, IntervalRow, OfferRow, TradeRow, VerdictRow
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.news import Final, News
 from firmware_app.trading.orders import Order, Stage, asset_for
+from light_client.rules.crypto import public_key_of, sign, verify
 from light_client.rules.ledger.block import NO_CLEARING, Clearing
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.market.clearing import Trade
@@ -38,6 +42,7 @@ _NOW = 20_000 * _DAY + 40
 """Ten in the morning of some day."""
 _MARKET = MarketParams(interval_s=900, t_clear=1, horizon=96)
 _KWH = 3_600_000
+_SEAL = bytes(range(32))
 
 
 class _TrustedDesk(MeterDesk):
@@ -73,13 +78,16 @@ class _Board:
         sections = (
             MeterSection(name="house", role=Role.GRID, profile="eastron-sdm630", port="/dev/ttyUSB0"),
         )
-        reconciler = Reconciler(
+        reporting = Reporting(
             meter_id="meter-0101",
             interval_s=900,
             prices=ImbalancePrices(),
-            issued=recall_issued(self.store, now_ms=self.now_ms),
+            settings=ReportSettings(operator_key=public_seal_key(_SEAL).hex()),
+            store=self.store,
+            sign=partial(sign, bytes(31) + b"\x05"),
+            chance=Random(2).randbytes,
         )
-        recall_books(reconciler, self.store, grid_meter="house", now_ms=self.now_ms)
+        reporting.recall("house", self.now_ms)
         return BiddingHome(
             grid_meter="house",
             desk=desk_type(
@@ -94,7 +102,7 @@ class _Board:
             bidder=Bidder(
                 market=_MARKET, settings=BiddingSettings(), privacy=PrivacySettings(), chance=Random(1)
             ),
-            reconciler=reconciler,
+            reporting=reporting,
             store=self.store,
             market=_MARKET,
             bidding=BiddingSettings(),
@@ -214,7 +222,7 @@ def test_news_become_history_and_books_once(tmp_path: Path) -> None:
     )
     assert [row.stage for row in board.store.newest(OfferRow, 9)] == ["open"]
     for home in (board.home, board.build()):
-        (settled,) = home.reconciler.settle(_NOW, _NOW).deviations
+        (settled,) = home.reporting.settle(_NOW, _NOW).deviations
         assert (settled.traded_j, settled.deviation_j) == (_KWH, _KWH)
 
 
@@ -238,7 +246,9 @@ def test_a_day_that_is_over_is_reported_once_and_a_restart_reports_nothing_again
     board.decide()
     board.decide()
     (message,) = board.store.outbox.pending(OPERATOR)
-    report = DeliveryReport.from_bytes(message.body)
+    report = read_signed_report(
+        unseal(message.body, _SEAL), lambda _: public_key_of(bytes(31) + b"\x05"), verify
+    )
     assert (report.first_interval, report.version, len(report.rows)) == (midnight - _DAY, 1, _DAY)
     assert sum(row.import_j - row.export_j for row in report.rows) == sum(map(_usual_j, range(_DAY)))
     board.store.close()
