@@ -164,6 +164,7 @@ def _ticket(desk: Desk, authority: Authority, newcomer: Newcomer, now_ms: int, u
         "enrol_port": broker.enrol_port,
         "ca_pem": authority.certificate.decode(),
         "key_set": desk.papers.key_set(),
+        "floor": desk.papers.newest(),
     }
     if not newcomer.request:
         token = secrets.token_bytes(TOKEN_BYTES)

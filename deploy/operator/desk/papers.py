@@ -55,6 +55,11 @@ class Papers:
         row = self._database.row("SELECT max(version) AS most FROM bundles WHERE key_set = ?", (key_set,))
         return 1 if row is None or row["most"] is None else int(row["most"]) + 1
 
+    def newest(self) -> tuple[int, int]:
+        """Key set and version of the newest bundle, zeros before the first: a new device takes none up to it."""
+        row = self._database.row("SELECT key_set, version FROM bundles ORDER BY key_set DESC, version DESC")
+        return (0, 0) if row is None else (row["key_set"], row["version"])
+
     def add(self, paper: Paper, now_ms: int) -> None:
         """Put a bundle down.
 

@@ -150,8 +150,9 @@ class World:
             if sending.retain:
                 self.retained[sending.topic] = sending.payload
             heard = TOPICS.heard(sending.topic)
-            if heard and heard.said is Said.DESIRED and self.meters[heard.device].online:
-                self.meters[heard.device].hear(sending.payload)
+            meter = self.meters.get(heard.device) if heard and heard.said is Said.DESIRED else None
+            if meter and meter.online:
+                meter.hear(sending.payload)
 
     # -- the operator ----------------------------------------------------------------------------------------------
 
