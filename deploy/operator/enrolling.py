@@ -19,7 +19,7 @@ from deploy.operator import files
 from deploy.operator.authoring import span_ms
 from deploy.operator.desk.devices import Device, State
 from deploy.operator.desk.folder import Desk, open_desk, whoever
-from deploy.operator.serving.enrolment import reload_broker, tell_broker
+from deploy.operator.serving.enrolment import reload_broker, write_expected
 from firmware_app.console import CommandError, Console, Exit
 from firmware_app.fleet.document import Tree
 from firmware_app.fleet.enrolling import TOKEN_BYTES, Ticket
@@ -46,12 +46,13 @@ def enroll(args: argparse.Namespace) -> int:
     console: Console = args.console
     desk = open_desk(Path(args.desk))
     try:
-        newcomers = list(_from_csv(Path(args.csv)) if args.csv else [_from_arguments(args)])
+        newcomers = list(_from_csv(Path(args.csv)) if args.csv else _from_arguments(args))
         if not newcomers:
             raise CommandError(f"{args.csv} names no device", code=Exit.USAGE)
         out = Path(args.out or ("tickets" if args.csv else "."))
         tickets = _enrol(desk, newcomers, out, span_ms("--token-for", args.token_for), again=args.again)
-        told = tell_broker(desk, _now_ms())
+        write_expected(desk, _now_ms())
+        told = reload_broker(desk) or desk.is_served
     finally:
         desk.close()
     document = {
@@ -68,19 +69,22 @@ def enroll(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _from_arguments(args: argparse.Namespace) -> Newcomer:
-    if not args.name:
-        raise CommandError("a device's name or --csv is needed", hint="gridlight-fleet enroll --help", code=Exit.USAGE)
-    fields = {
-        "name": args.name,
-        "feeder": str(args.feeder),
-        "board": args.board,
-        "firmware": args.firmware,
-        "labels": ";".join(args.label),
-        "document": args.document or "",
-        "request": args.request or "",
-    }
-    return _newcomer(fields, Path(), "the arguments")
+def _from_arguments(args: argparse.Namespace) -> Iterator[Newcomer]:
+    if not args.name or (args.request and len(args.name) > 1):
+        raise CommandError(
+            "names or --csv are needed, and one name with --request", hint="gridlight-fleet enroll --help", code=Exit.USAGE
+        )
+    for name in args.name:
+        fields = {
+            "name": name,
+            "feeder": str(args.feeder),
+            "board": args.board,
+            "firmware": args.firmware,
+            "labels": ";".join(args.label),
+            "document": args.document or "",
+            "request": args.request or "",
+        }
+        yield _newcomer(fields, Path(), "the arguments")
 
 
 def _from_csv(path: Path) -> Iterator[Newcomer]:
@@ -222,8 +226,8 @@ def _shut_out(desk: Desk, authority: Authority, now_ms: int) -> bool:
         return False
     revoked = [device.name for device in desk.devices.all() if device.state is State.REVOKED]
     write_revoked(desk.broker_folder, authority, revoked)
-    tell_broker(desk, now_ms)
-    return reload_broker(desk)
+    write_expected(desk, now_ms)
+    return reload_broker(desk) or desk.is_served
 
 
 def _now_ms() -> int:

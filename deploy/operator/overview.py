@@ -83,7 +83,7 @@ def _attention(
     ]
     for summary in rollouts:
         if summary.failed and (summary.standing in UNFINISHED or summary.ended_ms and summary.ended_ms > now_ms - SILENT_MS):
-            row = _row("warning", "rollout", f"v{summary.version} failed on them: {summary.standing}", [])
+            row = _row("warning", "rollout", f"did not keep v{summary.version}, which is {summary.standing}", [])
             rows.append({**row, "devices": summary.failed, "next": f"gridlight-fleet status v{summary.version}"})
     silent = [device.name for device in members if is_silent(device, now_ms)]
     if silent:

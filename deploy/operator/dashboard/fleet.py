@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
 from deploy.operator.auditing import shown_time
-from deploy.operator.dashboard.markup import SHAPES, bar, document, link, table, tile
+from deploy.operator.dashboard.markup import SHAPES, bar, document, link, spoken, table, tile
 from deploy.operator.desk.audit import Entry
 from deploy.operator.overview import CONDITIONS
 
@@ -92,14 +93,13 @@ def _rollouts(overview: Mapping[str, Any]) -> str:
         )
     rows = []
     for row in overview["rollouts"][:10]:
-        said = ", ".join(f"{count} {outcome}" for outcome, count in row["counts"].items() if count)
         reason = f"<br><small>{escape(row['reason'])}</small>" if row["reason"] else ""
         rows.append(
             (
                 link(f"/rollout/v{row['version']}", f"v{row['version']}"),
                 f'<span class="word">{escape(row["standing"])}</span>{reason}',
                 str(row["meters"]),
-                f"{bar(row['counts'])}<small>{escape(said)}</small>",
+                f"{bar(row['counts'])}<small>{escape(spoken(row['counts']))}</small>",
             )
         )
     return f'<section class="card"><h2>Rollouts</h2>{table(("Version", "State", "Meters", "Outcome"), rows, texts=2)}</section>'
@@ -167,13 +167,27 @@ def _versions(overview: Mapping[str, Any]) -> str:
 
 def _audit(entries: Sequence[Entry]) -> str:
     rows = [
-        (shown_time(entry.at_ms), escape(entry.who), escape(entry.what), f"<small>{escape(entry.detail[:160])}</small>")
+        (shown_time(entry.at_ms), escape(entry.who), escape(entry.what), f"<small>{escape(_detail(entry))}</small>")
         for entry in entries
     ]
     return (
         f'<section class="card"><h2>Audit, newest first</h2>{table(("UTC", "Who", "What", "Detail"), rows, texts=3)}'
         "<small>whether it is whole: gridlight-fleet audit verify</small></section>"
     )
+
+
+def _detail(entry: Entry) -> str:
+    """What an entry says, in words; what is empty, and hashes, are left to `audit show`."""
+    told = {key: value for key, value in json.loads(entry.detail).items() if value and not _is_hash(value)}
+    return ", ".join(f"{key} {_words(value)}" for key, value in told.items())[:200]
+
+
+def _is_hash(value: object) -> bool:
+    return isinstance(value, str) and len(value) >= 64 and set(value) <= set("0123456789abcdef")
+
+
+def _words(value: object) -> str:
+    return " ".join(str(part) for part in value) if isinstance(value, list) else str(value)
 
 
 def _footer(overview: Mapping[str, Any]) -> str:

@@ -10,12 +10,22 @@ from typing import Final
 
 from deploy.operator.auditing import shown_time
 from deploy.operator.dashboard.style import CSS, SCRIPT
+from deploy.operator.rollout.outcomes import Outcome
 
 SHAPES: Final = {"well": "●", "changing": "◆", "away": "○", "silent": "▲", "ill": "■"}
 """Of the condition of a device."""
-_PAINT: Final = {"healthy": "well", "applying": "changing", "sent": "changing", "away": "away", "lost": "ill"}
-OUTCOMES: Final = {**_PAINT, "rolled back": "ill", "refused": "ill", "withdrawn": "away", "waiting": "todo"}
-"""Outcome in a rollout -> how it is painted."""
+OUTCOMES: Final = {
+    Outcome.HEALTHY: "well",
+    Outcome.APPLYING: "changing",
+    Outcome.SENT: "changing",
+    Outcome.ROLLED_BACK: "ill",
+    Outcome.REFUSED: "ill",
+    Outcome.LOST: "ill",
+    Outcome.AWAY: "away",
+    Outcome.WITHDRAWN: "away",
+    Outcome.WAITING: "todo",
+}
+"""Outcome in a rollout -> how it is painted; in the order in which they are shown."""
 
 
 def document(title: str, body: str) -> str:
@@ -63,18 +73,21 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1
 def bar(counts: Mapping[str, int]) -> str:
     """A bar of outcomes, its numbers in words in its title. Widths are attributes: the policy forbids inline styles."""
     total = sum(counts.values()) or 1
-    said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
     at, parts = 0.0, []
-    for outcome, count in counts.items():
-        width = 1_000 * count / total
-        if count:
-            paint = OUTCOMES[outcome]
+    for outcome, paint in OUTCOMES.items():
+        width = 1_000 * counts.get(outcome, 0) / total
+        if width:
             parts.append(f'<rect x="{at:.2f}" width="{width:.2f}" height="14" class="f-{paint}"/>')
         at += width
     return (
         f'<svg class="strip" viewBox="0 0 1000 14" preserveAspectRatio="none" width="100%" height="14" role="img">'
-        f"<title>{escape(said)}</title>{''.join(parts)}</svg>"
+        f"<title>{escape(spoken(counts))}</title>{''.join(parts)}</svg>"
     )
+
+
+def spoken(counts: Mapping[str, int]) -> str:
+    """Such as ``3 healthy, 1 away``."""
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts.get(outcome))
 
 
 def ago(at_ms: int | None, now_ms: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from deploy.operator.dashboard.markup import ago, bar, document, link, table
+from deploy.operator.dashboard.markup import ago, bar, document, link, spoken, table
 from deploy.operator.rollout.engine import Standing
 
 _PAINT = {Standing.DONE: "ok", Standing.ABORTED: "bad", Standing.PAUSED: "warn", Standing.OVER: "ok"}
@@ -41,14 +41,13 @@ def _sentence(standing: Standing) -> str:
 def _waves(rollout: Mapping[str, Any]) -> str:
     rows = []
     for wave in rollout["waves"]:
-        said = ", ".join(f"{count} {outcome}" for outcome, count in wave["counts"].items() if count)
         rows.append(
             (
                 f"{wave['wave']}",
                 escape(wave["reach"]),
                 str(wave["meters"]),
                 f'<span class="word">{escape(wave["state"])}</span>',
-                f"{bar(wave['counts'])}<small>{escape(said)}</small>",
+                f"{bar(wave['counts'])}<small>{escape(spoken(wave['counts']))}</small>",
             )
         )
     heads = ("Wave", "Reaches", "Meters", "State", "Outcome")

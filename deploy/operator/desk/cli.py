@@ -56,12 +56,13 @@ def _add_enroll(commands: Commands) -> None:
         _enroll,
         examples=(
             "gridlight-fleet enroll meter-0101 --feeder 7 --label site=north --document meter-0101.toml",
+            "gridlight-fleet enroll meter-0001 meter-0002 meter-0003 --feeder 7",
             "gridlight-fleet enroll meter-0101 --request device.csr   # its key was made before",
             "gridlight-fleet enroll --csv meters.csv --out tickets",
         ),
     )
     add_desk(parser)
-    parser.add_argument("name", metavar="NAME", nargs="?", help="of the device, as in its [device] name")
+    parser.add_argument("name", metavar="NAME", nargs="*", help="of a device, as in its [device] name")
     parser.add_argument(
         "--csv", metavar="FILE", help="columns name, feeder, board, firmware, labels (K=V;K=V), document, request"
     )
@@ -113,9 +114,10 @@ def _add_serve(commands: Commands) -> None:
         "serve",
         "Hear the fleet, drive its rollouts, answer its letters, show a dashboard; until Ctrl-C.",
         _serve,
-        examples=("gridlight-fleet serve", "gridlight-fleet serve --page-port 0 --json"),
+        examples=("gridlight-fleet serve", "gridlight-fleet serve --broker   # with a mosquitto of its own"),
     )
     add_desk(parser)
+    parser.add_argument("--broker", action="store_true", help="run mosquitto from the desk's folder too")
     parser.add_argument("--page-port", metavar="N", type=int, help="of the dashboard; default: that of desk.toml")
     parser.add_argument("--no-page", action="store_true", help="no dashboard and no figures")
 

@@ -59,13 +59,16 @@ def _add_push(
         "Sign a change and roll it out in waves, or roll out a bundle that was signed before.",
         _push,
         examples=(
-            "gridlight-fleet push change.toml --key fleet/operator.key",
+            "gridlight-fleet push --set privacy.lot_wh=250 --key fleet/operator.key",
             "gridlight-fleet push change.toml --target feeder=7 --waves 1,10%,100% --abort 5% --dry-run --key anna.key",
             "gridlight-fleet push change.bundle",
         ),
     )
     add_desk(parser)
-    parser.add_argument("file", metavar="FILE", help="a .toml file with the keys to set, or a signed bundle")
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", default="-", help="a .toml file with the keys to set, or a signed bundle"
+    )
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="instead of a file: one key, as TOML")
     parser.add_argument("--key", metavar="FILE", action="append", default=[], help="may be given again")
     parser.add_argument("--dry-run", action="store_true", help="say what would change on which device, and send nothing")
     parser.add_argument("--detach", action="store_true", help="do not wait for the end")

@@ -6,7 +6,7 @@ because what lies in topics follows from what is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from deploy.operator.desk.folder import Desk
@@ -43,11 +43,16 @@ SERVICE: Final = "service"
 class Service:
     """The desk at work. Whoever drives it holds the desk's lock."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, reload_broker: Callable[[], bool] = lambda: False) -> None:
+        """Take up the desk where it was left.
+
+        Args:
+            reload_broker: lets the broker read its files again; returns whether it did.
+        """
         self._desk: Final = desk
         self.topics: Final = Topics(desk.papers.key_set().fleet_id)
         self._collector = Collector(desk, self.topics)
-        self._enrolment = Enrolment(desk, self.topics)
+        self._enrolment = Enrolment(desk, self.topics, reload_broker)
         self._rollouts: dict[int, tuple[Paper, Rollout]] = {}
         self._lies = {device.name: device.desired for device in desk.devices.all()}
         self._key_sets: dict[int, bytes] = {}
@@ -103,6 +108,7 @@ class Service:
     def _refresh(self, now_ms: int) -> list[Sending]:
         """Take up devices, key sets and rollouts that commands wrote."""
         self._collector.refresh()
+        self._enrolment.refresh(now_ms)
         for device in self._desk.devices.all():
             self._lies.setdefault(device.name, device.desired)
         for number, name in self._desk.rollouts.watched(now_ms - WATCH_MS):

@@ -152,12 +152,12 @@ class Fleet:
 
     def _only_on_proof(self, before: Stand) -> None:
         """The wave before has settled, and somebody is well with it."""
+        settled = self.outcomes()
+        if self.stand.wave > 1 and Outcome.HEALTHY not in settled:
+            raise BrokenPromiseError("a wave begins, and nobody has shown that the bundle does no harm")
         if not before.wave:
             return
         reach = self.plan.waves[before.wave - 1].reaches(len(self.names))
-        settled = self.outcomes()
-        if Outcome.HEALTHY not in settled:
-            raise BrokenPromiseError("a wave begins, and nobody has shown that the bundle does no harm")
         if PENDING & set(settled[:reach]) and self.stand.wave == before.wave + 1:
             raise BrokenPromiseError("a wave begins before the one before it has settled")
 

@@ -37,21 +37,31 @@ class Chance(RuleBasedStateMachine):
     def connection(self, number: int, connected: bool) -> None:
         self.fleet.see(self.fleet.names[number], connected=connected)
 
+    def _unsettled(self, number: int) -> str | None:
+        """One of those that have the bundle and have not settled with it."""
+        found = [
+            name
+            for at, name in enumerate(self.fleet.names)
+            if self._laid(at) and BUNDLE not in (self.fleet.sights[name].hash, self.fleet.sights[name].failed_hash)
+        ]
+        return found[number % len(found)] if found else None
+
     @rule(number=DEVICES)
     def takes(self, number: int) -> None:
-        name = self.fleet.names[number]
-        if self._laid(number) and self.fleet.sights[name].hash != BUNDLE:
+        name = self._unsettled(number)
+        if name:
             self.fleet.take(name)
 
     @rule(number=DEVICES)
     def keeps(self, number: int) -> None:
-        if self._laid(number):
-            self.fleet.keep(self.fleet.names[number])
+        name = self._unsettled(number)
+        if name:
+            self.fleet.keep(name)
 
     @rule(number=DEVICES)
     def fails(self, number: int) -> None:
-        name = self.fleet.names[number]
-        if self._laid(number) and self.fleet.sights[name].hash != BUNDLE:
+        name = self._unsettled(number)
+        if name:
             self.fleet.fail(name)
 
     @rule(number=DEVICES)
