@@ -157,7 +157,9 @@ def _set_by_hand(args: argparse.Namespace) -> Tree:
     try:
         return read_toml("\n".join(getattr(args, "set", [])), "--set")
     except ConfigError as error:
-        raise CommandError(str(error), hint="--set privacy.lot_wh=250, texts in quotes", code=Exit.USAGE) from None
+        raise CommandError(
+            str(error), hint="--set privacy.lot_wh=250, texts in quotes", code=Exit.USAGE
+        ) from None
 
 
 def _leaves(tree: Tree, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:

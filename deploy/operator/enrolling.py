@@ -1,4 +1,4 @@
-"""`enroll` and `revoke`: who belongs to the fleet. A device gets a ticket; nothing secret of its own ever comes here."""
+"""`enroll` and `revoke`: who belongs to the fleet. A device gets a ticket; no secret of its own ever comes here."""
 
 from __future__ import annotations
 
@@ -61,18 +61,29 @@ def enroll(args: argparse.Namespace) -> int:
             for newcomer, ticket in zip(newcomers, tickets, strict=True)
         ]
     }
-    lines = [f"{newcomer.device.name:<16} {ticket}" for newcomer, ticket in zip(newcomers, tickets, strict=True)]
-    console.result(_ENROLL, document, lines if len(lines) <= 20 else [*lines[:20], f"and {len(lines) - 20} more"])
+    lines = [
+        f"{newcomer.device.name:<16} {ticket}" for newcomer, ticket in zip(newcomers, tickets, strict=True)
+    ]
+    console.result(
+        _ENROLL, document, lines if len(lines) <= 20 else [*lines[:20], f"and {len(lines) - 20} more"]
+    )
     if not told and any(not newcomer.request for newcomer in newcomers):
-        console.note("the broker reads new tokens when it is reloaded: systemctl reload mosquitto, or [broker] reload in desk.toml")
-    console.note(f"next: on the device, gridlight enroll --ticket {tickets[0].name}; a ticket with a token is a secret")
+        console.note(
+            "a broker that runs reads new tokens when it is reloaded: systemctl reload mosquitto,"
+            " or [broker] reload in desk.toml"
+        )
+    console.note(
+        f"next: on the device, gridlight enroll --ticket {tickets[0].name}; a ticket with a token is a secret"
+    )
     return Exit.OK
 
 
 def _from_arguments(args: argparse.Namespace) -> Iterator[Newcomer]:
     if not args.name or (args.request and len(args.name) > 1):
         raise CommandError(
-            "names or --csv are needed, and one name with --request", hint="gridlight-fleet enroll --help", code=Exit.USAGE
+            "names or --csv are needed, and one name with --request",
+            hint="gridlight-fleet enroll --help",
+            code=Exit.USAGE,
         )
     for name in args.name:
         fields = {
@@ -99,7 +110,9 @@ def _from_csv(path: Path) -> Iterator[Newcomer]:
                     code=Exit.USAGE,
                 )
             for row in reader:
-                yield _newcomer({key: row.get(key) or "" for key in _COLUMNS}, path.parent, f"{path}:{reader.line_num}")
+                yield _newcomer(
+                    {key: row.get(key) or "" for key in _COLUMNS}, path.parent, f"{path}:{reader.line_num}"
+                )
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CommandError(f"{path} cannot be read: {error}", code=Exit.USAGE) from None
 
@@ -117,7 +130,9 @@ def _newcomer(fields: Mapping[str, str], folder: Path, where: str) -> Newcomer:
         labels=labels,
     )
     request = files.read_bytes(folder / fields["request"], 1 << 14) if fields["request"] else b""
-    return Newcomer(device=device, document=_document(fields["document"], folder, device.name), request=request)
+    return Newcomer(
+        device=device, document=_document(fields["document"], folder, device.name), request=request
+    )
 
 
 def _label(word: str, where: str) -> tuple[str, str]:
@@ -148,7 +163,9 @@ def _enrol(desk: Desk, newcomers: list[Newcomer], out: Path, token_ms: int, *, a
         for newcomer in newcomers:
             name = newcomer.device.name
             if again:
-                desk.devices.change(desk.devices.named(name).name, now_ms, state=State.EXPECTED, certificate=None)
+                desk.devices.change(
+                    desk.devices.named(name).name, now_ms, state=State.EXPECTED, certificate=None
+                )
             else:
                 desk.devices.add(newcomer.device, now_ms)
             if newcomer.document is not None:
@@ -190,7 +207,9 @@ def _write_ticket(out: Path, name: str, ticket: Ticket) -> Path:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(ticket.to_json())
     except FileExistsError:
-        raise CommandError(f"{path} is there already, and is not replaced", hint="choose another --out") from None
+        raise CommandError(
+            f"{path} is there already, and is not replaced", hint="choose another --out"
+        ) from None
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from None
     return path
@@ -205,19 +224,26 @@ def revoke(args: argparse.Namespace) -> int:
         devices = [desk.devices.named(name) for name in args.name]
         authority = Authority.load(desk.authority_folder)
         authority.revoke(
-            (device.certificate for device in devices if device.certificate), datetime.fromtimestamp(now_ms / 1_000, UTC)
+            (device.certificate for device in devices if device.certificate),
+            datetime.fromtimestamp(now_ms / 1_000, UTC),
         )
         with desk.database.transaction():
             for device in devices:
-                desk.devices.change(device.name, now_ms, state=State.REVOKED, token=None, token_until_ms=None, online=0)
+                desk.devices.change(
+                    device.name, now_ms, state=State.REVOKED, token=None, token_until_ms=None, online=0
+                )
                 desk.inbox.note(device.name, now_ms, "revoked", args.reason)
             desk.audit.add(now_ms, whoever(), "revoke", {"devices": args.name, "reason": args.reason})
         told = _shut_out(desk, authority, now_ms)
     finally:
         desk.close()
-    console.result(_REVOKE, {"devices": args.name, "broker_reloaded": told}, [f"revoked  {name}" for name in args.name])
+    console.result(
+        _REVOKE, {"devices": args.name, "broker_reloaded": told}, [f"revoked  {name}" for name in args.name]
+    )
     if not told:
-        console.warn("the broker learns of it when it is reloaded: systemctl reload mosquitto, or [broker] reload in desk.toml")
+        console.warn(
+            "the broker learns of it when it is reloaded: systemctl reload mosquitto, or [broker] reload in desk.toml"
+        )
     return Exit.OK
 
 

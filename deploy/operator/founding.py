@@ -37,7 +37,11 @@ def init(args: argparse.Namespace) -> int:
         now_ms = time.time_ns() // 1_000_000
         with desk.database.transaction():
             desk.papers.add_key_set(key_set.version, envelope, now_ms)
-            detail = {"fleet": key_set.fleet_id.hex(), "key_set": key_set.version, "audit_key": desk.audit.public_key.hex()}
+            detail = {
+                "fleet": key_set.fleet_id.hex(),
+                "key_set": key_set.version,
+                "audit_key": desk.audit.public_key.hex(),
+            }
             desk.audit.add(now_ms, whoever(), "init", detail)
         _write_broker(desk, key_set, args)
     finally:
@@ -56,7 +60,9 @@ def init(args: argparse.Namespace) -> int:
         f"broker  mosquitto -c {configuration}",
     ]
     if not args.key_set:
-        lines.append(f"key     {folder / LONE_KEY}.key signs everything: enough to try things, see docs/operators.md for more")
+        lines.append(
+            f"key     {folder / LONE_KEY}.key signs everything: enough to try things, see docs/operators.md for more"
+        )
     console.result(_SCHEMA, document, lines)
     console.note(f"next: gridlight-fleet enroll meter-0001 --desk {folder}")
     return Exit.OK

@@ -25,7 +25,9 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("ticket", metavar="TICKET", nargs="+", help="of `gridlight-fleet enroll`")
     parser.add_argument("--folder", metavar="FOLDER", default="meters", help="of the meters; default: meters")
-    parser.add_argument("--patience", type=int, default=60, metavar="S", help="for a certificate; default: 60")
+    parser.add_argument(
+        "--patience", type=int, default=60, metavar="S", help="for a certificate; default: 60"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

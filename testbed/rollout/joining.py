@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ from firmware_app.fleet.enrolling import Ticket, ticket_from_json
 from firmware_app.fleet.selector import DeviceFacts, release_of
 from firmware_app.fleet.topics import Topics
 from firmware_app.management.in_force import memory_file
-from firmware_app.management.joining import join, place_of
+from firmware_app.management.joining import PendingError, Place, join, place_of
 from light_client.rules.errors import LocalError
 from testbed.rollout.board import FIRMWARE, Board
 from testbed.rollout.cast import BOARDS, first_document
@@ -19,6 +20,7 @@ from testbed.rollout.crowd import Crowd, Seat
 from testbed.rollout.fate import Fate
 
 _FILE: Final = "device.toml"
+_RETRY_S: Final = 0.5
 
 
 def read_ticket(path: Path) -> Ticket:
@@ -42,7 +44,7 @@ def joined(folder: Path, ticket: Ticket, *, timeout_s: float) -> Seat:
     if not path.exists():
         path.write_text(toml_of(_document(ticket.device)), encoding="utf-8")
     place = place_of(path)
-    join(place, ticket, timeout_s=timeout_s)
+    _join_at_last(place, ticket, timeout_s)
     memory = memory_file(place.folder).load()
     if memory is None:
         raise LocalError("memory of a meter that has joined", got="none", expected="what joining wrote")
@@ -53,6 +55,20 @@ def joined(folder: Path, ticket: Ticket, *, timeout_s: float) -> Seat:
         feeder=place.config.market.feeder,
     )
     return Seat(board=Board(facts, memory, Fate.HEALTHY), tls=place.credentials.context())
+
+
+def _join_at_last(place: Place, ticket: Ticket, timeout_s: float) -> None:
+    """Join; a broker that is not there yet is waited for."""
+    end_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            join(place, ticket, timeout_s=max(1.0, end_s - time.monotonic()))
+        except PendingError:
+            if time.monotonic() >= end_s:
+                raise
+            time.sleep(_RETRY_S)
+        else:
+            return
 
 
 def _document(name: str) -> Tree:

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any, Final
 
 from deploy.operator.auditing import shown_time
-from deploy.operator.dashboard.markup import SHAPES, bar, document, link, spoken, table, tile
+from deploy.operator.dashboard.markup import SHAPES, bar, card, document, link, spoken, table, tile
 from deploy.operator.desk.audit import Entry
 from deploy.operator.overview import CONDITIONS
 
@@ -64,10 +64,14 @@ def _attention(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows[:8]:
         bad = row["severity"] == "failure"
         names = ", ".join(link(f"/device/{name}", name) for name in row["such_as"])
-        such = f"<small>such as {names}</small>" if names else f"<small>next: <i>{escape(row['next'])}</i></small>"
+        such = (
+            f"<small>such as {names}</small>"
+            if names
+            else f"<small>next: <i>{escape(row['next'])}</i></small>"
+        )
         items += (
             f'<li class="notice{" bad" if bad else ""}"><b>{"■" if bad else "▲"} {row["devices"]} '
-            f'meter{"" if row["devices"] == 1 else "s"}</b>{escape(row["sentence"])}{such}</li>'
+            f"meter{'' if row['devices'] == 1 else 's'}</b>{escape(row['sentence'])}{such}</li>"
         )
     return f"<ul>{items}</ul>"
 
@@ -102,7 +106,7 @@ def _rollouts(overview: Mapping[str, Any]) -> str:
                 f"{bar(row['counts'])}<small>{escape(spoken(row['counts']))}</small>",
             )
         )
-    return f'<section class="card"><h2>Rollouts</h2>{table(("Version", "State", "Meters", "Outcome"), rows, texts=2)}</section>'
+    return card("Rollouts", table(("Version", "State", "Meters", "Outcome"), rows, texts=2))
 
 
 def _map(feeders: Sequence[Mapping[str, Any]], cells: Mapping[int, Sequence[tuple[str, str]]]) -> str:
@@ -156,7 +160,12 @@ def _versions(overview: Mapping[str, Any]) -> str:
     if not overview["versions"]:
         return ""
     rows = [
-        (f"v{row['version']}" if row["version"] else "as provisioned", str(row["key_set"]), str(row["devices"]), "")
+        (
+            f"v{row['version']}" if row["version"] else "as provisioned",
+            str(row["key_set"]),
+            str(row["devices"]),
+            "",
+        )
         for row in overview["versions"]
     ]
     return (
@@ -167,7 +176,12 @@ def _versions(overview: Mapping[str, Any]) -> str:
 
 def _audit(entries: Sequence[Entry]) -> str:
     rows = [
-        (shown_time(entry.at_ms), escape(entry.who), escape(entry.what), f"<small>{escape(_detail(entry))}</small>")
+        (
+            shown_time(entry.at_ms),
+            escape(entry.who),
+            escape(entry.what),
+            f"<small>{escape(_detail(entry))}</small>",
+        )
         for entry in entries
     ]
     return (
@@ -203,5 +217,3 @@ def by_feeder(members: Sequence[tuple[str, int, str]]) -> dict[int, list[tuple[s
     for name, feeder, condition in members:
         found[feeder].append((name, condition))
     return dict(found)
-
-

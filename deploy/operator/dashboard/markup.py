@@ -45,6 +45,11 @@ def tile(number: object, word: str, note: str = "") -> str:
     return f'<div class="card"><h2>{escape(word)}</h2><p class="big">{escape(str(number))}</p>{small}</div>'
 
 
+def card(head: str, body: str) -> str:
+    """A framed part of a page; the body is markup already."""
+    return f'<section class="card"><h2>{escape(head)}</h2>{body}</section>'
+
+
 def link(where: str, text: str) -> str:
     """A link within the dashboard."""
     return f'<a href="{escape(where, quote=True)}">{escape(text)}</a>'

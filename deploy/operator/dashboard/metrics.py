@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from deploy.operator.overview import CONDITIONS
-from firmware_app.status.metrics import CONTENT_TYPE, Metric, line
+from firmware_app.status.metrics import Metric, line
 
 METRICS: Final = {
     "gridlight_fleet_devices": "meters by state of their enrolment",

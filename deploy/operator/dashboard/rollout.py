@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from deploy.operator.dashboard.markup import ago, bar, document, link, spoken, table
+from deploy.operator.dashboard.markup import ago, bar, card, document, link, spoken, table
 from deploy.operator.rollout.engine import Standing
 
 _PAINT = {Standing.DONE: "ok", Standing.ABORTED: "bad", Standing.PAUSED: "warn", Standing.OVER: "ok"}
@@ -39,20 +39,19 @@ def _sentence(standing: Standing) -> str:
 
 
 def _waves(rollout: Mapping[str, Any]) -> str:
-    rows = []
-    for wave in rollout["waves"]:
-        rows.append(
-            (
-                f"{wave['wave']}",
-                escape(wave["reach"]),
-                str(wave["meters"]),
-                f'<span class="word">{escape(wave["state"])}</span>',
-                f"{bar(wave['counts'])}<small>{escape(spoken(wave['counts']))}</small>",
-            )
+    rows = [
+        (
+            f"{wave['wave']}",
+            f'<span class="word">{escape(wave["state"])}</span>',
+            escape(wave["reach"]),
+            str(wave["meters"]),
+            f"{bar(wave['counts'])}<small>{escape(spoken(wave['counts']))}</small>",
         )
-    heads = ("Wave", "Reaches", "Meters", "State", "Outcome")
+        for wave in rollout["waves"]
+    ]
+    heads = ("Wave", "State", "Reaches", "Meters", "Outcome")
     limit = f"<small>stops when more than {rollout['abort_permille'] / 10:g} % of the meters told have failed</small>"
-    return f'<section class="card"><h2>Waves</h2>{table(heads, rows)}{limit}</section>'
+    return card("Waves", table(heads, rows, texts=2) + limit)
 
 
 def _failed(rollout: Mapping[str, Any]) -> str:
@@ -64,4 +63,4 @@ def _failed(rollout: Mapping[str, Any]) -> str:
     ]
     more = len(rollout["failed"]) - 200
     note = f"<small>and {more} more</small>" if more > 0 else ""
-    return f'<section class="card"><h2>Failed</h2>{table(("Meter", "Outcome", "Reason"), rows, texts=2)}{note}</section>'
+    return card("Failed", table(("Meter", "Outcome", "Reason"), rows, texts=2) + note)

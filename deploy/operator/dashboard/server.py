@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from deploy.operator.controlling import version_of
 from deploy.operator.dashboard import device, fleet, metrics, rollout
@@ -32,6 +32,7 @@ from deploy.operator.overview import condition, overview
 from deploy.operator.showing import FLEET, device_document
 from firmware_app.console import CommandError
 from firmware_app.status.connections import Connections
+from firmware_app.status.metrics import CONTENT_TYPE
 from firmware_app.status.server import MAX_REQUEST, Reply, Request, head, is_local_name, read_request, refusal
 
 _FRESH_S: Final = 1.0
@@ -71,8 +72,10 @@ class Pages:
         if name == "":
             return self._fleet()
         if name == "metrics":
-            text = metrics.render(self._seen(), served=self._desk.is_served, audit_entries=self._desk.audit.head().seq)
-            return Reply(HTTPStatus.OK, metrics.CONTENT_TYPE, text.encode())
+            text = metrics.render(
+                self._seen(), served=self._desk.is_served, audit_entries=self._desk.audit.head().seq
+            )
+            return Reply(HTTPStatus.OK, CONTENT_TYPE, text.encode())
         if name == "fleet.json":
             body = json.dumps({"schema": FLEET, **self._seen()}, ensure_ascii=False)
             return Reply(HTTPStatus.OK, "application/json", body.encode())
@@ -134,7 +137,7 @@ class Dashboard:
         self.port = 0
         """Where it listens."""
 
-    def __enter__(self) -> Dashboard:
+    def __enter__(self) -> Self:
         """Listen.
 
         Raises:
@@ -143,8 +146,9 @@ class Dashboard:
         self._thread.start()
         self._ready.wait(_START_S)
         if self._problem or not self.port:
+            why = self._problem or "no answer"
             raise CommandError(
-                f"the dashboard cannot listen on {self._params.host} port {self._wanted}: {self._problem or 'no answer'}",
+                f"the dashboard cannot listen on {self._params.host} port {self._wanted}: {why}",
                 hint="another --page-port, or --no-page",
             )
         return self

@@ -38,7 +38,9 @@ class Papers:
         """
         found = self.key_sets()
         if not found:
-            raise CommandError("this desk has no key set", hint="gridlight-fleet init --help", code=Exit.USAGE)
+            raise CommandError(
+                "this desk has no key set", hint="gridlight-fleet init --help", code=Exit.USAGE
+            )
         return key_set_from_bytes(read_envelope(found[-1][1]).body)
 
     def key_sets(self) -> list[tuple[int, bytes]]:
@@ -104,7 +106,9 @@ class Papers:
             "SELECT hash, envelope, undoes FROM bundles WHERE version = ? ORDER BY key_set DESC", (version,)
         )
         if row is None:
-            raise CommandError(f"this desk has no version {version}", hint="gridlight-fleet status", code=Exit.USAGE)
+            raise CommandError(
+                f"this desk has no version {version}", hint="gridlight-fleet status", code=Exit.USAGE
+            )
         return _paper(row)
 
 

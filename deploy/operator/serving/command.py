@@ -31,7 +31,11 @@ def serve(args: argparse.Namespace) -> int:
     try:
         with desk.serving(), ExitStack() as stack:
             _show(args, desk, stack)
-            own = stack.enter_context(OwnBroker(desk.broker_folder.absolute())) if args.broker else None
+            own = (
+                stack.enter_context(OwnBroker(desk.broker_folder.absolute(), desk.settings.broker.port))
+                if args.broker
+                else None
+            )
             return _serve(args.console, desk, own)
     finally:
         desk.close()

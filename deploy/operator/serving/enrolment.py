@@ -37,7 +37,9 @@ class Enrolment:
     def refresh(self, now_ms: int) -> None:
         """Let the broker know whose tokens are waited for and who was revoked, where commands changed that."""
         waited = frozenset(self._desk.devices.expected(now_ms))
-        revoked = frozenset(device.name for device in self._desk.devices.all() if device.state is State.REVOKED)
+        revoked = frozenset(
+            device.name for device in self._desk.devices.all() if device.state is State.REVOKED
+        )
         if (waited, revoked) != (self._waited, self._revoked):
             self._waited, self._revoked = waited, revoked
             write_expected(self._desk, now_ms)
@@ -80,7 +82,9 @@ class Enrolment:
             return self._refused(name, str(error), now_ms)
         self._desk.devices.enrol(name, certificate, key, now_ms)
         self._desk.audit.add(now_ms, name, "enrolled", {"device": name, "request": key.hex()})
-        self._desk.inbox.note(name, now_ms, "enrolled", f"certificate for the key of request {key.hex()[:16]}")
+        self._desk.inbox.note(
+            name, now_ms, "enrolled", f"certificate for the key of request {key.hex()[:16]}"
+        )
         return Grant(certificate_pem=certificate)
 
     def _refused(self, name: str, why: str, now_ms: int) -> Grant:
@@ -103,7 +107,9 @@ def write_expected(desk: Desk, now_ms: int) -> None:
         return
     fleet = desk.papers.key_set().fleet_id
     waited = desk.devices.expected(now_ms)
-    write_tokens(desk.broker_folder, {name: broker_password(token, fleet, name) for name, (token, _) in waited.items()})
+    write_tokens(
+        desk.broker_folder, {name: broker_password(token, fleet, name) for name, (token, _) in waited.items()}
+    )
 
 
 def reload_broker(desk: Desk) -> bool:

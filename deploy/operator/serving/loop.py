@@ -17,7 +17,9 @@ def utc_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def run(service: Service, broker: Broker, *, goes_on: Callable[[], bool], now_ms: Callable[[], int] = utc_ms) -> None:
+def run(
+    service: Service, broker: Broker, *, goes_on: Callable[[], bool], now_ms: Callable[[], int] = utc_ms
+) -> None:
     """Serve until told to stop.
 
     Args:

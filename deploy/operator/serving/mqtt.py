@@ -36,7 +36,9 @@ _MAX_BACKOFF_S: Final = 30
 class MqttBroker:
     """One connection, kept up by a thread of its own."""
 
-    def __init__(self, *, host: str, port: int, folder: Path, name: str, subscriptions: Sequence[str]) -> None:
+    def __init__(
+        self, *, host: str, port: int, folder: Path, name: str, subscriptions: Sequence[str]
+    ) -> None:
         """Prepare; `start` connects.
 
         Args:
@@ -124,7 +126,12 @@ class MqttBroker:
     # -- what the thread says --------------------------------------------------------------------------------------
 
     def _on_connect(
-        self, client: mqtt.Client, _data: Any, _flags: mqtt.ConnectFlags, reason: ReasonCode, _more: Properties | None
+        self,
+        client: mqtt.Client,
+        _data: Any,
+        _flags: mqtt.ConnectFlags,
+        reason: ReasonCode,
+        _more: Properties | None,
     ) -> None:
         if reason.is_failure:
             self.problem = f"the broker refuses: {reason}"

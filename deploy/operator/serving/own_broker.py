@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import signal
+import socket
 import subprocess
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -12,14 +14,20 @@ from typing import Final, Self
 from firmware_app.console import CommandError
 
 _PROGRAMS: Final = ("mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto")
+_START_S: Final = 30.0
+_LOOK_S: Final = 0.05
 _STOP_S: Final = 20
 
 
 class OwnBroker:
     """The process; a context manager that ends it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int) -> None:
         """Prepare.
+
+        Args:
+            folder: as `init` wrote it.
+            port: where it will listen.
 
         Raises:
             CommandError: mosquitto is not installed.
@@ -28,6 +36,7 @@ class OwnBroker:
         if found is None:
             raise CommandError("mosquitto is not installed", hint="apt-get install mosquitto")
         self._command: Final = [found, "-c", str(folder / "mosquitto.conf")]
+        self._port: Final = port
         self._log: Final = folder / "mosquitto.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -36,7 +45,19 @@ class OwnBroker:
             self._process = subprocess.Popen(  # noqa: S603 - found by its name
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
+        end_s = (
+            time.monotonic() + _START_S
+        )  # until it listens it knows no signals, and would end at the first
+        while not self._listens() and not self.problem and time.monotonic() < end_s:
+            time.sleep(_LOOK_S)
         return self
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self._port), timeout=1.0).close()
+        except OSError:
+            return False
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

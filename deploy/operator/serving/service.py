@@ -62,7 +62,10 @@ class Service:
     @property
     def subscriptions(self) -> tuple[str, ...]:
         """Topics to listen to."""
-        everyone = [self.topics.device("+", said) for said in (Said.REPORTED, Said.PRESENCE, Said.HEALTH, Said.DESIRED)]
+        everyone = [
+            self.topics.device("+", said)
+            for said in (Said.REPORTED, Said.PRESENCE, Said.HEALTH, Said.DESIRED)
+        ]
         return (*everyone, self.topics.device("+", Said.LETTER, "+"), self.topics.enrol("+", "request"))
 
     def greeting(self) -> list[Sending]:
@@ -76,7 +79,9 @@ class Service:
             if is_wanted(rollout.standing, place.outcome)
         }
         return sendings + [
-            self._desired_sending(name, papers[self._lies[name]]) for name in sorted(wanted) if self._lies.get(name) in papers
+            self._desired_sending(name, papers[self._lies[name]])
+            for name in sorted(wanted)
+            if self._lies.get(name) in papers
         ]
 
     def turn(self, messages: Sequence[Message], now_ms: int) -> list[Sending]:
@@ -116,7 +121,9 @@ class Service:
                 paper = self._desk.papers.paper(name)
                 rollout = self._desk.rollouts.load(number, paper, self._collector.sight)
                 self._rollouts[number] = (paper, rollout)
-        fresh = {version: raw for version, raw in self._desk.papers.key_sets() if version not in self._key_sets}
+        fresh = {
+            version: raw for version, raw in self._desk.papers.key_sets() if version not in self._key_sets
+        }
         self._key_sets |= fresh
         return [self._key_set_sending(version, raw) for version, raw in fresh.items()]
 
@@ -156,7 +163,9 @@ class Service:
         if lies is None or self._name_of(payload) == lies:
             return []
         self._collector.count("topics_put_right")
-        self._desk.inbox.note(device, now_ms, "topic put right", "another bundle than the desk's lay in its topic")
+        self._desk.inbox.note(
+            device, now_ms, "topic put right", "another bundle than the desk's lay in its topic"
+        )
         return [self._desired_sending(device, self._paper(lies))]
 
     def _name_of(self, payload: bytes) -> bytes:
@@ -205,7 +214,12 @@ class Service:
         version = paper.bundle.version
         if isinstance(effect, Stand):
             what = f"rollout {effect.standing}" if effect.standing is not Standing.RUNNING else "rollout wave"
-            detail = {"version": version, "hash": paper.hash.hex(), "wave": effect.wave, "reason": effect.reason}
+            detail = {
+                "version": version,
+                "hash": paper.hash.hex(),
+                "wave": effect.wave,
+                "reason": effect.reason,
+            }
             self._desk.audit.add(now_ms, who, what, detail)
             return
         place = effect.place

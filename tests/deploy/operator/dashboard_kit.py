@@ -26,15 +26,21 @@ def made_up(folder: Path, size: int = SIZE) -> World:
             world.clerk.devices.change(name, world.now_ms, feeder=1 + number % FEEDERS)
         world.clerk.devices.add(Device(name="meter-9999", state=State.EXPECTED, feeder=2), world.now_ms)
         world.clerk.devices.change("meter-0001", world.now_ms, labels=f'{{"site": "{EVIL}"}}')
-    quick = RolloutPlan(waves=(Wave(devices=1), Wave(permille=1_000)), abort_permille=100, window_ms=30_000, hold_ms=1_000)
+    quick = RolloutPlan(
+        waves=(Wave(devices=1), Wave(permille=1_000)), abort_permille=100, window_ms=30_000, hold_ms=1_000
+    )
     world.leave("meter-0007")
     world.live(2)
     world.push(1, plan=quick)
     world.live(12)
     for name in ("meter-0011", "meter-0029"):
         world.leave(name)
-    world.hear([world.meters["meter-0005"].health(problem="the meter does not answer", alarms=(Alarm.METER,))])
-    world.hear([world.meters["meter-0016"].health(problem="two histories", alarms=(Alarm.EVIDENCE, Alarm.HALTED))])
+    world.hear(
+        [world.meters["meter-0005"].health(problem="the meter does not answer", alarms=(Alarm.METER,))]
+    )
+    world.hear(
+        [world.meters["meter-0016"].health(problem="two histories", alarms=(Alarm.EVIDENCE, Alarm.HALTED))]
+    )
     world.hear([Message("gridlight/1/elsewhere", b"")])
     for name in list(world.meters)[20:23]:
         world.meters[name].problem_with = 500

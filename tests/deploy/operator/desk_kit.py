@@ -104,7 +104,9 @@ class World:
             envelope = Envelope(kind=Kind.KEY_SET, body=KEY_SET.encode(), signatures=())
             self.desk.papers.add_key_set(1, envelope, NOW_MS)
             for name, meter in self.meters.items():
-                self.desk.devices.add(Device(name=name, state=State.ENROLLED, feeder=7, firmware="0.1.0"), NOW_MS)
+                self.desk.devices.add(
+                    Device(name=name, state=State.ENROLLED, feeder=7, firmware="0.1.0"), NOW_MS
+                )
                 self.desk.documents.keep(name, meter.driver.running)
         self.retained: dict[str, bytes] = {}
         self.sent: list[Sending] = []
@@ -165,7 +167,8 @@ class World:
     def push(self, version: int = 1, content: Content = ORDINARY, **fields: Any) -> int:
         """Push a bundle; returns the rollout's number."""
         paper = self.paper(version, content, **fields)
-        return begin(self.clerk, paper, self.clerk.devices.selected(paper.bundle.target), who="anna")
+        devices = self.clerk.devices.selected(paper.bundle.target)
+        return begin(self.clerk, paper, devices, who="anna", now_ms=self.now_ms)
 
     def ask(self, version: int, step: Step, who: str = "anna", why: str = "") -> None:
         """Leave a wish for the service."""
@@ -178,7 +181,7 @@ class World:
 
     def outcome(self, name: str, version: int = 1) -> Outcome:
         """What became of a meter."""
-        return dict((v, place.outcome) for v, place in reversed(self.desk.rollouts.of_device(name)))[version]
+        return {v: place.outcome for v, place in reversed(self.desk.rollouts.of_device(name))}[version]
 
     def versions(self) -> list[int]:
         """What each meter runs by."""

@@ -94,7 +94,16 @@ class Ground:
 
     def start_service(self) -> None:
         """Start the service."""
-        self._start("service", sys.executable, str(COMMAND), "serve", "--desk", str(self.folder / "fleet"), "--page-port", "0")
+        self._start(
+            "service",
+            sys.executable,
+            str(COMMAND),
+            "serve",
+            "--desk",
+            str(self.folder / "fleet"),
+            "--page-port",
+            "0",
+        )
 
     def kill(self, name: str) -> None:
         """End one of them as a power cut would."""

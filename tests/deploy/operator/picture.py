@@ -38,7 +38,9 @@ def draw(page: str, file: Path, *, width: int = WIDTH, height: int = HEIGHT) -> 
         ]
         subprocess.run(command, check=True, capture_output=True, timeout=240)
         with Image.open(shot) as drawn:
-            few = drawn.convert("RGB").quantize(200, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+            few = drawn.convert("RGB").quantize(
+                200, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+            )
             few.save(file, optimize=True)
 
 

@@ -109,7 +109,9 @@ def test_who_has_the_key_meets_what_was_noted() -> None:
     other = [replace(entries[0], who="mallory")]
     other[0] = replace(other[0], hash=other[0].hash_after(START))
     end = Head(seq=1, hash=other[0].hash)
-    written_anew = check_chain(other, replace(end, signature=sign(ANNA, end.message)), PUBLIC, Head(seq=1, hash=entries[0].hash))
+    written_anew = check_chain(
+        other, replace(end, signature=sign(ANNA, end.message)), PUBLIC, Head(seq=1, hash=entries[0].hash)
+    )
     assert written_anew is not None
     assert "written anew" in written_anew.sentence
 

@@ -44,7 +44,9 @@ def test_every_figure_is_told_and_adds_up(scraped: str) -> None:
     alarms = {labels["alarm"]: value for labels, value in found["gridlight_fleet_alarms"]}
     assert alarms == {"evidence": 1, "halted": 1, "meter": 1}
     for version in ("1", "2"):
-        outcomes = [v for labels, v in found["gridlight_fleet_rollout_devices"] if labels["version"] == version]
+        outcomes = [
+            v for labels, v in found["gridlight_fleet_rollout_devices"] if labels["version"] == version
+        ]
         assert sum(outcomes) == SIZE + 1, "with the one that is expected"
     types = re.findall(r"# TYPE (\w+) (\w+)", scraped)
     assert {name for name, kind in types if kind == "counter"} == {"gridlight_fleet_events_total"}
@@ -76,7 +78,9 @@ def test_labels_on_the_board_are_labels_of_the_figures(scraped: str) -> None:
             names = re.findall(r"gridlight_[a-z_]+", target["expr"])
             known = {label for name in names for labels, _ in found[name] for label in labels}
             used = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
-            used |= {label for part in re.findall(r"by \(([^)]*)\)", target["expr"]) for label in part.split(", ")}
+            used |= {
+                label for part in re.findall(r"by \(([^)]*)\)", target["expr"]) for label in part.split(", ")
+            }
             assert used <= known, panel["title"]
 
 

@@ -33,7 +33,9 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
         (tmp_path / "meter.toml").write_text(EXAMPLE.read_text())
         rows = "".join(f"{name},7,{tmp_path / 'meter.toml'}\n" for name in NAMES)
         (tmp_path / "meters.csv").write_text("name,feeder,document\n" + rows)
-        assert made.run("enroll", "--csv", str(tmp_path / "meters.csv"), "--out", str(tmp_path / "tickets")) == 0
+        assert (
+            made.run("enroll", "--csv", str(tmp_path / "meters.csv"), "--out", str(tmp_path / "tickets")) == 0
+        )
         with made.desk.database.transaction():
             for name in NAMES:
                 made.desk.devices.enrol(name, b"", b"", 1)
@@ -51,20 +53,24 @@ def push(ground: Ground, *words: str) -> int:
     )
 
 
+def online(ground: Ground) -> int:
+    return sum(ground.desk.devices.named(name).online for name in NAMES)
+
+
 def test_a_push_reaches_real_agents_though_the_service_is_killed(ground: Ground) -> None:
     meters = [RemoteMeter(ground, name) for name in NAMES]
     try:
-        online = lambda: all(ground.desk.devices.named(name).online for name in NAMES)
-        assert ground.until(online, meters), ground.said("service")
+        assert ground.until(lambda: online(ground) == len(NAMES), meters), ground.said("service")
         assert push(ground) == 0
-        begun = lambda: ground.desk.rollouts.of_version(1).wave >= 1
-        assert ground.until(begun, meters), ground.said("service")
+        assert ground.until(lambda: ground.desk.rollouts.of_version(1).wave >= 1, meters), ground.said(
+            "service"
+        )
         ground.kill("service")
         for meter in meters:
             meter.round()
         ground.start_service()
-        done = lambda: ground.desk.rollouts.of_version(1).standing is Standing.DONE
-        assert ground.until(done, meters), ground.said("service")
+        standing = lambda: ground.desk.rollouts.of_version(1).standing  # noqa: E731 - asked again and again
+        assert ground.until(lambda: standing() is Standing.DONE, meters), ground.said("service")
         assert ground.desk.rollouts.of_version(1).counts == {Outcome.HEALTHY: 3}
         assert [meter.meter.driver.running["privacy"]["lot_wh"] for meter in meters] == [250] * 3
         assert ground.run("audit", "verify") == 0
@@ -83,5 +89,4 @@ def test_a_push_reaches_real_agents_though_the_service_is_killed(ground: Ground)
     finally:
         for meter in meters:
             meter.break_off()
-    gone = lambda: not any(ground.desk.devices.named(name).online for name in NAMES)
-    assert ground.until(gone, []), "the broker spoke the will of each"
+    assert ground.until(lambda: online(ground) == 0, []), "the broker spoke the will of each"

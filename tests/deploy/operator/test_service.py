@@ -89,7 +89,9 @@ def test_pause_resume_and_abort_are_obeyed(world: World) -> None:
     world.live(30)
     assert world.summary().standing is Standing.ABORTED
     assert world.versions().count(1) == 2
-    assert [entry.who for entry in world.desk.audit.entries() if entry.what.startswith("rollout a")] == ["bert"]
+    assert [entry.who for entry in world.desk.audit.entries() if entry.what.startswith("rollout a")] == [
+        "bert"
+    ]
 
 
 def test_what_a_broker_brings_back_is_put_right(world: World) -> None:

@@ -1,4 +1,4 @@
-"""A rollout without a desk: devices that do whatever a test wants, and what must always hold, asked after every event."""
+"""A rollout without a desk: devices that do what a test wants, and what must always hold, asked after every event."""
 
 from __future__ import annotations
 
@@ -112,7 +112,9 @@ class Fleet:
 
     def fail(self, name: str) -> None:
         """It goes back."""
-        self.see(name, next_hash="", failed_hash=BUNDLE, failed_reason="not well within 10 s", phase="settled")
+        self.see(
+            name, next_hash="", failed_hash=BUNDLE, failed_reason="not well within 10 s", phase="settled"
+        )
 
     def ask(self, step: Step) -> None:
         """A person decides."""
@@ -140,7 +142,11 @@ class Fleet:
             raise BrokenPromiseError(f"goes on with {outcomes}")
         if self.stand.standing not in OFFERED and {Outcome.SENT, Outcome.AWAY} & set(outcomes):
             raise BrokenPromiseError(f"{self.stand.standing}, and the bundle still lies in topics")
-        if self.stand.standing is Standing.DONE and before.standing is Standing.RUNNING and PENDING & set(outcomes):
+        if (
+            self.stand.standing is Standing.DONE
+            and before.standing is Standing.RUNNING
+            and PENDING & set(outcomes)
+        ):
             raise BrokenPromiseError("done, and some have not settled")
 
     def _never_beyond_the_wave(self) -> None:
@@ -148,7 +154,9 @@ class Fleet:
         reach = self.plan.waves[wave - 1].reaches(len(self.names)) if wave else 0
         beyond = self.ever_sent - set(self.names[:reach])
         if beyond:
-            raise BrokenPromiseError(f"wave {wave} reaches {reach} devices, and the bundle was laid before {sorted(beyond)}")
+            raise BrokenPromiseError(
+                f"wave {wave} reaches {reach} devices, and the bundle was laid before {sorted(beyond)}"
+            )
 
     def _only_on_proof(self, before: Stand) -> None:
         """The wave before has settled, and somebody is well with it."""

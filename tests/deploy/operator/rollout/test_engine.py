@@ -38,7 +38,9 @@ def test_who_has_it_already_is_not_waited_for() -> None:
 
 
 def test_failures_are_counted_against_those_told() -> None:
-    plan = RolloutPlan(waves=(Wave(devices=5), Wave(permille=1_000)), abort_permille=200, window_ms=10_000, hold_ms=0)
+    plan = RolloutPlan(
+        waves=(Wave(devices=5), Wave(permille=1_000)), abort_permille=200, window_ms=10_000, hold_ms=0
+    )
     fleet = Fleet(20, plan=plan)
     fleet.tick()
     fleet.fail("m-000")

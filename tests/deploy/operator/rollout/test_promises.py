@@ -1,4 +1,4 @@
-"""Rollouts by chance: whatever devices, people, time and power cuts do, the promises hold; without a rule they break."""
+"""Rollouts by chance: whatever devices, people and time do, the promises hold; without a rule they break."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class Chance(RuleBasedStateMachine):
         found = [
             name
             for at, name in enumerate(self.fleet.names)
-            if self._laid(at) and BUNDLE not in (self.fleet.sights[name].hash, self.fleet.sights[name].failed_hash)
+            if self._laid(at)
+            and BUNDLE not in (self.fleet.sights[name].hash, self.fleet.sights[name].failed_hash)
         ]
         return found[number % len(found)] if found else None
 
@@ -185,5 +186,3 @@ def test_a_device_that_sends_reports_for_ever_writes_little() -> None:
     written = [len(fleet.tell(Seen(device="m-000", sight=fleet.sights["m-000"]))) for _ in range(50)]
     assert sum(written) == 0
     assert fleet.stand.standing in OFFERED
-
-
