@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
@@ -18,11 +21,9 @@ DEVICES = st.integers(0, SIZE - 1)
 class Chance(RuleBasedStateMachine):
     """Anything may happen in any order; `Fleet.check` judges after each event."""
 
-    kind: type[Rollout] = Rollout
-
     def __init__(self) -> None:
         super().__init__()
-        self.fleet = Fleet(SIZE, away=(2, 5), kind=self.kind)
+        self.fleet = Fleet(SIZE, away=(2, 5))
 
     def _laid(self, number: int) -> bool:
         """Whether the device can have the bundle: the desk laid it, or a stick brought it."""
@@ -96,24 +97,18 @@ class Chance(RuleBasedStateMachine):
         assert not well or self.fleet.stand.standing is not Standing.RUNNING or self.fleet.stand.wave < 3
 
 
-def play(kind: type[Rollout], examples: int) -> None:
-    machine = type("Machine", (Chance,), {"kind": kind})
+def test_the_promises_hold_by_chance() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        machine,
+        Chance,
         settings=settings(
-            max_examples=examples,
+            max_examples=60,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,
             database=None,
-            phases=(Phase.generate,),
             suppress_health_check=list(HealthCheck),
         ),
     )
-
-
-def test_the_promises_hold_by_chance() -> None:
-    play(Rollout, 60)
 
 
 class AllAtOnce(Rollout):
@@ -172,10 +167,74 @@ class Forgetful(Rollout):
         super().__init__(**{**fields, "wave": 0})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", [AllAtOnce, Deaf, Impatient, Trusting, Restless, Clinging, Forgetful])
-def test_a_rollout_without_a_rule_breaks_a_promise(kind: type[Rollout]) -> None:
-    with pytest.raises((BrokenPromiseError, AssertionError)):
-        play(kind, 200)
+def a_day(fleet: Fleet) -> None:
+    """All goes well."""
+    fleet.tick()
+    for name in fleet.names:
+        fleet.take(name)
+        fleet.keep(name)
+
+
+def the_first_fails(fleet: Fleet) -> None:
+    """The canary goes back."""
+    fleet.tick()
+    fleet.fail("m-000")
+    fleet.tick()
+
+
+def lunch(fleet: Fleet) -> None:
+    """Paused while the canary is on trial."""
+    fleet.tick()
+    fleet.ask(Step.PAUSE)
+    fleet.keep("m-000")
+
+
+def enough(fleet: Fleet) -> None:
+    """Aborted while the canary is on trial."""
+    fleet.tick()
+    fleet.ask(Step.ABORT)
+
+
+def power_cut(fleet: Fleet) -> None:
+    """The desk restarts in the second wave."""
+    fleet.tick()
+    fleet.keep("m-000")
+    fleet.restart()
+    fleet.tick()
+
+
+def nobody_is_there(fleet: Fleet) -> None:
+    """No device is connected."""
+    for name in fleet.names:
+        fleet.see(name, connected=False)
+    fleet.tick()
+
+
+TALES: Final = (a_day, the_first_fails, lunch, enough, power_cut, nobody_is_there)
+
+
+@pytest.mark.parametrize("tale", TALES)
+def test_the_promises_hold_in_every_tale(tale: Callable[[Fleet], None]) -> None:
+    tale(Fleet(SIZE, away=(2, 5)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "tale"),
+    [
+        (AllAtOnce, a_day),
+        (Deaf, the_first_fails),
+        (Impatient, a_day),
+        (Trusting, nobody_is_there),
+        (Restless, lunch),
+        (Clinging, enough),
+        (Forgetful, power_cut),
+    ],
+)
+def test_a_rollout_without_a_rule_breaks_a_promise(
+    kind: type[Rollout], tale: Callable[[Fleet], None]
+) -> None:
+    with pytest.raises(BrokenPromiseError):
+        tale(Fleet(SIZE, away=(2, 5), kind=kind))
 
 
 def test_a_device_that_sends_reports_for_ever_writes_little() -> None:
