@@ -53,7 +53,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--broker-stays", action="store_true", help="do not kill the broker half-way")
     parser.add_argument("--seed", type=int, default=1, help="of who gets which fate; default: 1")
     parser.add_argument("--folder", metavar="FOLDER", help="keep desk, broker and logs here; default: none")
-    parser.add_argument("--report", metavar="FOLDER", help="write rollout.svg and rollout.json")
+    parser.add_argument("--report", metavar="FOLDER", help="write rollout.png and rollout.json")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -197,12 +197,13 @@ def _lines(console: Console, play: Play) -> list[str]:
         lines.append(f"{fate:<10} {said}")
     memory = ", ".join(f"{who} {kib / 1_024:,.0f} MiB" for who, kib in sorted(play.memory_kib.items()))
     killed = "" if play.killed_at_s is None else f", broker killed after {play.killed_at_s:,.0f} s"
+    time = f"connected in {play.connected_s:,.0f} s, rolled out in {play.pushed_s:,.0f} s{killed}"
+    said = f"meters said {state['sent']:,} ({state['sent_bytes'] / 1e6:,.1f} MB)"
+    heard = f"heard {state['heard']:,} ({state['heard_bytes'] / 1e6:,.1f} MB)"
     lines += [
         "",
-        f"Time       connected in {play.connected_s:,.0f} s, rolled out in {play.pushed_s:,.0f} s{killed},"
-        f" came back in {play.returned_s:,.0f} s",
-        f"Messages   meters said {state['sent']:,} ({state['sent_bytes'] / 1e6:,.1f} MB),"
-        f" heard {state['heard']:,} ({state['heard_bytes'] / 1e6:,.1f} MB)",
+        f"Time       {time}, came back in {play.returned_s:,.0f} s",
+        f"Messages   {said}, {heard}",
         f"Memory     {memory}",
     ]
     more = len(play.broken) - _SHOWN
@@ -213,7 +214,7 @@ def _write_report(folder: Path, play: Play, document: dict[str, Any]) -> None:
     from testbed.rollout.picture import draw_rollout
 
     folder.mkdir(parents=True, exist_ok=True)
-    draw_rollout(play, folder / "rollout.svg")
+    draw_rollout(play, folder / "rollout.png")
     samples = [
         {"at_ms": _ms(sample.at_s), "connected": sample.connected, **sample.counts} for sample in play.samples
     ]

@@ -22,6 +22,8 @@ from testbed.rollout.players import Players
 
 CHANGE: Final = "[privacy]\nlot_wh = 250\n"
 _POLL_S: Final = 1.0
+_ASK_S: Final = 3.0
+"""From one question to the desk to the next: each starts a program."""
 _SETTLED: Final = ("new", "rolled back")
 
 
@@ -218,7 +220,7 @@ class _Stage:
         while not is_so():
             self._report(step, 0)
             self._check(began_s, step, "")
-            time.sleep(_POLL_S)
+            time.sleep(_ASK_S)
 
     def _check(self, began_s: float, step: str, where: str) -> None:
         pid = self._desk.service_pid
