@@ -27,10 +27,17 @@ def add_parser(commands: Commands) -> None:
         examples=(
             "gridlight-testbed rollout --agents 200 --offline 5% --failing 2% --powercut 1%",
             "gridlight-testbed rollout --agents 10000 --offline 5% --failing 2% --powercut 1% --json   # an hour",
-            "gridlight-testbed rollout --agents 2000 --report out/rollout",
+            "gridlight-testbed rollout --agents 2000 --real 8 --report out/rollout",
         ),
     )
     parser.add_argument("--agents", type=int, default=200, metavar="N", help="meters; default: 200")
+    parser.add_argument(
+        "--real",
+        type=int,
+        default=0,
+        metavar="N",
+        help="whole devices beside them, 50 MB each; default: none",
+    )
     for fate, what in (
         ("offline", "are away until the rollout is through"),
         ("failing", "are ill with the new configuration"),
@@ -63,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from testbed.rollout.broker import NoBrokerError
     from testbed.rollout.desk import DeskError
     from testbed.rollout.players import PlayersError
+    from testbed.rollout.real import RealMeterError
     from testbed.rollout.rehearsal import TimeOverError
 
     console: Console = args.console
@@ -72,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
             folder = Path(args.folder or scratch)
             folder.mkdir(parents=True, exist_ok=True)
             play = _rehearse(console, script, folder.absolute())
-    except (NoBrokerError, DeskError, PlayersError, TimeOverError) as error:
+    except (NoBrokerError, DeskError, PlayersError, RealMeterError, TimeOverError) as error:
         raise CommandError(str(error)) from None
     document = _document(play)
     if args.report:
@@ -88,6 +96,7 @@ def _script(args: argparse.Namespace) -> Script:
 
     for flag, low, high in (
         ("agents", 1, 50_000),
+        ("real", 0, 500),
         ("window", 1, 86_400),
         ("hold", 0, 86_400),
         ("processes", 1, 64),
@@ -108,6 +117,7 @@ def _script(args: argparse.Namespace) -> Script:
         raise CommandError(str(error), code=Exit.USAGE) from None
     return Script(
         agents=args.agents,
+        real=args.real,
         shares=shares,
         seed=args.seed,
         processes=min(args.processes, args.agents),
@@ -155,6 +165,7 @@ def _document(play: Play) -> dict[str, Any]:
     script, state = play.script, play.state
     return {
         "agents": script.agents,
+        "real": script.real,
         "seed": script.seed,
         "passed": not play.broken,
         "broken": play.broken[:100],
