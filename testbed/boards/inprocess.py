@@ -62,9 +62,9 @@ def _verdicts(day: SimulatedDay, script: FleetScript) -> Iterator[BoardVerdict]:
     final_ms = (day.cast.scenario.last_interval + 1) * day.cast.scenario.interval_s * 1_000
     needed = sum(block.header.time_ms <= final_ms for block in record.blocks)
     for meter in day.meters:
-        offers = [offer for order in meter.orders for offer in by_address.get(order.key.address, ())]
+        offers = [offer for order in meter.orders() for offer in by_address.get(order.key.address, ())]
         final = {trade for offer in offers for trade in by_offer.get(offer, ())}
-        proven = {(trade.offer_id, trade.interval) for order in meter.orders for trade in order.trades}
+        proven = {(trade.offer_id, trade.interval) for order in meter.orders() for trade in order.trades}
         status = meter.client.status()
         yield BoardVerdict(
             name=meter.name,
