@@ -68,6 +68,11 @@ class BiddingHome:
         self._bidding = bidding
         self._privacy = privacy
 
+    def follow(self, bidder: Bidder, bidding: BiddingSettings, privacy: PrivacySettings) -> None:
+        """Decide by other settings from now on; what was promised stays promised."""
+        self._deciding.follow(bidder)
+        self._bidding, self._privacy = bidding, privacy
+
     # -- the seam ------------------------------------------------------------------------------------------------------
 
     def is_measured(self, now_ms: int) -> bool:
