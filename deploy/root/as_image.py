@@ -71,7 +71,7 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 def main(words: list[str]) -> int:
     """Pack, and say which image came out."""
-    if len(words) != 3:  # noqa: PLR2004 - the three that the first line of this file names
+    if len(words) != 3:
         sys.stderr.write(f"{__doc__}\n")
         return _WRONG_USE
     try:
