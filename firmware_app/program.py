@@ -83,7 +83,7 @@ class Program:
         self._found = found
         self._time = board_time
         self._params = params
-        self._keys = keys.load(found.folder)
+        self._keys = keys.load(found.folder, found.config.device.identity)
         self._notifier = Notifier(os.environ)
         self._journal = Journal(config.log, environ=os.environ, utc_ms=board_time.utc_ms)
         self._supervision = Supervision(self._failed)
