@@ -1,4 +1,4 @@
-"""A line between a device and a server of the tier that can be cut: to the device the tier is gone, to others it is not."""
+"""A line between a device and a server of the tier that can be cut: to the device the tier is gone, to nobody else."""
 
 from __future__ import annotations
 
