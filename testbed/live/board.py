@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -78,6 +79,7 @@ class Board:
     clock: Clock | None = None
     process: subprocess.Popen[bytes] | None = None
     lives: int = 0
+    _journals: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _meter: threading.Thread | None = None
     _unplugged: threading.Event = field(default_factory=threading.Event)
 
@@ -199,12 +201,18 @@ class Board:
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
         self.lives += 1
         with (self.folder / "device.log").open("ab") as log:
+            # a process of its own, since a disk that fails the device must not swallow what it says of that
+            journal = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=log)  # noqa: S607 - of any system
+        if journal.stdin is None:
+            raise RuntimeError("a pipe was asked for")
+        with journal.stdin as said:
             self.process = subprocess.Popen(  # noqa: S603 - our own words
                 [sys.executable, "-m", "testbed.live.device", *words],
-                stdout=log,
-                stderr=log,
+                stdout=said,
+                stderr=said,
                 env={**os.environ, "PYTHONPATH": path},
             )
+        self._journals.append(journal)
 
     def kill(self) -> None:
         """Cut the power: SIGKILL, no warning."""
@@ -221,10 +229,30 @@ class Board:
                 code = self.process.wait(_GOODBYE_S)
             except subprocess.TimeoutExpired:
                 self.kill()
+        for journal in self._journals:
+            journal.wait(_GOODBYE_S)
         self._unplugged.set()
         if self._meter is not None:
             self._meter.join(10)
         return code
+
+    # -- what can happen to it while it is on ----------------------------------------------------------------------------
+
+    def limit_disk(self, largest_bytes: int | None) -> None:
+        """Let its files grow no further than this, as on a full disk; 0 lets nothing be written at all.
+
+        The kernel refuses with EFBIG instead of ENOSPC or EROFS; to SQLite each of them is a write that failed.
+
+        Args:
+            largest_bytes: None to let them grow again.
+        """
+        if self.process is not None and self.process.poll() is None:
+            soft = resource.RLIM_INFINITY if largest_bytes is None else largest_bytes
+            resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
+
+    def largest_file(self) -> int:
+        """Bytes of the largest of its files."""
+        return max((path.stat().st_size for path in self.data.iterdir()), default=0)
 
     # -- what can happen to it while it is off ---------------------------------------------------------------------------
 

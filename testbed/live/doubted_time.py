@@ -3,8 +3,8 @@
 The wall clock is the run's time and what a file says in addition, in ms: whoever plays the week writes it there. No
 time service holds the wall clock while the file says that it was set, as after somebody set it by hand.
 
-Both clocks are read one after the other, and a millisecond between them is `speed` of them here: let `[clock] jump_ms` be
-as large as it may, and the speed at most 300.
+Both clocks are read one after the other, and a millisecond between them is `speed` of them here: let `[clock] jump_ms`
+be as large as it may, and the speed at most 300.
 """
 
 from __future__ import annotations
