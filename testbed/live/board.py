@@ -236,7 +236,7 @@ class Board:
             self._meter.join(10)
         return code
 
-    # -- what can happen to it while it is on ----------------------------------------------------------------------------
+    # -- what can happen to it while it is on --------------------------------------------------------------------------
 
     def limit_disk(self, largest_bytes: int | None) -> None:
         """Let its files grow no further than this, as on a full disk; 0 lets nothing be written at all.
@@ -254,7 +254,7 @@ class Board:
         """Bytes of the largest of its files."""
         return max((path.stat().st_size for path in self.data.iterdir()), default=0)
 
-    # -- what can happen to it while it is off ---------------------------------------------------------------------------
+    # -- what can happen to it while it is off -------------------------------------------------------------------------
 
     def tear(self, file: str = STORE) -> None:
         """Leave half of a write that nobody had acknowledged at the end of a file's log."""
