@@ -127,6 +127,7 @@ def _offer(number: int, energy_j: int = _KWH) -> OpenOffer:
         ranges=((3, 3),),
         price_uc_per_kwh=100_000,
         address=Address(number.to_bytes(20, "big")),
+        escrow_uc=0,
     )
 
 
@@ -175,7 +176,7 @@ def test_a_good_week_has_no_findings() -> None:
 def test_an_interval_or_an_address_that_is_offered_twice_is_found() -> None:
     (sentence,) = _found(replace(_GOOD, offers=(_offer(1), _offer(2))))
     assert sentence.startswith("interval 3: ")
-    again = replace(_offer(2, 1_000), address=_offer(1).address)
+    again = _offer(2, 1_000)._replace(address=_offer(1).address)
     (sentence,) = _found(replace(_GOOD, offers=(_offer(1), again)))
     assert "offered 2 times" in sentence
 
