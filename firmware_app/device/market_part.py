@@ -23,6 +23,7 @@ from firmware_app.journal import Journal
 from firmware_app.runtime.board_time import BoardTime, GateTime
 from firmware_app.runtime.driver import Driver
 from firmware_app.store.state import noted, open_state
+from firmware_app.trading.addresses import sit_out
 from firmware_app.trading.meter import TradingMeter
 from firmware_app.trading.params import MeterParams
 from light_client.session.actor import Effect, Event, TimerFired
@@ -73,12 +74,18 @@ class MarketPart:
         name = found.config.device.name
         state = open_state(found.store, wallets=(f"{name}/{WALLET}",))
         self._storage = self._stack.enter_context(state.storage)
-        if state.note:
-            on_salvaged(state.note)
-            self._storage.commit([noted()])
         self._compartment = Compartment(self._storage, name)
+        if state.note:
+            on_salvaged(f"{state.note}; nothing is decided for {self._reach} intervals: lost orders may stand")
+            self._storage.commit([noted(), self._compartment.owned(sit_out(self._reach))])
         self.device = self._device(keys, params)
         self.connected: frozenset[str] = frozenset()
+
+    @property
+    def _reach(self) -> int:
+        """How far ahead of a decision the energy may lie that it offers, intervals."""
+        market = self._found.genesis.market
+        return market.t_clear + market.horizon + self._found.config.privacy.spread_intervals + 1
 
     def _device(self, keys: DeviceKeys, params: MeterParams) -> Device:
         found, chance = self._found, SystemRandom()

@@ -18,7 +18,7 @@ from meter_io.reading import Moment
 
 _LOOK_S: Final = 1.0
 _ASK_EVERY: Final = 16
-"""A time service is asked at every so many looks."""
+"""A time service is asked at every so many looks, unless told otherwise."""
 
 
 class BoardTime(Protocol):
@@ -75,6 +75,7 @@ class GateTime:
         wall: Callable[[], int] = real_wall_ms,
         service: Callable[[], Awaitable[Sync]] = ask_service,
         look_s: float = _LOOK_S,
+        ask_every: int = _ASK_EVERY,
     ) -> None:
         """Begin with a closed gate.
 
@@ -83,12 +84,14 @@ class GateTime:
             wall: the system's clock, UTC ms.
             service: asks a time service.
             look_s: pause between two looks at the clocks, s.
+            ask_every: the time service is asked at every so many looks.
         """
         self.gate = gate
         self.monotonic_ms = monotonic
         self._wall = wall
         self._service = service
         self._look_s = look_s
+        self._ask_every = ask_every
         self._offset_ms = wall() - monotonic()
 
     @property
@@ -122,7 +125,7 @@ class GateTime:
         """Look at both clocks once a second, and ask a time service now and then."""
         looks = 0
         while not stop.is_set():
-            sync = await self._service() if looks % _ASK_EVERY == 0 else None
+            sync = await self._service() if looks % self._ask_every == 0 else None
             looks += 1
             for event in self.gate.look(wall_ms=self._wall(), monotonic_ms=self.monotonic_ms(), sync=sync):
                 on_event(event)

@@ -137,8 +137,9 @@ class TradingMeter:
 
         A decision for an interval that is not after ``decided`` is not carried out: it was, before a restart.
         """
+        waits = self._addresses.wait_for_what_was_lost(interval)
         if self.decided is not None and interval <= self.decided:
-            return []
+            return [*waits]
         wanted = tuple(intents)
         forgotten = self._book.forget(interval - self._params.kept_intervals)
         expired = self._settling.expire_spare(now_ms)

@@ -6,6 +6,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_app.trading.addresses import sit_out
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.meter import TradingMeter
 from firmware_app.trading.orders import Stage, covers
@@ -150,3 +151,18 @@ def test_what_covers_an_intent_is_what_the_ledger_would_let_pass(
     meter.reserve(1, [want], 0)
     (spare,) = meter._book.spare
     assert covers(spare.asset, intent) == (inside and (side is Side.SELL or owed <= money_uc))
+
+
+def test_after_orders_may_have_been_lost_nothing_is_offered_until_their_energy_has_flowed() -> None:
+    storage = MemoryStorage()
+    storage.commit([sit_out(99)])
+    meter = _meter(storage)
+    assert _carry_out(storage, meter.offer(_FIRST, [_sale()], 0)) == []
+    assert meter.orders() == ()
+    again = _meter(storage)
+    assert _carry_out(storage, again.offer(_FIRST + 99, [_sale(_FIRST + 103)], 0)) == [], "a restart waits on"
+    assert again.orders() == ()
+    late = _sale(_FIRST + 104)
+    assert _carry_out(storage, again.offer(_FIRST + 100, [late], 0))
+    assert [order.wish for order in again.orders()] == [late]
+    assert storage.get("trading", b"sits-out") is None

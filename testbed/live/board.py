@@ -1,0 +1,280 @@
+"""A real device beside a live tier: its folder, its process, its meter on a pty, and what can happen to it.
+
+One home of the scenario is taken out of the run and played by `gridlight run` in a process of its own. Its forecast
+knows the home's usual day, as after a week's work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import testbed
+from firmware_app.config import keys
+from firmware_app.config.check import STORE
+from firmware_app.forecast.forecaster import Forecaster
+from firmware_app.forecast.settings import ForecastSettings, Series
+from firmware_app.runtime.clock import Clock
+from firmware_app.store.device_store import FILE_NAME, DeviceStore
+from firmware_app.store.params import StoreParams
+from light_client.transport.node import Address
+from testbed.cast import DSO
+from testbed.fleet.metered_homes import truth_of
+from testbed.fleet.virtual_meters.display import Display
+from testbed.fleet.virtual_meters.ends import PtyEnd
+from testbed.fleet.virtual_meters.modbus_slave import Layout
+from testbed.fleet.virtual_meters.running import Clock as HouseClock
+from testbed.fleet.virtual_meters.running import RunningMeter
+from testbed.fleet.virtual_meters.script import Script
+from testbed.live.deployment import Deployment
+from testbed.live.hurried_time import HurriedTime
+from testbed.scenarios.model import HomeDay, Scenario
+
+PROFILE: Final = "eastron-sdm630"
+SEED: Final = b"w" * 32
+"""Of the board's wallet: a test wallet."""
+_ROOT: Final = Path(testbed.__file__).resolve().parent.parent
+_TAUGHT_DAYS: Final = 7
+_PAGE_BYTES: Final = 1_024
+_GOODBYE_S: Final = 20
+
+
+def not_counted() -> None:
+    """What this process writes, the tier's files among it, is not the device's."""
+
+
+def without(deployment: Deployment, home: HomeDay) -> Deployment:
+    """The same grid without a home's emulated meter; it has to have a process of its own."""
+    ours = name_of(deployment, home)
+    return replace(deployment, nodes=tuple(node for node in deployment.nodes if ours not in node.actors))
+
+
+def name_of(deployment: Deployment, home: HomeDay) -> str:
+    """The registered name of a home's meter."""
+    (name,) = (name for name, home_id in deployment.cast.meter_names.items() if home_id == home.home_id)
+    return name
+
+
+@dataclass
+class Board:
+    """The device's folder and process, and its meter."""
+
+    folder: Path
+    deployment: Deployment
+    home: HomeDay
+    day: Scenario
+    """Of the home: one whole day, or several."""
+    faults: Script = field(default_factory=Script)
+    """Of meter and port, in ms of virtual time since the meter was plugged in."""
+    doubts_clock: bool = False
+    """Whether the board's own clock gate looks after its time."""
+    clock: Clock | None = None
+    process: subprocess.Popen[bytes] | None = None
+    lives: int = 0
+    _journals: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _meter: threading.Thread | None = None
+    _unplugged: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def data(self) -> Path:
+        """Where the device keeps everything."""
+        return self.folder / "data"
+
+    @property
+    def socket(self) -> str:
+        """Of its control socket."""
+        return str(self.folder / "control.sock")
+
+    def log(self) -> str:
+        """What it said in all its lives."""
+        return (self.folder / "device.log").read_text(encoding="utf-8")
+
+    def net_at(self, interval: int) -> int:
+        """Load less generation of an interval of any day, J."""
+        slot = interval % len(self.home.load_j)
+        return self.home.load_j[slot] - self.home.pv_j[slot]
+
+    # -- before --------------------------------------------------------------------------------------------------------
+
+    def write(self, servers: Mapping[str, Address], *, extra: str = "") -> None:
+        """Write document and secrets.
+
+        Args:
+            servers: name -> where the device is to dial miners and DSO, and their keys.
+            extra: further tables of the document.
+        """
+        cast = self.deployment.cast
+        rows = "".join(
+            f"[[market.server]]\nname = '{miner}'\nendpoint = '{servers[miner].endpoint}'\n"
+            f"key = '{servers[miner].server_key}'\n"
+            for miner in cast.miner_names
+        )
+        dso = servers[DSO]
+        (self.folder / "gridlight.toml").write_text(
+            f"[device]\nname = '{name_of(self.deployment, self.home)}'\ndata_folder = 'data'\n"
+            f"[[meter]]\nname = 'house'\nrole = 'grid'\nprofile = '{PROFILE}'\naddress = 1\n"
+            f"port = '{self.folder / 'meter'}'\npoll_ms = 100\n"
+            f"[market]\ngenesis = '{self.deployment.folder / 'genesis.cbor'}'\n"
+            f"fingerprint = '{cast.genesis.chain_id().hex()}'\nfeeder = {self.home.feeder}\n"
+            f"[market.dso]\nname = 'dso'\nendpoint = '{dso.endpoint}'\nkey = '{dso.server_key}'\n"
+            f"{rows}"
+            f"[status]\nsocket = '{self.socket}'\nport = 0\n{extra}",
+            encoding="utf-8",
+        )
+        self.data.mkdir()
+        for file, header, secret in (
+            (keys.IDENTITY, "gridlight identity 1", cast.secret("meter", self.home.home_id)),
+            (keys.SEED, "gridlight wallet seed 1", SEED),
+        ):
+            handle = os.open(self.data / file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w", encoding="ascii") as out:
+                out.write(f"{header}\n{secret.hex()}\n")
+
+    def teach(self, clock: Clock) -> None:
+        """Let the device have learnt in the week before."""
+        interval_s = self.deployment.cast.scenario.interval_s
+        forecaster = Forecaster(ForecastSettings(), interval_s=interval_s, series=Series.NET)
+        now = clock.start_virtual_ms // (interval_s * 1_000)
+        for interval in range(now - _TAUGHT_DAYS * 86_400 // interval_s, now):
+            forecaster.learn(interval, self.net_at(interval))
+        store = self.open_store(clock)
+        store.keep("forecast:net", forecaster.to_bytes())
+        store.close()
+
+    def open_store(self, clock: Clock) -> DeviceStore:
+        """Open the history, while the device does not run."""
+        return DeviceStore(
+            self.data, StoreParams(), clock=HurriedTime(clock), boot_id="beside", counter=not_counted
+        )
+
+    # -- the meter -----------------------------------------------------------------------------------------------------
+
+    def plug_in(self, clock: Clock) -> None:
+        """A meter that shows what flows at the home, at a pace with everybody's clock."""
+        from testbed.fleet.virtual_meters.pymodbus_server import PymodbusServer  # noqa: PLC0415 - an extra
+
+        household = truth_of(self.home, self.day, clock.start_virtual_ms)
+        display = Display(household=household, script=self.faults, script_start_ms=clock.start_virtual_ms)
+        house_clock = HouseClock(clock.now_ms(), clock.speed)
+        layout = Layout.of_profile(_ROOT / "meter_io" / "profiles" / "data" / f"{PROFILE}.toml")
+        speaker = PymodbusServer(display, layout, house_clock, address=1)
+        meter = RunningMeter(speaker, PtyEnd(self.folder / "meter"), self.faults, house_clock)
+
+        def be_a_meter() -> None:
+            try:
+                meter.run(self._unplugged.is_set)
+            finally:
+                speaker.close()
+
+        self._meter = threading.Thread(target=be_a_meter, name="meter")
+        self._meter.start()
+
+    # -- the device ----------------------------------------------------------------------------------------------------
+
+    def begin(self, clock: Clock) -> None:
+        """The clock runs: plug the meter in, switch the device on."""
+        self.clock = clock
+        self.teach(clock)
+        self.plug_in(clock)
+        self.switch_on()
+
+    def switch_on(self) -> None:
+        """Start a life."""
+        if self.clock is None:
+            raise RuntimeError("a board is switched on before its clock runs")
+        clock = {
+            "start_real_ms": self.clock.start_real_ms,
+            "start_virtual_ms": self.clock.start_virtual_ms,
+            "speed": self.clock.speed,
+        }
+        words = [str(self.folder / "gridlight.toml"), json.dumps(clock)]
+        if self.doubts_clock:
+            words.append(str(self.folder / "wall-shift"))
+        path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+        self.lives += 1
+        with (self.folder / "device.log").open("ab") as log:
+            # a process of its own, since a disk that fails the device must not swallow what it says of that
+            journal = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=log)  # noqa: S607 - of any system
+        if journal.stdin is None:
+            raise RuntimeError("a pipe was asked for")
+        with journal.stdin as said:
+            self.process = subprocess.Popen(  # noqa: S603 - our own words
+                [sys.executable, "-m", "testbed.live.device", *words],
+                stdout=said,
+                stderr=said,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+        self._journals.append(journal)
+
+    def kill(self) -> None:
+        """Cut the power: SIGKILL, no warning."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def end(self) -> int:
+        """Ask the device to end; return its exit code. The meter is unplugged after it."""
+        code = -1
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                code = self.process.wait(_GOODBYE_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        for journal in self._journals:
+            journal.wait(_GOODBYE_S)
+        self._unplugged.set()
+        if self._meter is not None:
+            self._meter.join(10)
+        return code
+
+    # -- what can happen to it while it is on --------------------------------------------------------------------------
+
+    def limit_disk(self, largest_bytes: int | None) -> None:
+        """Let its files grow no further than this, as on a full disk; 0 lets nothing be written at all.
+
+        The kernel refuses with EFBIG instead of ENOSPC or EROFS; to SQLite each of them is a write that failed.
+
+        Args:
+            largest_bytes: None to let them grow again.
+        """
+        if self.process is not None and self.process.poll() is None:
+            soft = resource.RLIM_INFINITY if largest_bytes is None else largest_bytes
+            resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
+
+    def largest_file(self) -> int:
+        """Bytes of the largest of its files."""
+        return max((path.stat().st_size for path in self.data.iterdir()), default=0)
+
+    # -- what can happen to it while it is off -------------------------------------------------------------------------
+
+    def tear(self, file: str = STORE) -> None:
+        """Leave half of a write that nobody had acknowledged at the end of a file's log."""
+        log = self.data / f"{file}-wal"
+        if log.exists():
+            with log.open("ab") as out:
+                out.write(os.urandom(_PAGE_BYTES // 2))
+
+    def damage(self, file: str = FILE_NAME, page: int = -1) -> None:
+        """Turn a page of a file to rubbish: by default the last one, never the first."""
+        path = self.data / file
+        pages = path.stat().st_size // _PAGE_BYTES
+        at = page if page > 0 else pages - 1
+        if at > 0:
+            with path.open("r+b") as out:
+                out.seek(at * _PAGE_BYTES)
+                out.write(os.urandom(_PAGE_BYTES))
+
+    def set_wall_clock(self, shift_ms: int) -> None:
+        """Set the board's wall clock by so much, in the midst of its life; 0 puts it right."""
+        beside = self.folder / "wall-shift.new"
+        beside.write_text(str(shift_ms), encoding="ascii")
+        beside.replace(self.folder / "wall-shift")

@@ -1,0 +1,198 @@
+"""A week of mishaps for one real device beside a live tier: what happens when, and doing it.
+
+| mishap         | what is done                                                     | until                      |
+|----------------|------------------------------------------------------------------|----------------------------|
+| power-cut      | SIGKILL, half a write is left in both logs, switched on again    | at once                    |
+| disk-full      | no file of the device grows any more                             | the end of the mishap      |
+| disk-dead      | nothing at all can be written                                    | the end of the mishap      |
+| clock-ahead    | somebody sets the wall clock a day ahead                         | it is put right at the end |
+| clock-back     | or a day back                                                    | likewise                   |
+| tier-gone      | all lines to miners and DSO are cut                              | the end of the mishap      |
+| unplugged      | the meter's adapter is pulled out                                | it is plugged in again     |
+| page-of-history| SIGKILL, a page of the history becomes rubbish, switched on again| at once                    |
+| page-of-market | the same with orders, wallet and trusted headers                 | at once                    |
+
+Written `KIND@INTERVAL+INTERVALS`, counted from the first interval of the run: `tier-gone@288+96`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, Self
+
+from firmware_app.config.check import STORE
+from firmware_app.store.device_store import FILE_NAME
+from testbed.fleet.virtual_meters.script import Fault, FaultKind, Script
+from testbed.live.board import Board
+from testbed.live.line import Line
+from testbed.live.up import Running, Show
+from testbed.live.watching import View
+
+_DAY_MS: Final = 86_400_000
+_FORM: Final = re.compile(r"([a-z-]+)@([0-9]+)(?:\+([0-9]+))?")
+
+
+class Kind(Enum):
+    """One kind of mishap."""
+
+    POWER_CUT = "power-cut"
+    DISK_FULL = "disk-full"
+    DISK_DEAD = "disk-dead"
+    CLOCK_AHEAD = "clock-ahead"
+    CLOCK_BACK = "clock-back"
+    TIER_GONE = "tier-gone"
+    UNPLUGGED = "unplugged"
+    PAGE_OF_HISTORY = "page-of-history"
+    PAGE_OF_MARKET = "page-of-market"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mishap:
+    """Something that goes wrong.
+
+    Attributes:
+        kind: what.
+        first: in the midst of which interval it begins, counted from the first of the run.
+        intervals: how long it lasts; what is over at once lasts 0.
+    """
+
+    kind: Kind
+    first: int
+    intervals: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `tier-gone@288+96`.
+
+        Raises:
+            ValueError: the text is not of this form; the sentence says what is.
+        """
+        match = _FORM.fullmatch(text)
+        kinds = {kind.value: kind for kind in Kind}
+        if match is None or match[1] not in kinds:
+            raise ValueError(f"a mishap looks like tier-gone@288+96 (one of {', '.join(kinds)}), got {text!r}")
+        return cls(kind=kinds[match[1]], first=int(match[2]), intervals=int(match[3] or 0))
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}@{self.first}" + (f"+{self.intervals}" if self.intervals else "")
+
+    def begins_ms(self, first_ms: int, length_ms: int) -> int:
+        """When it begins, UTC ms: in the middle of an interval, when nothing is quiet on purpose."""
+        return first_ms + self.first * length_ms + length_ms // 2
+
+    def ends_ms(self, first_ms: int, length_ms: int) -> int:
+        """When it is over, UTC ms."""
+        return self.begins_ms(first_ms, length_ms) + self.intervals * length_ms
+
+
+WEEK: Final = tuple(
+    map(
+        Mishap.parse,
+        (
+            *("power-cut@40", "power-cut@49", "power-cut@50"),
+            *("disk-full@130+8", "disk-dead@150+8", "power-cut@170"),
+            *("clock-ahead@230+4", "clock-back@250+4"),
+            *("tier-gone@288+96", "power-cut@330"),
+            *("unplugged@420+12", "power-cut@425"),
+            *("page-of-history@500", "page-of-market@520"),
+        ),
+    )
+)
+"""Seven days of 96 intervals; the last one is quiet, so that everything can come back by itself."""
+
+
+def faults_of(mishaps: Iterable[Mishap], *, first_ms: int, length_ms: int, plugged_ms: int) -> Script:
+    """The meter's part in it, on the meter's own time, which begins when it is plugged in."""
+    return Script(
+        Fault(
+            kind=FaultKind.UNPLUG,
+            start_ms=each.begins_ms(first_ms, length_ms) - plugged_ms,
+            end_ms=each.ends_ms(first_ms, length_ms) - plugged_ms,
+        )
+        for each in mishaps
+        if each.kind is Kind.UNPLUGGED
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Player:
+    """Watches a run like a display, hands everything on to one, and lets things go wrong."""
+
+    show: Show
+    board: Board
+    lines: tuple[Line, ...]
+    mishaps: tuple[Mishap, ...]
+    begun_: list[Mishap] = field(default_factory=list)
+    """In the order in which they began."""
+    ended: list[Mishap] = field(default_factory=list)
+    died: list[int] = field(default_factory=list)
+    """Exit codes of lives that ended by themselves; the device is switched on again, as systemd would."""
+
+    def starting(self, ready: int, total: int) -> None:
+        """Some of the processes are ready."""
+        self.show.starting(ready, total)
+
+    def begun(self, running: Running) -> None:
+        """The clock runs: the board, too."""
+        self.show.begun(running)
+        self.board.begin(running.clock)
+
+    def progress(self, running: Running, view: View) -> None:
+        """Called several times a second."""
+        self.show.progress(running, view)
+        scenario, now_ms = running.deployment.cast.scenario, running.clock.now_ms()
+        length_ms = scenario.interval_s * 1_000
+        first_ms = scenario.first_interval * length_ms
+        for mishap in self.mishaps:
+            if mishap not in self.begun_ and now_ms >= mishap.begins_ms(first_ms, length_ms):
+                self.begun_.append(mishap)
+                self._begin(mishap)
+            if mishap in self.begun_ and mishap not in self.ended:
+                if now_ms >= mishap.ends_ms(first_ms, length_ms):
+                    self.ended.append(mishap)
+                    self._end(mishap)
+        process = self.board.process
+        if process is not None and (code := process.poll()) is not None:
+            self.died.append(code)
+            self.board.switch_on()
+
+    def _begin(self, mishap: Mishap) -> None:
+        board = self.board
+        match mishap.kind:
+            case Kind.POWER_CUT:
+                board.kill()
+                board.tear(STORE)
+                board.tear(FILE_NAME)
+                board.switch_on()
+            case Kind.PAGE_OF_HISTORY | Kind.PAGE_OF_MARKET:
+                board.kill()
+                board.damage(STORE if mishap.kind is Kind.PAGE_OF_MARKET else FILE_NAME)
+                board.switch_on()
+            case Kind.DISK_FULL:
+                board.limit_disk(board.largest_file())
+            case Kind.DISK_DEAD:
+                board.limit_disk(0)
+            case Kind.CLOCK_AHEAD:
+                board.set_wall_clock(_DAY_MS)
+            case Kind.CLOCK_BACK:
+                board.set_wall_clock(-_DAY_MS)
+            case Kind.TIER_GONE:
+                for line in self.lines:
+                    line.cut()
+            case Kind.UNPLUGGED:
+                pass  # stands in the meter's own script, see `faults_of`
+
+    def _end(self, mishap: Mishap) -> None:
+        match mishap.kind:
+            case Kind.DISK_FULL | Kind.DISK_DEAD:
+                self.board.limit_disk(None)
+            case Kind.CLOCK_AHEAD | Kind.CLOCK_BACK:
+                self.board.set_wall_clock(0)
+            case Kind.TIER_GONE:
+                for line in self.lines:
+                    line.mend()
+            case _:
+                pass  # was over at once
