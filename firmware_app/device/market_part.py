@@ -76,7 +76,9 @@ class MarketPart:
         self._storage = self._stack.enter_context(state.storage)
         self._compartment = Compartment(self._storage, name)
         if state.note:
-            on_salvaged(f"{state.note}; nothing is decided for {self._reach} intervals: lost orders may stand")
+            on_salvaged(
+                f"{state.note}; nothing is decided for {self._reach} intervals: lost orders may stand"
+            )
             self._storage.commit([noted(), self._compartment.owned(sit_out(self._reach))])
         self.device = self._device(keys, params)
         self.connected: frozenset[str] = frozenset()

@@ -122,9 +122,7 @@ async def _play(args: argparse.Namespace, mishaps: tuple[Mishap, ...]) -> dict[s
         length_ms=length_ms,
         plugged_ms=cast.start_ms,
     )
-    board = Board(
-        folder=folder, deployment=deployment, home=home, day=day, faults=faults, doubts_clock=True
-    )
+    board = Board(folder=folder, deployment=deployment, home=home, day=day, faults=faults, doubts_clock=True)
     lines = {name: Line(address) for name, address in deployment.servers.items()}
     board.write({name: await line.open() for name, line in lines.items()}, extra="[clock]\njump_ms = 60000\n")
     player = Player(show=_Quiet(), board=board, lines=tuple(lines.values()), mishaps=mishaps)

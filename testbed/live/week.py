@@ -73,7 +73,9 @@ class Mishap:
         match = _FORM.fullmatch(text)
         kinds = {kind.value: kind for kind in Kind}
         if match is None or match[1] not in kinds:
-            raise ValueError(f"a mishap looks like tier-gone@288+96 (one of {', '.join(kinds)}), got {text!r}")
+            raise ValueError(
+                f"a mishap looks like tier-gone@288+96 (one of {', '.join(kinds)}), got {text!r}"
+            )
         return cls(kind=kinds[match[1]], first=int(match[2]), intervals=int(match[3] or 0))
 
     def __str__(self) -> str:
@@ -150,10 +152,9 @@ class Player:
             if mishap not in self.begun_ and now_ms >= mishap.begins_ms(first_ms, length_ms):
                 self.begun_.append(mishap)
                 self._begin(mishap)
-            if mishap in self.begun_ and mishap not in self.ended:
-                if now_ms >= mishap.ends_ms(first_ms, length_ms):
-                    self.ended.append(mishap)
-                    self._end(mishap)
+            if mishap in self.begun_ and mishap not in self.ended and now_ms >= mishap.ends_ms(first_ms, length_ms):
+                self.ended.append(mishap)
+                self._end(mishap)
         process = self.board.process
         if process is not None and (code := process.poll()) is not None:
             self.died.append(code)

@@ -98,7 +98,9 @@ def findings(left: Left, board: Board, *, first: int, last: int, interval_s: int
 
 def _offered_twice(left: Left, board: Board) -> Iterable[str]:
     by_address = Counter(offer.address for offer in left.offers)
-    yield from (f"address {address.hex()} offered {count} times" for address, count in by_address.items() if count > 1)
+    yield from (
+        f"address {address.hex()} offered {count} times" for address, count in by_address.items() if count > 1
+    )
     offered: Counter[tuple[Side, int]] = Counter()
     for offer in left.offers:
         ((first, last),) = offer.ranges
@@ -122,7 +124,11 @@ def _lost_trades(left: Left, last: int) -> Iterable[str]:
 
 def _untold_gaps(left: Left, first: int, last: int, interval_s: int) -> Iterable[str]:
     """Intervals that are missing, or not measured, without an event near them that says why."""
-    told = {row.at_ms // (interval_s * 1_000) for row in left.events if row.at_ms is not None and row.name in _TELLING}
+    told = {
+        row.at_ms // (interval_s * 1_000)
+        for row in left.events
+        if row.at_ms is not None and row.name in _TELLING
+    }
     rows = {row.interval: row for row in left.intervals}
     if len(rows) != len(left.intervals):
         yield f"{len(left.intervals) - len(rows)} intervals were counted twice"

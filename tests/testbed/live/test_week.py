@@ -193,7 +193,9 @@ def test_a_gap_is_found_unless_an_event_tells_of_it() -> None:
     assert _found(replace(_GOOD, intervals=guessed)) == ["interval 2 is estimated, and nothing says why"]
     cut = EventRow(at_ms=2 * _S * 1_000 + 5, name="store.cut-off")
     assert _found(replace(_GOOD, intervals=guessed, events=(cut,))) == []
-    assert _found(replace(_GOOD, intervals=(*_GOOD.intervals, _interval(2)))) == ["1 intervals were counted twice"]
+    assert _found(replace(_GOOD, intervals=(*_GOOD.intervals, _interval(2)))) == [
+        "1 intervals were counted twice"
+    ]
 
 
 def test_half_a_write_and_a_page_of_rubbish_leave_the_rest_alone(tmp_path: Path) -> None:
