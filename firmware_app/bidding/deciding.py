@@ -61,6 +61,11 @@ class Deciding:
         self._orders = orders
         self.hold_j = 0
 
+    @property
+    def reach(self) -> int:
+        """How far ahead of a decision the energy may lie that it offers, intervals."""
+        return self._bidder.reach
+
     def __call__(self, occasion: Occasion) -> tuple[Intent, ...]:
         """The intents of an interval; none where they were decided before a restart, or nothing is foreseen."""
         if occasion.decided is not None and occasion.interval <= occasion.decided:

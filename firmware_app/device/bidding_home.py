@@ -68,6 +68,11 @@ class BiddingHome:
         self._bidding = bidding
         self._privacy = privacy
 
+    @property
+    def reach(self) -> int:
+        """How far ahead of a decision the energy may lie that it offers, intervals."""
+        return self._deciding.reach
+
     # -- the seam ------------------------------------------------------------------------------------------------------
 
     def is_measured(self, now_ms: int) -> bool:

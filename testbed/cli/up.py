@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
 
     console: Console = args.console
     file, staging = _staging(args)
-    folder = _new_folder(args.out)
+    folder = new_folder(args.out)
     try:
         deployment = deploy(folder, file, staging, meters_per_process=args.meters_per_process)
         with _Display(console, staging.intervals) as display:
@@ -134,7 +134,7 @@ def _staging(args: argparse.Namespace) -> tuple[ScenarioFile, Staging]:
         day = catalogue.build(file, seed=seed)
     except ScenarioError as error:
         raise CommandError(str(error), code=Exit.USAGE) from None
-    skip = _start_s(args.start) // day.interval_s
+    skip = start_s(args.start) // day.interval_s
     staging = Staging(
         scenario="scenario.toml",
         data=None,
@@ -160,7 +160,7 @@ def _check(flag: str, got: int, low: int, high: int) -> None:
         raise CommandError(f"{flag} is {got}, expected {low} to {high}", code=Exit.USAGE)
 
 
-def _start_s(text: str) -> int:
+def start_s(text: str) -> int:
     """Seconds since midnight."""
     found = _TIME.fullmatch(text)
     if found is None:
@@ -168,7 +168,7 @@ def _start_s(text: str) -> int:
     return int(found[1]) * 3_600 + int(found[2]) * 60
 
 
-def _new_folder(asked: Path | None) -> Path:
+def new_folder(asked: Path | None) -> Path:
     """Make the folder that was asked for, or the first free one."""
     try:
         for folder in _candidates() if asked is None else [asked]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import testbed
 from firmware_app.config import keys
@@ -30,6 +32,7 @@ from testbed.cast import DSO
 from testbed.fleet.metered_homes import truth_of
 from testbed.fleet.virtual_meters.display import Display
 from testbed.fleet.virtual_meters.ends import PtyEnd
+from testbed.fleet.virtual_meters.household import Household
 from testbed.fleet.virtual_meters.modbus_slave import Layout
 from testbed.fleet.virtual_meters.running import Clock as HouseClock
 from testbed.fleet.virtual_meters.running import RunningMeter
@@ -51,10 +54,10 @@ def not_counted() -> None:
     """What this process writes, the tier's files among it, is not the device's."""
 
 
-def without(deployment: Deployment, home: HomeDay) -> Deployment:
-    """The same grid without a home's emulated meter; it has to have a process of its own."""
-    ours = name_of(deployment, home)
-    return replace(deployment, nodes=tuple(node for node in deployment.nodes if ours not in node.actors))
+def sunniest(day: Scenario) -> HomeDay:
+    """The home without a battery that has most to sell: what it meters is then what it has."""
+    homes = [home for home in day.homes if home.battery is None]
+    return max(homes, key=lambda home: sum(home.pv_j) - sum(home.load_j))
 
 
 def name_of(deployment: Deployment, home: HomeDay) -> str:
@@ -79,6 +82,7 @@ class Board:
     clock: Clock | None = None
     process: subprocess.Popen[bytes] | None = None
     lives: int = 0
+    _largest_bytes: int | None = None
     _journals: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _meter: threading.Thread | None = None
     _unplugged: threading.Event = field(default_factory=threading.Event)
@@ -96,6 +100,11 @@ class Board:
     def log(self) -> str:
         """What it said in all its lives."""
         return (self.folder / "device.log").read_text(encoding="utf-8")
+
+    @property
+    def household(self) -> Household:
+        """What truly flows, as soon as the clock runs."""
+        return truth_of(self.home, self.day, self._running_clock().start_virtual_ms)
 
     def net_at(self, interval: int) -> int:
         """Load less generation of an interval of any day, J."""
@@ -145,15 +154,19 @@ class Board:
         now = clock.start_virtual_ms // (interval_s * 1_000)
         for interval in range(now - _TAUGHT_DAYS * 86_400 // interval_s, now):
             forecaster.learn(interval, self.net_at(interval))
-        store = self.open_store(clock)
+        store = self.open_store()
         store.keep("forecast:net", forecaster.to_bytes())
         store.close()
 
-    def open_store(self, clock: Clock) -> DeviceStore:
+    def open_store(self) -> DeviceStore:
         """Open the history, while the device does not run."""
-        return DeviceStore(
-            self.data, StoreParams(), clock=HurriedTime(clock), boot_id="beside", counter=not_counted
-        )
+        time = HurriedTime(self._running_clock())
+        return DeviceStore(self.data, StoreParams(), clock=time, boot_id="beside", counter=not_counted)
+
+    def _running_clock(self) -> Clock:
+        if self.clock is None:
+            raise RuntimeError("the clock does not run yet")
+        return self.clock
 
     # -- the meter -----------------------------------------------------------------------------------------------------
 
@@ -161,8 +174,9 @@ class Board:
         """A meter that shows what flows at the home, at a pace with everybody's clock."""
         from testbed.fleet.virtual_meters.pymodbus_server import PymodbusServer  # noqa: PLC0415 - an extra
 
-        household = truth_of(self.home, self.day, clock.start_virtual_ms)
-        display = Display(household=household, script=self.faults, script_start_ms=clock.start_virtual_ms)
+        display = Display(
+            household=self.household, script=self.faults, script_start_ms=clock.start_virtual_ms
+        )
         house_clock = HouseClock(clock.now_ms(), clock.speed)
         layout = Layout.of_profile(_ROOT / "meter_io" / "profiles" / "data" / f"{PROFILE}.toml")
         speaker = PymodbusServer(display, layout, house_clock, address=1)
@@ -188,12 +202,11 @@ class Board:
 
     def switch_on(self) -> None:
         """Start a life."""
-        if self.clock is None:
-            raise RuntimeError("a board is switched on before its clock runs")
+        running = self._running_clock()
         clock = {
-            "start_real_ms": self.clock.start_real_ms,
-            "start_virtual_ms": self.clock.start_virtual_ms,
-            "speed": self.clock.speed,
+            "start_real_ms": running.start_real_ms,
+            "start_virtual_ms": running.start_virtual_ms,
+            "speed": running.speed,
         }
         words = [str(self.folder / "gridlight.toml"), json.dumps(clock)]
         if self.doubts_clock:
@@ -213,6 +226,7 @@ class Board:
                 env={**os.environ, "PYTHONPATH": path},
             )
         self._journals.append(journal)
+        self.limit_disk(self._largest_bytes)
 
     def kill(self) -> None:
         """Cut the power: SIGKILL, no warning."""
@@ -246,6 +260,7 @@ class Board:
         Args:
             largest_bytes: None to let them grow again.
         """
+        self._largest_bytes = largest_bytes
         if self.process is not None and self.process.poll() is None:
             soft = resource.RLIM_INFINITY if largest_bytes is None else largest_bytes
             resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
@@ -263,18 +278,46 @@ class Board:
             with log.open("ab") as out:
                 out.write(os.urandom(_PAGE_BYTES // 2))
 
-    def damage(self, file: str = FILE_NAME, page: int = -1) -> None:
-        """Turn a page of a file to rubbish: by default the last one, never the first."""
+    def damage(self, file: str = FILE_NAME, marker: bytes = b"") -> bool:
+        """Turn a page of a file to rubbish: the last one with a marker in it of which the loss is noticed.
+
+        The log is folded in first, as the next start would: a damage that a log covers up harms nobody.
+
+        Returns:
+            Whether there was such a page.
+        """
         path = self.data / file
-        pages = path.stat().st_size // _PAGE_BYTES
-        at = page if page > 0 else pages - 1
-        if at > 0:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for at in range(path.stat().st_size // _PAGE_BYTES - 1, 0, -1):
             with path.open("r+b") as out:
                 out.seek(at * _PAGE_BYTES)
-                out.write(os.urandom(_PAGE_BYTES))
+                good = out.read(_PAGE_BYTES)
+                if marker not in good:
+                    continue
+                _put(out, at, os.urandom(_PAGE_BYTES))
+                if not _is_sound(path):
+                    return True
+                _put(out, at, good)
+        return False
 
     def set_wall_clock(self, shift_ms: int) -> None:
         """Set the board's wall clock by so much, in the midst of its life; 0 puts it right."""
         beside = self.folder / "wall-shift.new"
         beside.write_text(str(shift_ms), encoding="ascii")
         beside.replace(self.folder / "wall-shift")
+
+
+def _put(out: BinaryIO, page: int, content: bytes) -> None:
+    out.seek(page * _PAGE_BYTES)
+    out.write(content)
+    out.flush()
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether SQLite finds nothing wrong."""
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            return connection.execute("PRAGMA integrity_check(1)").fetchall() == [("ok",)]
+        except sqlite3.DatabaseError:
+            return False

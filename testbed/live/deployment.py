@@ -14,7 +14,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from errno import EADDRINUSE
@@ -68,8 +68,19 @@ class Deployment:
     """Name of each actor that listens -> where, and its transport key."""
 
 
-def deploy(folder: Path, file: ScenarioFile, staging: Staging, *, meters_per_process: int) -> Deployment:
+def deploy(
+    folder: Path,
+    file: ScenarioFile,
+    staging: Staging,
+    *,
+    meters_per_process: int,
+    elsewhere: Collection[int] = (),
+) -> Deployment:
     """Write everything into an existing, empty folder.
+
+    Args:
+        meters_per_process: how many meters share a process.
+        elsewhere: numbers of homes whose meters somebody else plays.
 
     Raises:
         StagingError: no cast can be derived.
@@ -85,7 +96,7 @@ def deploy(folder: Path, file: ScenarioFile, staging: Staging, *, meters_per_pro
     (folder / "genesis.cbor").write_bytes(encode(cast.genesis.to_wire()))
     _write_secret(folder / "test-keys.json", _test_keys(cast))
     writer = _NodeWriter(nodes, cast, asdict(staging))
-    meters = list(cast.meter_names)
+    meters = [name for name, home_id in cast.meter_names.items() if home_id not in elsewhere]
     groups = [meters[at : at + meters_per_process] for at in range(0, len(meters), meters_per_process)]
     written = [
         *(writer.server(name, "miner") for name in cast.miner_names),

@@ -62,6 +62,8 @@ class Line:
                 async with asyncio.TaskGroup() as both:
                     both.create_task(_pump(near, far_out))
                     both.create_task(_pump(far, near_out))
+            except* OSError:
+                pass  # either end has hung up, and so does the line
             finally:
                 far_out.close()
         finally:
@@ -69,9 +71,8 @@ class Line:
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    """Pass on what comes until it ends; the other direction goes on until its own end."""
+    """Pass on what comes until it ends, then hang up: ZeroMQ never closes one direction alone."""
     while data := await source.read(_CHUNK):
         sink.write(data)
         await sink.drain()
-    if sink.can_write_eof():
-        sink.write_eof()
+    raise ConnectionResetError("one end has hung up")

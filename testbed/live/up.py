@@ -172,7 +172,9 @@ async def _until_over(running: Running, watch: Watch, interrupted: asyncio.Event
 def is_complete(view: View, running: Running) -> bool:
     """Whether every interval is final and every copy of the chain goes that far, the meters' included."""
     cast = running.deployment.cast
-    return len(view.finals) == cast.scenario.intervals and not view.behind(copies_of(cast))
+    ours = {actor for node in running.deployment.nodes for actor in node.actors}
+    copies = [name for name in copies_of(cast) if name in ours]
+    return len(view.finals) == cast.scenario.intervals and not view.behind(copies)
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

@@ -1,122 +1,31 @@
-"""A week of mishaps for one real device beside a live tier: what happens when, and doing it.
-
-| mishap         | what is done                                                     | until                      |
-|----------------|------------------------------------------------------------------|----------------------------|
-| power-cut      | SIGKILL, half a write is left in both logs, switched on again    | at once                    |
-| disk-full      | no file of the device grows any more                             | the end of the mishap      |
-| disk-dead      | nothing at all can be written                                    | the end of the mishap      |
-| clock-ahead    | somebody sets the wall clock a day ahead                         | it is put right at the end |
-| clock-back     | or a day back                                                    | likewise                   |
-| tier-gone      | all lines to miners and DSO are cut                              | the end of the mishap      |
-| unplugged      | the meter's adapter is pulled out                                | it is plugged in again     |
-| page-of-history| SIGKILL, a page of the history becomes rubbish, switched on again| at once                    |
-| page-of-market | the same with orders, wallet and trusted headers                 | at once                    |
-
-Written `KIND@INTERVAL+INTERVALS`, counted from the first interval of the run: `tier-gone@288+96`.
-"""
+"""A week of mishaps for one real device beside a live tier: set up, played, and looked at afterwards."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Final, Self
+from pathlib import Path
+from typing import Final
 
 from firmware_app.config.check import STORE
 from firmware_app.store.device_store import FILE_NAME
-from testbed.fleet.virtual_meters.script import Fault, FaultKind, Script
-from testbed.live.board import Board
+from testbed.live.board import Board, sunniest
+from testbed.live.deployment import Deployment, deploy
 from testbed.live.line import Line
-from testbed.live.up import Running, Show
+from testbed.live.mishaps import Kind, Mishap, faults_of
+from testbed.live.staging import Staging
+from testbed.live.up import Running, Show, State, run
 from testbed.live.watching import View
+from testbed.live.week_check import Played, Promise, Week, promises
+from testbed.live.week_left import Left, look
+from testbed.scenarios import catalogue
 
+SCENARIO: Final = "village"
 _DAY_MS: Final = 86_400_000
-_FORM: Final = re.compile(r"([a-z-]+)@([0-9]+)(?:\+([0-9]+))?")
-
-
-class Kind(Enum):
-    """One kind of mishap."""
-
-    POWER_CUT = "power-cut"
-    DISK_FULL = "disk-full"
-    DISK_DEAD = "disk-dead"
-    CLOCK_AHEAD = "clock-ahead"
-    CLOCK_BACK = "clock-back"
-    TIER_GONE = "tier-gone"
-    UNPLUGGED = "unplugged"
-    PAGE_OF_HISTORY = "page-of-history"
-    PAGE_OF_MARKET = "page-of-market"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mishap:
-    """Something that goes wrong.
-
-    Attributes:
-        kind: what.
-        first: in the midst of which interval it begins, counted from the first of the run.
-        intervals: how long it lasts; what is over at once lasts 0.
-    """
-
-    kind: Kind
-    first: int
-    intervals: int = 0
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `tier-gone@288+96`.
-
-        Raises:
-            ValueError: the text is not of this form; the sentence says what is.
-        """
-        match = _FORM.fullmatch(text)
-        kinds = {kind.value: kind for kind in Kind}
-        if match is None or match[1] not in kinds:
-            raise ValueError(
-                f"a mishap looks like tier-gone@288+96 (one of {', '.join(kinds)}), got {text!r}"
-            )
-        return cls(kind=kinds[match[1]], first=int(match[2]), intervals=int(match[3] or 0))
-
-    def __str__(self) -> str:
-        return f"{self.kind.value}@{self.first}" + (f"+{self.intervals}" if self.intervals else "")
-
-    def begins_ms(self, first_ms: int, length_ms: int) -> int:
-        """When it begins, UTC ms: in the middle of an interval, when nothing is quiet on purpose."""
-        return first_ms + self.first * length_ms + length_ms // 2
-
-    def ends_ms(self, first_ms: int, length_ms: int) -> int:
-        """When it is over, UTC ms."""
-        return self.begins_ms(first_ms, length_ms) + self.intervals * length_ms
-
-
-WEEK: Final = tuple(
-    map(
-        Mishap.parse,
-        (
-            *("power-cut@40", "power-cut@49", "power-cut@50"),
-            *("disk-full@130+8", "disk-dead@150+8", "power-cut@170"),
-            *("clock-ahead@230+4", "clock-back@250+4"),
-            *("tier-gone@288+96", "power-cut@330"),
-            *("unplugged@420+12", "power-cut@425"),
-            *("page-of-history@500", "page-of-market@520"),
-        ),
-    )
-)
-"""Seven days of 96 intervals; the last one is quiet, so that everything can come back by itself."""
-
-
-def faults_of(mishaps: Iterable[Mishap], *, first_ms: int, length_ms: int, plugged_ms: int) -> Script:
-    """The meter's part in it, on the meter's own time, which begins when it is plugged in."""
-    return Script(
-        Fault(
-            kind=FaultKind.UNPLUG,
-            start_ms=each.begins_ms(first_ms, length_ms) - plugged_ms,
-            end_ms=each.ends_ms(first_ms, length_ms) - plugged_ms,
-        )
-        for each in mishaps
-        if each.kind is Kind.UNPLUGGED
-    )
+_METERS_PER_PROCESS: Final = 26
+_ORDERS: Final = b"/orders"
+"""Stands in the pages of the orders; the last page with it has the newest ones."""
+_CLOCK: Final = "[clock]\njump_ms = 60000\n"
+"""See `doubted_time.py`."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,11 +36,12 @@ class Player:
     board: Board
     lines: tuple[Line, ...]
     mishaps: tuple[Mishap, ...]
-    begun_: list[Mishap] = field(default_factory=list)
-    """In the order in which they began."""
-    ended: list[Mishap] = field(default_factory=list)
+    played: list[Played] = field(default_factory=list)
+    """What is over, in the order in which it ended."""
     died: list[int] = field(default_factory=list)
     """Exit codes of lives that ended by themselves; the device is switched on again, as systemd would."""
+    _lasting: dict[Mishap, int] = field(default_factory=dict)
+    """What goes wrong at present -> since when."""
 
     def starting(self, ready: int, total: int) -> None:
         """Some of the processes are ready."""
@@ -148,17 +58,28 @@ class Player:
         scenario, now_ms = running.deployment.cast.scenario, running.clock.now_ms()
         length_ms = scenario.interval_s * 1_000
         first_ms = scenario.first_interval * length_ms
-        for mishap in self.mishaps:
-            if mishap not in self.begun_ and now_ms >= mishap.begins_ms(first_ms, length_ms):
-                self.begun_.append(mishap)
+        for mishap in self._coming():
+            if now_ms >= mishap.begins_ms(first_ms, length_ms):
+                self._lasting[mishap] = now_ms
                 self._begin(mishap)
-            if mishap in self.begun_ and mishap not in self.ended and now_ms >= mishap.ends_ms(first_ms, length_ms):
-                self.ended.append(mishap)
+        for mishap, begun_ms in [*self._lasting.items()]:
+            if now_ms >= mishap.ends_ms(first_ms, length_ms):
                 self._end(mishap)
+                del self._lasting[mishap]
+                self.played.append(Played(mishap, begun_ms, now_ms))
         process = self.board.process
         if process is not None and (code := process.poll()) is not None:
             self.died.append(code)
             self.board.switch_on()
+
+    @property
+    def lasting(self) -> tuple[Mishap, ...]:
+        """What goes wrong at present."""
+        return tuple(self._lasting)
+
+    def _coming(self) -> list[Mishap]:
+        over = {played.mishap for played in self.played}
+        return [one for one in self.mishaps if one not in over and one not in self._lasting]
 
     def _begin(self, mishap: Mishap) -> None:
         board = self.board
@@ -170,7 +91,8 @@ class Player:
                 board.switch_on()
             case Kind.PAGE_OF_HISTORY | Kind.PAGE_OF_MARKET:
                 board.kill()
-                board.damage(STORE if mishap.kind is Kind.PAGE_OF_MARKET else FILE_NAME)
+                market = mishap.kind is Kind.PAGE_OF_MARKET
+                board.damage(*((STORE, _ORDERS) if market else (FILE_NAME,)))
                 board.switch_on()
             case Kind.DISK_FULL:
                 board.limit_disk(board.largest_file())
@@ -197,3 +119,107 @@ class Player:
                     line.mend()
             case _:
                 pass  # was over at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be played.
+
+    Attributes:
+        seed: of the scenario.
+        skip: intervals of the first day before the run begins.
+        intervals: of the run.
+        speed: virtual seconds in a real one.
+        mishaps: what goes wrong.
+    """
+
+    seed: int
+    skip: int
+    intervals: int
+    speed: int
+    mishaps: tuple[Mishap, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lived:
+    """How it went."""
+
+    state: State
+    week: Week
+    left: Left
+    promises: tuple[Promise, ...]
+    lives: int
+    died: tuple[int, ...]
+    """Exit codes of lives that ended by themselves."""
+
+    @property
+    def broken(self) -> int:
+        """How often a promise was broken."""
+        return sum(len(promise.broken) for promise in self.promises)
+
+
+async def live_through(plan: Plan, folder: Path, show: Show) -> Lived:
+    """Play it in an empty folder, and look at what is left.
+
+    Raises:
+        SupervisorError: a process of the tier cannot run.
+        InterruptedRunError: a signal came before it had begun.
+    """
+    deployment, board = _set_up(plan, folder)
+    lines = {name: Line(address) for name, address in deployment.servers.items()}
+    board.write({name: await line.open() for name, line in lines.items()}, extra=_CLOCK)
+    player = Player(show=show, board=board, lines=tuple(lines.values()), mishaps=plan.mishaps)
+    code = -1
+    try:
+        outcome = await run(deployment, player)
+    finally:
+        code = board.end()
+        for line in lines.values():
+            await line.close()
+    scenario = deployment.cast.scenario
+    week = Week(
+        first=scenario.first_interval,
+        last=scenario.last_interval,
+        interval_s=scenario.interval_s,
+        mishaps=tuple(player.played),
+        code=code,
+    )
+    left = look(board, deployment)
+    return Lived(
+        state=outcome.state,
+        week=week,
+        left=left,
+        promises=promises(left, week),
+        lives=board.lives,
+        died=tuple(player.died),
+    )
+
+
+def _set_up(plan: Plan, folder: Path) -> tuple[Deployment, Board]:
+    """Write everything down, for tier and board."""
+    file = catalogue.find(SCENARIO)
+    day = catalogue.build(file, seed=plan.seed)
+    staging = Staging(
+        scenario="scenario.toml",
+        data=None,
+        seed=plan.seed,
+        skip=plan.skip,
+        intervals=plan.intervals,
+        days=-(-(plan.skip + plan.intervals) // day.intervals),
+        miners=file.tier.miners,
+        solvers=file.tier.solvers,
+        speed=plan.speed,
+    )
+    home = sunniest(day)
+    deployment = deploy(
+        folder, file, staging, meters_per_process=_METERS_PER_PROCESS, elsewhere={home.home_id}
+    )
+    cast = deployment.cast
+    length_ms = cast.scenario.interval_s * 1_000
+    first_ms = cast.scenario.first_interval * length_ms
+    faults = faults_of(plan.mishaps, first_ms=first_ms, length_ms=length_ms, plugged_ms=cast.start_ms)
+    (folder / "device").mkdir()
+    board = Board(
+        folder=folder / "device", deployment=deployment, home=home, day=day, faults=faults, doubts_clock=True
+    )
+    return deployment, board

@@ -1,141 +1,200 @@
-"""What a week of mishaps has left, held to what it must never cost: offers, trades, records, hands."""
+"""What a week of mishaps must never cost, each held against somebody else's record than the device's own.
+
+| promise              | broken if                                                                                     |
+|----------------------|-----------------------------------------------------------------------------------------------|
+| no double offer      | the chain took two offers of one address; or more energy for an interval than flowed in it    |
+| no lost trade        | a final trade of the chain is not on the device, or is another there; or it has one too many  |
+| no untold gap        | an interval is missing, twice, or not measured without a reason; or no reading came for long  |
+|                      | and no event says why                                                                         |
+| no wrong energy      | an interval that counts as measured is not what flowed                                        |
+| no hand              | it did not offer again by itself soon after a mishap, or did not end when it was asked to     |
+
+The homes of the scenario live the same day again and again, and the device has learnt it to the joule: who offers more
+than flows has counted something twice.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import Final, NamedTuple
 
-from firmware_app.config.check import STORE
-from firmware_app.store.device_store import DeviceStore
-from firmware_app.store.rows import EventRow, IntervalRow, OfferRow, TradeRow
-from firmware_app.trading.order_store import load
-from firmware_app.trading.orders import Order
-from light_client.rules.ledger.audit import MarketReplica
-from light_client.rules.ledger.block import body_from_bytes
-from light_client.rules.market.clearing import Trade
-from light_client.rules.market.offer import OpenOffer
 from light_client.rules.units import LOT_J, Side
-from light_client.store.batch import Compartment
-from light_client.store.sqlite import SqliteStorage
-from light_client.wallet.wallet import Wallet
 from meter_io.span import Basis
-from testbed.live.board import SEED, Board, name_of
-from testbed.live.deployment import Deployment
-from testbed.miner.store import BlockStore
+from testbed.live.mishaps import Mishap
+from testbed.live.week_left import Left
 
-_ALL: Final = 1_000_000
-_OVERSOLD_PERCENT: Final = 150
-"""A forecast errs, after a gap above all; who offers an interval twice sells twice of it."""
-_NEAR_INTERVALS: Final = 1
-"""How far from a gap the event may lie that tells of it."""
+_TOLERANCE_J: Final = 72_000
+"""A meter shows whole watt hours, and two clocks of a hurried run differ by some real milliseconds."""
+_SILENCE_MS: Final = 600_000
+"""Readings come every half minute here; a start takes some minutes of the hurried time."""
+_BACK_INTERVALS: Final = 12
+"""So soon after a mishap the device has to offer again, intervals: a decision, a grant and a gate lie in between."""
 _TELLING: Final = (
     *("meter.silent", "meter.back", "meter.account-lost"),
     *("store.cut-off", "store.failing", "store.resumed", "store.salvaged", "store.damaged"),
     *("clock.closed", "clock.jumped", "part.failed", "market.salvaged"),
 )
+_NOTHING_LOST: Final = "none that can be counted"
+
+
+class Promise(NamedTuple):
+    """One of them, and how it stands."""
+
+    name: str
+    checked: int
+    """How many things were held against it."""
+    broken: tuple[str, ...]
+    """A sentence for each time."""
+
+
+class Played(NamedTuple):
+    """A mishap that happened."""
+
+    mishap: Mishap
+    begun_ms: int
+    ended_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
-    """What is on the chain and on the board after the run."""
+class Week:
+    """What was played."""
 
-    orders: tuple[Order, ...]
-    offers: tuple[OpenOffer, ...]
-    """On the chain, from addresses that the board knows of."""
-    trades: tuple[Trade, ...]
-    """Final, of these offers."""
-    trade_rows: tuple[TradeRow, ...]
-    intervals: tuple[IntervalRow, ...]
-    events: tuple[EventRow, ...]
+    first: int
+    last: int
+    """Intervals of the run, inclusive."""
+    interval_s: int
+    mishaps: tuple[Played, ...]
+    code: int
+    """With which the device ended when it was asked to."""
+
+    @property
+    def length_ms(self) -> int:
+        """Of an interval."""
+        return self.interval_s * 1_000
 
 
-def look(board: Board, deployment: Deployment, store: DeviceStore) -> Left:
-    """Read everything, while the device does not run."""
-    genesis, name = deployment.cast.genesis, name_of(deployment, board.home)
-    with SqliteStorage(board.data / STORE) as storage:
-        compartment = Compartment(storage, name)
-        orders = tuple(load(compartment, Wallet(SEED, genesis.chain_id(), compartment)))
-    ours = {order.key.address for order in orders}
-    ours |= {row.address for row in store.newest(OfferRow, _ALL)}  # type: ignore[misc] # the same 20 bytes
-    miner = deployment.cast.miner_names[0]
-    with SqliteStorage(deployment.folder / "nodes" / f"{miner}.sqlite") as storage:
-        blocks = list(BlockStore(Compartment(storage, miner)).stored())
-    offers: list[OpenOffer] = []
-    trades: list[Trade] = []
-    numbers: set[int] = set()
-    replica = MarketReplica(genesis)
-    for block in blocks:
-        followed = replica.follow(block.header, body_from_bytes(block.body, genesis.chain))
-        posted = [offer for offer in followed.posted if offer.address in ours]
-        offers += posted
-        numbers |= {offer.offer_id for offer in posted}
-        if followed.cleared is not None:
-            trades += [trade for trade in followed.cleared.trades if trade.offer_id in numbers]
-    return Left(
-        orders=orders,
-        offers=tuple(offers),
-        trades=tuple(trades),
-        trade_rows=tuple(store.newest(TradeRow, _ALL)),
-        intervals=tuple(store.newest(IntervalRow, _ALL)),
-        events=tuple(store.newest(EventRow, _ALL)),
+def promises(left: Left, week: Week) -> tuple[Promise, ...]:
+    """All promises."""
+    return (
+        Promise("no double offer", len(left.posted), tuple(_offered_twice(left))),
+        Promise("no lost trade", len(left.trades), tuple(_other_trades(left, week))),
+        Promise("no untold gap", len(left.intervals), tuple(_untold_gaps(left, week))),
+        Promise("no wrong energy", _measured(left), tuple(_wrong_energies(left))),
+        Promise("no hand", len(week.mishaps), tuple(_hands(left, week))),
     )
 
 
-def findings(left: Left, board: Board, *, first: int, last: int, interval_s: int) -> list[str]:
-    """Everything that must not be; empty if nothing is wrong.
-
-    Args:
-        first, last: intervals in which the device was on all the time but for mishaps.
-    """
-    return [
-        *_offered_twice(left, board),
-        *_lost_trades(left, last),
-        *_untold_gaps(left, first, last, interval_s),
-    ]
-
-
-def _offered_twice(left: Left, board: Board) -> Iterable[str]:
-    by_address = Counter(offer.address for offer in left.offers)
-    yield from (
-        f"address {address.hex()} offered {count} times" for address, count in by_address.items() if count > 1
-    )
+def _offered_twice(left: Left) -> Iterable[str]:
+    by_address = Counter(offer.address for _, offer in left.posted)
+    yield from (f"address {one.hex()} made {count} offers" for one, count in by_address.items() if count > 1)
     offered: Counter[tuple[Side, int]] = Counter()
-    for offer in left.offers:
+    for _, offer in left.posted:
         ((first, last),) = offer.ranges
-        if first == last:
-            offered[offer.side, first] += offer.remaining_j
+        if first != last:
+            yield f"offer {offer.offer_id} is for {first} to {last}, and there is no battery"
+        offered[offer.side, first] += offer.remaining_j
     for (side, interval), energy_j in sorted(offered.items()):
-        net_j = board.net_at(interval)
-        has_j = max(0, -net_j if side is Side.SELL else net_j)
-        if energy_j > has_j * _OVERSOLD_PERCENT // 100 + LOT_J:
-            yield f"interval {interval}: {energy_j} J offered ({side.name}), {has_j} J there"
+        import_j, export_j = left.flows.get(interval, (0, 0))
+        flowed_j = export_j if side is Side.SELL else import_j
+        if energy_j > flowed_j + LOT_J:
+            yield f"interval {interval}: {energy_j} J offered ({side.name}), {flowed_j} J flowed"
 
 
-def _lost_trades(left: Left, last: int) -> Iterable[str]:
-    """Trades on the chain that the board has on no record; those of the very end may still be on their way."""
-    known = {(trade.offer_id, trade.interval) for order in left.orders for trade in order.trades}
-    known |= {(row.offer_id, row.interval) for row in left.trade_rows}
-    for trade in left.trades:
-        if trade.interval < last and (trade.offer_id, trade.interval) not in known:
-            yield f"trade of offer {trade.offer_id} in interval {trade.interval} is on no record"
+def _other_trades(left: Left, week: Week) -> Iterable[str]:
+    """Trades that chain and device do not agree about; those of the very end may still be on their way."""
+    final = {(one.offer_id, one.interval): (one.energy_j, one.amount_uc) for one in left.trades}
+    for (offer, interval), what in final.items():
+        known = left.known_trades.get((offer, interval))
+        if known is None and interval < week.last:
+            yield f"trade of offer {offer} in interval {interval} is on no record"
+        elif known not in (None, what):
+            yield f"trade of offer {offer} in interval {interval} is {known} on record, {what} on the chain"
+    for offer, interval in left.known_trades.keys() - final.keys():
+        yield f"trade of offer {offer} in interval {interval} is on record, and not on the chain"
 
 
-def _untold_gaps(left: Left, first: int, last: int, interval_s: int) -> Iterable[str]:
-    """Intervals that are missing, or not measured, without an event near them that says why."""
-    told = {
-        row.at_ms // (interval_s * 1_000)
-        for row in left.events
-        if row.at_ms is not None and row.name in _TELLING
-    }
+def _untold_gaps(left: Left, week: Week) -> Iterable[str]:
     rows = {row.interval: row for row in left.intervals}
     if len(rows) != len(left.intervals):
         yield f"{len(left.intervals) - len(rows)} intervals were counted twice"
-    for interval in range(first, last):
+    if _is_excused(left, "intervals"):
+        return
+    for interval in range(week.first, week.last):
         row = rows.get(interval)
-        near = range(interval - _NEAR_INTERVALS, interval + _NEAR_INTERVALS + 1)
         if row is None:
             yield f"interval {interval} is missing"
-        elif row.basis is not Basis.MEASURED and not row.reason and told.isdisjoint(near):
+        elif row.basis is not Basis.MEASURED and not row.reason:
             yield f"interval {interval} is {row.basis.value}, and nothing says why"
+    if not _is_excused(left, "readings"):
+        yield from _silences(left, week)
+
+
+def _silences(left: Left, week: Week) -> Iterable[str]:
+    """Stretches without a reading that no event lies in, or close to."""
+    told = sorted(one.at_ms for one in left.events if one.at_ms is not None and one.name in _TELLING)
+    begin_ms, end_ms = week.first * week.length_ms, week.last * week.length_ms
+    readings = [begin_ms, *(at_ms for at_ms in left.readings_ms if begin_ms < at_ms < end_ms), end_ms]
+    for before_ms, after_ms in pairwise(readings):
+        if after_ms - before_ms > _SILENCE_MS and not _any_in(
+            told, before_ms - week.length_ms, after_ms + week.length_ms
+        ):
+            yield f"no reading for {(after_ms - before_ms) // 1_000} s from {before_ms} on, and nothing says why"
+
+
+def _any_in(times_ms: Sequence[int], from_ms: int, to_ms: int) -> bool:
+    at = bisect_right(times_ms, from_ms)
+    return at < len(times_ms) and times_ms[at] <= to_ms
+
+
+def _is_excused(left: Left, table: str) -> bool:
+    """Whether a salvage is on record that says that rows of this kind are missing."""
+    told = (one.detail.partition("lost at least: ")[2] for one in left.events if one.name == "store.salvaged")
+    return any(table in lost and _NOTHING_LOST not in lost for lost in told)
+
+
+def _measured(left: Left) -> int:
+    return sum(row.basis is Basis.MEASURED for row in left.intervals)
+
+
+def _wrong_energies(left: Left) -> Iterable[str]:
+    for row in left.intervals:
+        true = left.flows.get(row.interval)
+        if true is None or row.basis is not Basis.MEASURED:
+            continue
+        for what, told_j, true_j in zip(
+            ("import", "export"), (row.import_j, row.export_j), true, strict=True
+        ):
+            if told_j is None or abs(told_j - true_j) > _TOLERANCE_J:
+                yield f"interval {row.interval}: {what} of {told_j} J measured, {true_j} J flowed"
+
+
+def _hands(left: Left, week: Week) -> Iterable[str]:
+    if week.code != 0:
+        yield f"the device ended with {week.code} when it was asked to end"
+    for played in week.mishaps:
+        after = back_after(left, week, played)
+        rest = week.last - played.ended_ms // week.length_ms
+        if after is None and rest > _BACK_INTERVALS:
+            yield f"after {played.mishap} it never offered again"
+        elif after is not None and after > _BACK_INTERVALS and not _overtaken(week, played, after):
+            yield f"after {played.mishap} it took {after} intervals to offer again"
+
+
+def back_after(left: Left, week: Week, played: Played) -> int | None:
+    """How many intervals after the end of a mishap the chain took an offer of the device again; None: never."""
+    later = [at_ms for at_ms, _ in left.posted if at_ms >= played.ended_ms]
+    return (min(later) - played.ended_ms) // week.length_ms if later else None
+
+
+def _overtaken(week: Week, played: Played, intervals: int) -> bool:
+    """Whether another mishap held it up meanwhile."""
+    until_ms = played.ended_ms + intervals * week.length_ms
+    return any(
+        other.begun_ms < until_ms and played.ended_ms < other.ended_ms + week.length_ms
+        for other in week.mishaps
+        if other is not played
+    )

@@ -1,28 +1,23 @@
-"""The week of mishaps: scripts are read, everything is begun and ended once, and each kind of harm is found."""
+"""The week of mishaps: scripts are read, everything is begun and ended once, and does the harm that it should."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from firmware_app.store.rows import EventRow, IntervalRow, TradeRow
-from light_client.rules.market.clearing import Trade
-from light_client.rules.market.offer import OpenOffer
-from light_client.rules.units import Address, FeederId, OfferId, Side
-from meter_io.span import Basis
+from firmware_app.runtime.clock import Clock
+from light_client.session.actor import Write
+from light_client.store.errors import StoreDamagedError
+from light_client.store.sqlite import SqliteStorage
 from testbed.fleet.virtual_meters.script import FaultKind
 from testbed.live.board import Board
 from testbed.live.line import Line
+from testbed.live.mishaps import WEEK, Kind, Mishap, faults_of
 from testbed.live.up import Running, Show
-from testbed.live.week import WEEK, Kind, Mishap, Player, faults_of
-from testbed.live.week_check import Left, findings
-
-_KWH = 3_600_000
-_S = 900
+from testbed.live.week import Player
 
 
 @pytest.mark.parametrize("text", ["tier-gone@288+96", "power-cut@40"])
@@ -115,100 +110,66 @@ def test_what_lasts_is_put_right_at_its_end() -> None:
     assert on_line == ["cut"], "not before its end"
 
 
-# -- what is found ---------------------------------------------------------------------------------------------------
-
-
-def _offer(number: int, energy_j: int = _KWH) -> OpenOffer:
-    return OpenOffer(
-        offer_id=OfferId(number),
-        side=Side.SELL,
-        feeder=FeederId(1),
-        remaining_j=energy_j,
-        ranges=((3, 3),),
-        price_uc_per_kwh=100_000,
-        address=Address(number.to_bytes(20, "big")),
-        escrow_uc=0,
+def test_a_life_that_ends_by_itself_is_begun_again_as_by_systemd() -> None:
+    board, line = _Board(), SimpleNamespace(cut=lambda: None, mend=lambda: None)
+    board.process = SimpleNamespace(poll=lambda: 70)
+    player = Player(
+        show=cast("Show", _Nothing()),
+        board=cast("Board", board),
+        lines=(cast("Line", line),),
+        mishaps=(Mishap.parse("tier-gone@0+1"),),
     )
+    now = SimpleNamespace(now_ms=lambda: 100_700)
+    scenario = SimpleNamespace(interval_s=1, first_interval=100)
+    running = SimpleNamespace(clock=now, deployment=SimpleNamespace(cast=SimpleNamespace(scenario=scenario)))
+    player.progress(cast("Running", running), cast("Any", None))
+    assert (player.died, board.done) == ([70], ["switch_on"])
+    assert player.lasting == (Mishap.parse("tier-gone@0+1"),)
 
 
-def _interval(number: int, basis: Basis = Basis.MEASURED) -> IntervalRow:
-    return IntervalRow(
-        at_ms=(number + 1) * _S * 1_000,
-        meter="house",
-        interval=number,
-        import_j=0,
-        export_j=_KWH,
-        basis=basis,
-        covered_ms=_S * 1_000,
-    )
-
-
-_TRADE = Trade(offer_id=1, side=Side.SELL, interval=3, energy_j=_KWH, amount_uc=1_000)
-_ROW = TradeRow(
-    at_ms=4 * _S * 1_000,
-    address=bytes(20),
-    offer_id=1,
-    side=Side.SELL,
-    interval=3,
-    energy_j=_KWH,
-    amount_uc=1_000,
-    height=9,
-)
-_GOOD = Left(
-    orders=(),
-    offers=(_offer(1),),
-    trades=(_TRADE,),
-    trade_rows=(_ROW,),
-    intervals=tuple(map(_interval, range(6))),
-    events=(),
-)
-
-
-def _found(left: Left) -> list[str]:
-    board = cast("Board", SimpleNamespace(net_at=lambda _: -_KWH))
-    return findings(left, board, first=0, last=6, interval_s=_S)
-
-
-def test_a_good_week_has_no_findings() -> None:
-    assert _found(_GOOD) == []
-
-
-def test_an_interval_or_an_address_that_is_offered_twice_is_found() -> None:
-    (sentence,) = _found(replace(_GOOD, offers=(_offer(1), _offer(2))))
-    assert sentence.startswith("interval 3: ")
-    again = _offer(2, 1_000)._replace(address=_offer(1).address)
-    (sentence,) = _found(replace(_GOOD, offers=(_offer(1), again)))
-    assert "offered 2 times" in sentence
-
-
-def test_a_lost_trade_is_found() -> None:
-    (sentence,) = _found(replace(_GOOD, trade_rows=()))
-    assert sentence == "trade of offer 1 in interval 3 is on no record"
-
-
-def test_a_gap_is_found_unless_an_event_tells_of_it() -> None:
-    without = tuple(row for row in _GOOD.intervals if row.interval != 2)
-    assert _found(replace(_GOOD, intervals=without)) == ["interval 2 is missing"]
-    guessed = (*without, _interval(2, Basis.ESTIMATED))
-    assert _found(replace(_GOOD, intervals=guessed)) == ["interval 2 is estimated, and nothing says why"]
-    cut = EventRow(at_ms=2 * _S * 1_000 + 5, name="store.cut-off")
-    assert _found(replace(_GOOD, intervals=guessed, events=(cut,))) == []
-    assert _found(replace(_GOOD, intervals=(*_GOOD.intervals, _interval(2)))) == [
-        "1 intervals were counted twice"
-    ]
-
-
-def test_half_a_write_and_a_page_of_rubbish_leave_the_rest_alone(tmp_path: Path) -> None:
-    board = Board(
-        folder=tmp_path, deployment=cast("Any", None), home=cast("Any", None), day=cast("Any", None)
-    )
+def _board(folder: Path) -> Board:
+    board = Board(folder=folder, deployment=cast("Any", None), home=cast("Any", None), day=cast("Any", None))
     board.data.mkdir()
-    (board.data / "history.sqlite").write_bytes(bytes(4_096))
+    return board
+
+
+def test_half_a_write_leaves_what_is_in_the_log_alone(tmp_path: Path) -> None:
+    board = _board(tmp_path)
     (board.data / "history.sqlite-wal").write_bytes(b"log")
     board.tear("history.sqlite")
-    board.damage("history.sqlite")
+    board.tear("market.sqlite")
     assert (board.data / "history.sqlite-wal").read_bytes()[:3] == b"log"
     assert (board.data / "history.sqlite-wal").stat().st_size == 3 + 512
-    pages = (board.data / "history.sqlite").read_bytes()
-    assert pages[:3_072] == bytes(3_072)
-    assert pages[3_072:] != bytes(1_024)
+    assert not (board.data / "market.sqlite-wal").exists()
+
+
+def test_a_page_becomes_rubbish_where_it_is_noticed_and_the_rest_is_left_alone(tmp_path: Path) -> None:
+    board = _board(tmp_path)
+    path = board.data / "market.sqlite"
+    with SqliteStorage(path, page_bytes=1_024) as storage:
+        for area in ("meter/orders", "meter/wallet"):
+            storage.commit([Write(table=area, key=bytes([key]), value=bytes(200)) for key in range(40)])
+        storage.commit([Write(table="meter/wallet", key=bytes([key]), value=None) for key in range(40)])
+    before = path.read_bytes()
+    assert board.damage("market.sqlite", b"/orders")
+    after = path.read_bytes()
+    pages = range(0, len(before), 1_024)
+    (changed,) = [at for at in pages if before[at : at + 1_024] != after[at : at + 1_024]]
+    assert b"/orders" in before[changed : changed + 1_024]
+    with pytest.raises(StoreDamagedError):
+        SqliteStorage(path)
+    assert not board.damage("market.sqlite", b"no page has this")
+
+
+def test_a_limit_on_the_disk_outlives_the_life_that_it_was_set_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = _board(tmp_path)
+    limited: list[int | None] = []
+    monkeypatch.setattr(Board, "limit_disk", lambda _, most: limited.append(most))
+    board.clock = Clock(start_real_ms=0, start_virtual_ms=0, speed=1)
+    board._largest_bytes = 0
+    monkeypatch.setattr("testbed.live.board._ROOT", Path("/nowhere"))
+    board.switch_on()
+    assert limited == [0]
+    board.kill()
