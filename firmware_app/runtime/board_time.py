@@ -19,6 +19,7 @@ from meter_io.reading import Moment
 _LOOK_S: Final = 1.0
 _ASK_EVERY: Final = 16
 """A time service is asked at every so many looks, unless told otherwise."""
+_TRIES: Final = 3
 
 
 class BoardTime(Protocol):
@@ -57,6 +58,23 @@ def real_monotonic_ms() -> int:
 def real_wall_ms() -> int:
     """The machine's wall clock, UTC ms."""
     return time.time_ns() // 1_000_000
+
+
+def both_clocks(
+    wall: Callable[[], int], monotonic: Callable[[], int], apart_ms: int
+) -> tuple[int, int] | None:
+    """Wall and monotonic clock at one instant; None if a busy machine came between them each time.
+
+    Two clocks are read one after the other; what passes in between would look as if one of them had been set.
+
+    Args:
+        apart_ms: how much may pass between them.
+    """
+    for _ in range(_TRIES):
+        before_ms, wall_ms = monotonic(), wall()
+        if monotonic() - before_ms <= apart_ms:
+            return wall_ms, before_ms
+    return None
 
 
 async def ask_service() -> Sync:
@@ -127,8 +145,10 @@ class GateTime:
         while not stop.is_set():
             sync = await self._service() if looks % self._ask_every == 0 else None
             looks += 1
-            for event in self.gate.look(wall_ms=self._wall(), monotonic_ms=self.monotonic_ms(), sync=sync):
-                on_event(event)
+            both = both_clocks(self._wall, self.monotonic_ms, self.gate.params.jump_ms // 4)
+            if both is not None:
+                for event in self.gate.look(wall_ms=both[0], monotonic_ms=both[1], sync=sync):
+                    on_event(event)
             on_look()
             try:
                 await asyncio.wait_for(stop.wait(), self._look_s)

@@ -4,7 +4,7 @@ The wall clock is the run's time and what a file says in addition, in ms: whoeve
 time service holds the wall clock while the file says that it was set, as after somebody set it by hand.
 
 Both clocks are read one after the other, and a millisecond between them is `speed` of them here: let `[clock] jump_ms`
-be as large as it may, and the speed at most 300.
+be as large as it may.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Final
 
 from firmware_app.clock.gate import ClockGate, Sync
 from firmware_app.clock.params import ClockParams
-from firmware_app.runtime.board_time import GateTime, real_monotonic_ms
+from firmware_app.runtime.board_time import GateTime
 from firmware_app.runtime.clock import Clock
 from meter_io.reading import Moment
+from testbed.live.hurried_time import BusClock
 
 _LOOK_S: Final = 0.1
 
@@ -61,6 +62,8 @@ class DoubtedTime(GateTime):
         """Begin with a closed gate."""
         wall = WallClock(clock, shift_file)
         self._speed = clock.speed
+        self._bus = BusClock(clock)
+        self._began_ms = clock.start_virtual_ms
         super().__init__(
             ClockGate(params, max_drift_ms=max_drift_ms, monotonic_ms=wall.monotonic_ms()),
             monotonic=wall.monotonic_ms,
@@ -76,5 +79,4 @@ class DoubtedTime(GateTime):
 
     def moment(self, bus_ms: int) -> Moment:
         """The gate's stamp of when the bus's clock stood there."""
-        ago_ms = (real_monotonic_ms() - bus_ms) * self._speed
-        return super().moment(self.monotonic_ms() - ago_ms)
+        return super().moment(self._bus.at(bus_ms) - self._began_ms)

@@ -173,3 +173,4 @@ def test_a_limit_on_the_disk_outlives_the_life_that_it_was_set_in(
     board.switch_on()
     assert limited == [0]
     board.kill()
+    assert board.end() != 0

@@ -53,7 +53,7 @@ _TRADE = Trade(offer_id=1, side=Side.SELL, interval=3, energy_j=_KWH, amount_uc=
 _GOOD = Left(
     posted=(Posted(2 * _MS, _offer(1)), Posted(6 * _MS, _offer(2, 7))),
     trades=(_TRADE,),
-    flows={interval: (0, _KWH) for interval in range(_LAST + 1)},
+    flows=dict.fromkeys(range(_LAST + 1), (0, _KWH)),
     known_trades={(1, 3): (_KWH, 1_000)},
     intervals=tuple(map(_interval, range(_LAST))),
     readings_ms=tuple(range(0, _LAST * _MS, 30_000)),
