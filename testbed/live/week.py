@@ -145,6 +145,7 @@ class Lived:
     """How it went."""
 
     state: State
+    board: Board
     week: Week
     left: Left
     promises: tuple[Promise, ...]
@@ -187,6 +188,7 @@ async def live_through(plan: Plan, folder: Path, show: Show) -> Lived:
     left = look(board, deployment)
     return Lived(
         state=outcome.state,
+        board=board,
         week=week,
         left=left,
         promises=promises(left, week),
