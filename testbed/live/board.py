@@ -265,9 +265,9 @@ class Board:
             soft = resource.RLIM_INFINITY if largest_bytes is None else largest_bytes
             resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
 
-    def largest_file(self) -> int:
-        """Bytes of the largest of its files."""
-        return max((path.stat().st_size for path in self.data.iterdir()), default=0)
+    def shortest_log(self) -> int:
+        """Bytes of the shorter one of its files' logs: beyond that neither of them may grow on a full disk."""
+        return min((path.stat().st_size for path in self.data.glob("*-wal")), default=0)
 
     # -- what can happen to it while it is off -------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 | mishap         | what is done                                                     | until                      |
 |----------------|------------------------------------------------------------------|----------------------------|
 | power-cut      | SIGKILL, half a write is left in both logs, switched on again    | at once                    |
-| disk-full      | no file of the device grows any more                             | the end of the mishap      |
+| disk-full      | no file grows beyond the length of the shorter log               | the end of the mishap      |
 | disk-dead      | nothing at all can be written                                    | the end of the mishap      |
 | clock-ahead    | somebody sets the wall clock a day ahead                         | it is put right at the end |
 | clock-back     | or a day back                                                    | likewise                   |

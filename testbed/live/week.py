@@ -95,7 +95,7 @@ class Player:
                 board.damage(*((STORE, _ORDERS) if market else (FILE_NAME,)))
                 board.switch_on()
             case Kind.DISK_FULL:
-                board.limit_disk(board.largest_file())
+                board.limit_disk(board.shortest_log())
             case Kind.DISK_DEAD:
                 board.limit_disk(0)
             case Kind.CLOCK_AHEAD:

@@ -16,7 +16,7 @@ from light_client.messages.codec import decode_message
 from light_client.messages.registry import WithdrawRequest
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.units import Side
-from light_client.session.actor import Effect, Send, Started, Write
+from light_client.session.actor import Effect, Send, Started, TimerFired, Write
 from light_client.store.memory import MemoryStorage
 from light_client.wallet.wallet import Wallet
 from testbed.scenarios import catalogue
@@ -166,3 +166,17 @@ def test_after_orders_may_have_been_lost_nothing_is_offered_until_their_energy_h
     assert _carry_out(storage, again.offer(_FIRST + 100, [late], 0))
     assert [order.wish for order in again.orders()] == [late]
     assert storage.get("trading", b"sits-out") is None
+
+
+def test_a_request_that_came_to_nothing_is_not_repeated_for_ever() -> None:
+    storage = MemoryStorage()
+    meter = _meter(storage)
+    gate_ms = _genesis().gate_ms(_FIRST + 4)
+    (request,) = _carry_out(storage, meter.offer(_FIRST, [_sale()], 0))
+    assert _carry_out(storage, meter.handle(TimerFired(name="withdraw"), gate_ms - 2)) == [request], (
+        "asked again"
+    )
+    _carry_out(storage, meter.handle(TimerFired(name="post"), gate_ms))
+    assert [order.stage for order in meter.orders()] == [Stage.MISSED]
+    assert _carry_out(storage, meter.handle(TimerFired(name="withdraw"), gate_ms + 1)) == []
+    assert _carry_out(storage, meter.handle(TimerFired(name="withdraw"), gate_ms + 10**9)) == []

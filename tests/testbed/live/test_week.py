@@ -54,11 +54,18 @@ class _Board:
         self.done: list[str] = []
         self.process = SimpleNamespace(poll=lambda: None)
 
-    def largest_file(self) -> int:
+    def shortest_log(self) -> int:
         return 77
 
     def __getattr__(self, name: str) -> Any:
         return lambda *words: self.done.append(" ".join([name, *map(str, words)]))
+
+
+class _Now:
+    at_ms = 0
+
+    def now_ms(self) -> int:
+        return self.at_ms
 
 
 class _Nothing:
@@ -83,10 +90,10 @@ def _played(*texts: str, until: int) -> tuple[list[str], list[str]]:
         mishaps=tuple(map(Mishap.parse, texts)),
     )
     scenario = SimpleNamespace(interval_s=1, first_interval=100)
-    now = SimpleNamespace(now_ms=lambda: now.at)
+    now = _Now()
     running = SimpleNamespace(clock=now, deployment=SimpleNamespace(cast=SimpleNamespace(scenario=scenario)))
     for at in range(100_000, 100_000 + until * 1_000, 100):
-        now.at = at
+        now.at_ms = at
         player.progress(cast("Running", running), cast("Any", None))
     return board.done, on_line
 
