@@ -16,6 +16,7 @@ _SUBJECTS: Final = {
     "headless": "a start that finds the history without its first page",
     "replacement": "the swap of a damaged file, whose log must join no other file",
     "state-salvage": "a start that finds a damaged page of wallet and light client",
+    "fleet": "the agent's memory as bundles arrive, prove themselves or do not",
 }
 
 
