@@ -12,6 +12,7 @@ _SUBJECTS: Final = {
     "outbox": "messages put in and delivered",
     "settings": "configuration documents, replaced as a whole",
     "wallet": "the wallet's next index and the light client's floor",
+    "orders": "what the trading meter decided, and the steps of its orders that may wait",
     "salvage": "a start that finds a damaged page of the history",
     "headless": "a start that finds the history without its first page",
     "replacement": "the swap of a damaged file, whose log must join no other file",
