@@ -3,6 +3,7 @@
 from functools import cache
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,13 +13,14 @@ from firmware_app.trading.meter import TradingMeter
 from firmware_app.trading.orders import Stage, covers
 from firmware_app.trading.params import MeterParams
 from firmware_app.trading.reservation import Reservation
-from light_client.messages.codec import decode_message
+from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.registry import WithdrawRequest
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.units import Side
 from light_client.session.actor import Effect, Send, Started, TimerFired, Write
 from light_client.store.memory import MemoryStorage
-from light_client.wallet.wallet import Wallet
+from light_client.wallet.wallet import TABLE as WALLET
+from light_client.wallet.wallet import Wallet, skip_used
 from testbed.scenarios import catalogue
 from testbed.scenarios.part import part_of
 from testbed.simulation.day import cast_of
@@ -180,3 +182,13 @@ def test_a_request_that_came_to_nothing_is_not_repeated_for_ever() -> None:
     assert [order.stage for order in meter.orders()] == [Stage.MISSED]
     assert _carry_out(storage, meter.handle(TimerFired(name="withdraw"), gate_ms + 1)) == []
     assert _carry_out(storage, meter.handle(TimerFired(name="withdraw"), gate_ms + 10**9)) == []
+
+
+@pytest.mark.parametrize("chance", [bytes(8), b"\xff" * 8])
+def test_assets_are_asked_for_at_any_index_that_a_salvage_may_lead_to(chance: bytes) -> None:
+    storage = MemoryStorage()
+    storage.commit([skip_used(WALLET, chance)])
+    meter = _meter(storage)
+    (request,) = _carry_out(storage, meter.offer(_FIRST, [_sale()], 0))
+    assert decode_message(encode_message(request)) == request
+    assert _carry_out(storage, _meter(storage).handle(Started(), 0)) == [request], "and again after a restart"
