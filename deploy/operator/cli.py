@@ -25,6 +25,7 @@ def build_parser() -> tuple[Parser, Commands]:
     _add_sign(commands)
     _add_verify(commands)
     _add_diff(commands)
+    _add_broker(commands)
     return parser, commands
 
 
@@ -129,6 +130,36 @@ def _add_diff(commands: Commands) -> None:
     parser.add_argument("after", metavar="FILE", help="a bundle or a .toml file")
 
 
+def _add_broker(commands: Commands) -> None:
+    parser = command_line.add_command(
+        commands,
+        "broker",
+        "Write the folder that a mosquitto broker runs from: configuration, rights, certificates.",
+        _broker,
+        examples=(
+            "gridlight-fleet broker --key-set keys-1 --host broker.example.net",
+            "gridlight-fleet broker --key-set keys-1 --host 192.0.2.7 --devices 200 --watcher grafana --json",
+        ),
+    )
+    parser.add_argument("--key-set", metavar="FILE", required=True, help="any key set of the fleet")
+    parser.add_argument(
+        "--host", metavar="HOST", action="append", required=True, help="name or address of it"
+    )
+    parser.add_argument("--out", metavar="FOLDER", default="broker", help="what to write; default: broker")
+    parser.add_argument(
+        "--installed", metavar="FOLDER", help="where it will lie; default: where it is written"
+    )
+    parser.add_argument("--authority", metavar="FOLDER", default="authority", help="default: authority")
+    parser.add_argument("--data-folder", metavar="FOLDER", default="/var/lib/mosquitto", help="of the broker")
+    parser.add_argument("--bind", metavar="ADDRESS", default="0.0.0.0", help="default: all addresses")  # noqa: S104
+    parser.add_argument("--port", metavar="N", type=int, default=8883, help="default: 8883")
+    parser.add_argument("--enrol-port", metavar="N", type=int, default=8884, help="0 for none; default: 8884")
+    parser.add_argument("--devices", metavar="N", type=int, default=10_000, help="default: 10000")
+    parser.add_argument("--user", metavar="NAME", default="mosquitto", help="runs it; default: mosquitto")
+    parser.add_argument("--operator", metavar="NAME", action="append", help="may write; default: desk")
+    parser.add_argument("--watcher", metavar="NAME", action="append", default=[], help="may only listen")
+
+
 def _keygen(args: argparse.Namespace) -> int:
     from deploy.operator.authoring import keygen
 
@@ -157,6 +188,12 @@ def _diff(args: argparse.Namespace) -> int:
     from deploy.operator.reviewing import diff
 
     return diff(args)
+
+
+def _broker(args: argparse.Namespace) -> int:
+    from deploy.operator.brokering import broker
+
+    return broker(args)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

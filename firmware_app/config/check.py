@@ -67,7 +67,18 @@ def check(path: Path) -> Checked:
     Raises:
         ConfigError: something is wrong.
     """
-    config = read(path, DeviceConfig)
+    return check_config(read(path, DeviceConfig), path)
+
+
+def check_config(config: DeviceConfig, path: Path) -> Checked:
+    """Look at everything that a document names.
+
+    Args:
+        path: what its relative paths are relative to is this file's folder.
+
+    Raises:
+        ConfigError: something is wrong.
+    """
     genesis = _genesis(config, path)
     wirings = {meter.name: _wiring(meter, path) for meter in config.meter}
     found = Checked(path=path, config=config, genesis=genesis, wirings=wirings)

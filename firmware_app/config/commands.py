@@ -32,8 +32,13 @@ def checked(path: Path) -> Checked:
     try:
         return check(path)
     except ConfigError as error:
-        hint = f"gridlight run --example > {path}" if not path.exists() else f"gridlight run --check {path}"
-        raise CommandError(str(error), hint=hint, code=Exit.USAGE) from None
+        raise refusal(error, path) from None
+
+
+def refusal(error: ConfigError, path: Path) -> CommandError:
+    """What ends a command whose document does not hold together."""
+    hint = f"gridlight run --example > {path}" if not path.exists() else f"gridlight run --check {path}"
+    return CommandError(str(error), hint=hint, code=Exit.USAGE)
 
 
 def show_example(console: Console) -> int:

@@ -15,6 +15,7 @@ from firmware_app.bidding.settings import BiddingSettings, PrivacySettings
 from firmware_app.clock.params import ClockParams
 from firmware_app.forecast.settings import ForecastSettings
 from firmware_app.journal import LogParams
+from firmware_app.management.params import FleetParams
 from firmware_app.reconcile.deviation import ImbalancePrices
 from firmware_app.status.params import StatusParams
 from firmware_app.store.params import StoreParams
@@ -24,6 +25,7 @@ from light_client.transport.keys import check_public_key
 from meter_io.ports.address import PortAddress
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,58}")
+_LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,58}=[^=\s]{1,100}")
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -68,9 +70,15 @@ class DeviceSection:
     """The registered name of the meter, as the grid operator knows it."""
     data_folder: str = "/var/lib/gridlight"
     """Where keys, store and state are; relative to the file's own folder if it does not begin with a slash."""
+    labels: tuple[str, ...] = ()
+    """What an operator may choose devices by: ``site=north``."""
 
     def __post_init__(self) -> None:
         _named("name", self.name)
+        if not all(_LABEL.fullmatch(label) for label in self.labels):
+            raise LocalError("labels", got=self.labels, expected="such as 'site=north'")
+        if len({label.partition("=")[0] for label in self.labels}) != len(self.labels):
+            raise LocalError("labels", got=self.labels, expected="each name once")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +189,7 @@ class DeviceConfig:
     status: StatusParams = field(default_factory=StatusParams)
     watchdog: WatchdogParams = field(default_factory=WatchdogParams)
     log: LogParams = field(default_factory=LogParams)
+    fleet: FleetParams = field(default_factory=FleetParams)
 
     def __post_init__(self) -> None:
         names = [meter.name for meter in self.meter]

@@ -73,6 +73,11 @@ class BiddingHome:
         """How far ahead of a decision the energy may lie that it offers, intervals."""
         return self._deciding.reach
 
+    def follow(self, bidder: Bidder, bidding: BiddingSettings, privacy: PrivacySettings) -> None:
+        """Decide by other settings from now on; what was promised stays promised."""
+        self._deciding.follow(bidder)
+        self._bidding, self._privacy = bidding, privacy
+
     # -- the seam ------------------------------------------------------------------------------------------------------
 
     def is_measured(self, now_ms: int) -> bool:

@@ -68,6 +68,11 @@ class Portrait:
         self._links: dict[str, tuple[bool, int]] = {}
         """Peer -> (whether it is up, since when by the monotonic clock)."""
 
+    def follow(self, found: Checked) -> None:
+        """The device runs by another configuration from now on."""
+        self._found = found
+        self._links.clear()
+
     def take(
         self,
         device: Device | None,

@@ -106,6 +106,11 @@ class Agent:
         """What is kept."""
         return self._memory
 
+    @property
+    def waiting(self) -> tuple[bytes, ...]:
+        """Bundles and key sets that wait for something, in memory alone."""
+        return (*self._genuine, *self._strange)
+
     def handle(self, event: Event, now: Moment) -> tuple[Effect, ...]:
         """Take one event; what comes back is to be done in its order."""
         match event:

@@ -91,7 +91,7 @@ def _add_doctor(commands: Commands) -> None:
 def _looks() -> Looks:
     from pathlib import Path
 
-    from firmware_app.config.view import look
+    from firmware_app.management.view import look
     from firmware_app.status.local import looks
 
     return looks(Path(_STORE), look)

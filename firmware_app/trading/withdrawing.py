@@ -1,7 +1,7 @@
 """Asking the DSO to grant assets to the home's addresses, a batch at a time, again until it answers.
 
-After a restart the requests for what is not granted go out once more; the DSO answers them as it did before. A request of
-which every order is too late is not repeated: after a day without the DSO it would grant a day of assets for nothing.
+After a restart the requests for what is not granted go out once more; the DSO answers them as it did before. A request
+of which every order is too late is not repeated: after a day without the DSO it would grant a day of assets for nought.
 """
 
 from __future__ import annotations

@@ -38,6 +38,9 @@ def add_parser(commands: Commands) -> None:
             "gridlight-testbed up --from 12:00 --intervals 8     # a part of the day",
             "gridlight-testbed up homes102 --speed 60 --out out/live",
             "gridlight-testbed up --speed 200 --from 00:00 --kills 200   # SIGKILL at 200 random moments",
+            "gridlight-testbed up --fleet 8 --mode process --faults drawn   # eight whole devices, each with its meter",
+            "gridlight-testbed up --fleet 8 --mode container --image gridlight:armhf --speed 90",
+            "gridlight-testbed up --fleet 1000 --mode inprocess --from 12:00 --intervals 4",
         ),
     )
     parser.add_argument(
@@ -73,6 +76,26 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="a new folder; default: out/live, out/live-2, ..."
     )
+    _add_fleet_options(parser)
+
+
+def _add_fleet_options(parser: argparse.ArgumentParser) -> None:
+    """Options of a fleet of whole devices."""
+    fleet = parser.add_argument_group("a fleet of whole devices instead of a scenario's meters")
+    fleet.add_argument("--fleet", type=int, metavar="N", help="a village of N homes, a board in each")
+    fleet.add_argument(
+        "--mode",
+        choices=("inprocess", "process", "container", "qemu"),
+        default="process",
+        help="what boards run in; default: process",
+    )
+    fleet.add_argument(
+        "--faults",
+        metavar="FILE",
+        help="script of what goes wrong, lines of HOME:KIND@SECOND+DURATION; 'drawn' draws one from the seed",
+    )
+    fleet.add_argument("--image", default="gridlight:armhf", help="of containers; default: gridlight:armhf")
+    fleet.add_argument("--engine", default="docker", help="that runs containers; default: docker")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -87,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
     from testbed.live.up import run as run_live
 
     console: Console = args.console
+    if args.fleet is not None:
+        return _run_fleet(args)
     file, staging = _staging(args)
     folder = new_folder(args.out)
     try:
@@ -119,6 +144,17 @@ def run(args: argparse.Namespace) -> int:
             f"try --speed {max(1, staging.speed // 2)}"
         )
     return Exit.OK if summary.passed else Exit.FAILED
+
+
+def _run_fleet(args: argparse.Namespace) -> int:
+    """Run a fleet of whole devices, and say of each how it ended."""
+    from testbed.boards import command
+
+    _check("--fleet", args.fleet, 2, 100_000)
+    args.scenario = "village"
+    _, staging = _staging(args)
+    with _Display(args.console, staging.intervals) as display:
+        return command.run(args, staging, lambda: new_folder(args.out), display)
 
 
 def _staging(args: argparse.Namespace) -> tuple[ScenarioFile, Staging]:

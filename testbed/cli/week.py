@@ -16,7 +16,7 @@ from testbed.cli.up import new_folder, start_s
 if TYPE_CHECKING:
     from testbed.live.up import Running
     from testbed.live.watching import View
-    from testbed.live.week import Lived, Plan
+    from testbed.week.playing import Lived, Plan
 
 _SCHEMA = "gridlight.week/1"
 _MOST_INTERVALS = 31 * 96
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     """Play the week, and say what it cost."""
     from testbed.live.supervisor import SupervisorError
     from testbed.live.up import InterruptedRunError, State
-    from testbed.live.week import live_through
+    from testbed.week.playing import live_through
 
     console: Console = args.console
     plan = _plan(args)
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     lines = [*_lines(lived, console), f"everything is in {folder}"]
     document = {"seed": plan.seed, "speed": plan.speed, **_facts(lived)}
     if args.report is not None:
-        from testbed.live.week_page import write_report
+        from testbed.week.page import write_report
 
         page = write_report(lived, args.report, document)
         lines.append(f"report in {page}")
@@ -88,8 +88,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plan(args: argparse.Namespace) -> Plan:
-    from testbed.live.mishaps import WEEK, Mishap
-    from testbed.live.week import Plan
+    from testbed.week.mishaps import WEEK, Mishap
+    from testbed.week.playing import Plan
 
     if not 1 <= args.intervals <= _MOST_INTERVALS or not 1 <= args.speed <= 300:
         message = f"--intervals is 1 to {_MOST_INTERVALS}, --speed 1 to 300"
@@ -113,7 +113,7 @@ def _plan(args: argparse.Namespace) -> Plan:
 
 
 def _facts(lived: Lived) -> dict[str, object]:
-    from testbed.live.week_check import back_after
+    from testbed.week.promises import back_after
 
     left, week = lived.left, lived.week
     bases = [row.basis.value for row in left.intervals]
@@ -146,7 +146,7 @@ def _facts(lived: Lived) -> dict[str, object]:
 
 
 def _lines(lived: Lived, console: Console) -> Iterator[str]:
-    from testbed.live.week_check import back_after
+    from testbed.week.promises import back_after
 
     left, week = lived.left, lived.week
     yield f"{'mishap':<24}{'from':<12}{'until':<12}offers again after"

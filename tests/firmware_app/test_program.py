@@ -7,7 +7,7 @@ from pathlib import Path
 from firmware_app.clock.gate import ClockEvent, ClockState, Closed, Jumped, Opened
 from firmware_app.config import keys
 from firmware_app.config.check import check
-from firmware_app.run import Program
+from firmware_app.program import Program
 from firmware_app.runtime.board_time import real_monotonic_ms, real_wall_ms
 from firmware_app.runtime.supervision import PartState, PartStatus
 from firmware_app.store.rows import EventRow

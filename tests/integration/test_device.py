@@ -18,10 +18,10 @@ from firmware_app.status.client import ask
 from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.rows import OfferRow
 from meter_io.span import Basis
-from testbed.live.mishaps import Mishap
 from testbed.live.up import Running, State
 from testbed.live.watching import View
-from testbed.live.week import Lived, Plan, live_through
+from testbed.week.mishaps import Mishap
+from testbed.week.playing import Lived, Plan, live_through
 
 pytest.importorskip("pymodbus", reason="a Modbus meter is played by pymodbus' server")
 pytestmark = pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The picture of a week of mishaps: what went wrong when, what was read, how intervals were counted, what was traded."""
+"""The picture of a week of mishaps: what went wrong, what was read, how intervals were counted, what was traded."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 
 from light_client.rules.units import JOULES_PER_KWH, Side
 from meter_io.span import Basis
-from testbed.live.week import Lived
-from testbed.live.week_check import Week
 from testbed.report.drawing import BLUE, FAINT, GREEN, INK, MUTED, PURPLE, VERMILION, WIDE, style
+from testbed.week.playing import Lived
+from testbed.week.promises import Week
 from testbed.year.picture import save
 
 PICTURE: Final = "week.png"

@@ -12,12 +12,12 @@ from firmware_app.runtime.clock import Clock
 from light_client.session.actor import Write
 from light_client.store.errors import StoreDamagedError
 from light_client.store.sqlite import SqliteStorage
+from testbed.boards.lines import Lines
 from testbed.fleet.virtual_meters.script import FaultKind
-from testbed.live.board import Board
-from testbed.live.line import Line
-from testbed.live.mishaps import WEEK, Kind, Mishap, faults_of
 from testbed.live.up import Running, Show
-from testbed.live.week import Player
+from testbed.week.board import Board
+from testbed.week.mishaps import WEEK, Kind, Mishap, faults_of
+from testbed.week.playing import Player
 
 
 @pytest.mark.parametrize("text", ["tier-gone@288+96", "power-cut@40"])
@@ -82,11 +82,11 @@ class _Nothing:
 def _played(*texts: str, until: int) -> tuple[list[str], list[str]]:
     """Let mishaps of the first intervals happen; return what was done to board and line."""
     board, on_line = _Board(), list[str]()
-    line = SimpleNamespace(cut=lambda: on_line.append("cut"), mend=lambda: on_line.append("mend"))
+    lines = SimpleNamespace(cut=lambda _: on_line.append("cut"), mend=lambda _: on_line.append("mend"))
     player = Player(
         show=cast("Show", _Nothing()),
         board=cast("Board", board),
-        lines=(cast("Line", line),),
+        lines=cast("Lines", lines),
         mishaps=tuple(map(Mishap.parse, texts)),
     )
     scenario = SimpleNamespace(interval_s=1, first_interval=100)
@@ -118,12 +118,12 @@ def test_what_lasts_is_put_right_at_its_end() -> None:
 
 
 def test_a_life_that_ends_by_itself_is_begun_again_as_by_systemd() -> None:
-    board, line = _Board(), SimpleNamespace(cut=lambda: None, mend=lambda: None)
+    board, lines = _Board(), SimpleNamespace(cut=lambda _: None, mend=lambda _: None)
     board.process = SimpleNamespace(poll=lambda: 70)
     player = Player(
         show=cast("Show", _Nothing()),
         board=cast("Board", board),
-        lines=(cast("Line", line),),
+        lines=cast("Lines", lines),
         mishaps=(Mishap.parse("tier-gone@0+1"),),
     )
     now = SimpleNamespace(now_ms=lambda: 100_700)
@@ -176,7 +176,7 @@ def test_a_limit_on_the_disk_outlives_the_life_that_it_was_set_in(
     monkeypatch.setattr(Board, "limit_disk", lambda _, most: limited.append(most))
     board.clock = Clock(start_real_ms=0, start_virtual_ms=0, speed=1)
     board._largest_bytes = 0
-    monkeypatch.setattr("testbed.live.board._ROOT", Path("/nowhere"))
+    monkeypatch.setattr("testbed.week.board._ROOT", Path("/nowhere"))
     board.switch_on()
     assert limited == [0]
     board.kill()

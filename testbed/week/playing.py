@@ -5,21 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from firmware_app.config.check import STORE
 from firmware_app.store.device_store import FILE_NAME
-from testbed.live.board import Board, sunniest
-from testbed.live.deployment import Deployment, deploy
-from testbed.live.line import Line
-from testbed.live.mishaps import Kind, Mishap, faults_of
+from testbed.boards.lines import Lines
+from testbed.live.deployment import HOST, Deployment, deploy
 from testbed.live.staging import Staging
 from testbed.live.up import Running, Show, State, run
 from testbed.live.watching import View
-from testbed.live.week_check import Played, Promise, Week, promises
-from testbed.live.week_left import Left, look
 from testbed.scenarios import catalogue
+from testbed.week.board import Board, sunniest
+from testbed.week.left import Left, look
+from testbed.week.mishaps import Kind, Mishap, faults_of
+from testbed.week.promises import Played, Promise, Week, promises
 
 SCENARIO: Final = "village"
+BOARD: Final = "board"
+"""Whose lines they are."""
 _DAY_MS: Final = 86_400_000
 _METERS_PER_PROCESS: Final = 26
 _ORDERS: Final = b"/orders"
@@ -34,7 +37,7 @@ class Player:
 
     show: Show
     board: Board
-    lines: tuple[Line, ...]
+    lines: Lines
     mishaps: tuple[Mishap, ...]
     played: list[Played] = field(default_factory=list)
     """What is over, in the order in which it ended."""
@@ -103,8 +106,7 @@ class Player:
             case Kind.CLOCK_BACK:
                 board.set_wall_clock(-_DAY_MS)
             case Kind.TIER_GONE:
-                for line in self.lines:
-                    line.cut()
+                self.lines.cut(BOARD)
             case Kind.UNPLUGGED:
                 pass  # stands in the meter's own script, see `faults_of`
 
@@ -115,8 +117,7 @@ class Player:
             case Kind.CLOCK_AHEAD | Kind.CLOCK_BACK:
                 self.board.set_wall_clock(0)
             case Kind.TIER_GONE:
-                for line in self.lines:
-                    line.mend()
+                self.lines.mend(BOARD)
             case _:
                 pass  # was over at once
 
@@ -167,16 +168,15 @@ async def live_through(plan: Plan, folder: Path, show: Show) -> Lived:
         InterruptedRunError: a signal came before it had begun.
     """
     deployment, board = _set_up(plan, folder)
-    lines = {name: Line(address) for name, address in deployment.servers.items()}
-    board.write({name: await line.open() for name, line in lines.items()}, extra=_CLOCK)
-    player = Player(show=show, board=board, lines=tuple(lines.values()), mishaps=plan.mishaps)
+    lines = Lines()
+    board.write(_laid(lines, deployment), extra=_CLOCK)
+    player = Player(show=show, board=board, lines=lines, mishaps=plan.mishaps)
     code = -1
     try:
         outcome = await run(deployment, player)
     finally:
         code = board.end()
-        for line in lines.values():
-            await line.close()
+        lines.close()
     scenario = deployment.cast.scenario
     week = Week(
         first=scenario.first_interval,
@@ -195,6 +195,12 @@ async def live_through(plan: Plan, folder: Path, show: Show) -> Lived:
         lives=board.lives,
         died=tuple(player.died),
     )
+
+
+def _laid(lines: Lines, deployment: Deployment) -> dict[str, int]:
+    """A line from the board to each server -> the port at which it begins."""
+    ends = {name: urlsplit(address.endpoint) for name, address in deployment.servers.items()}
+    return {name: lines.lay(BOARD, end.hostname or HOST, end.port or 0) for name, end in ends.items()}
 
 
 def _set_up(plan: Plan, folder: Path) -> tuple[Deployment, Board]:

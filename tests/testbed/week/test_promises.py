@@ -11,9 +11,9 @@ from light_client.rules.market.clearing import Trade
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.units import Address, FeederId, OfferId, Side
 from meter_io.span import Basis
-from testbed.live.mishaps import Mishap
-from testbed.live.week_check import Played, Week, back_after, promises
-from testbed.live.week_left import Left, Posted
+from testbed.week.left import Left, Posted
+from testbed.week.mishaps import Mishap
+from testbed.week.promises import Played, Week, back_after, promises
 
 _KWH = 3_600_000
 _S = 900

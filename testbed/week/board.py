@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -27,7 +27,6 @@ from firmware_app.forecast.settings import ForecastSettings, Series
 from firmware_app.runtime.clock import Clock
 from firmware_app.store.device_store import FILE_NAME, DeviceStore
 from firmware_app.store.params import StoreParams
-from light_client.transport.node import Address
 from testbed.cast import DSO
 from testbed.fleet.metered_homes import truth_of
 from testbed.fleet.virtual_meters.display import Display
@@ -37,7 +36,7 @@ from testbed.fleet.virtual_meters.modbus_slave import Layout
 from testbed.fleet.virtual_meters.running import Clock as HouseClock
 from testbed.fleet.virtual_meters.running import RunningMeter
 from testbed.fleet.virtual_meters.script import Script
-from testbed.live.deployment import Deployment
+from testbed.live.deployment import HOST, Deployment
 from testbed.live.hurried_time import HurriedTime
 from testbed.scenarios.model import HomeDay, Scenario
 
@@ -113,14 +112,18 @@ class Board:
 
     # -- before --------------------------------------------------------------------------------------------------------
 
-    def write(self, servers: Mapping[str, Address], *, extra: str = "") -> None:
+    def write(self, ports: Mapping[str, int], *, extra: str = "") -> None:
         """Write document and secrets.
 
         Args:
-            servers: name -> where the device is to dial miners and DSO, and their keys.
+            ports: name of each miner and of the DSO -> port of this machine at which the device is to dial it.
             extra: further tables of the document.
         """
         cast = self.deployment.cast
+        servers = {
+            name: replace(address, endpoint=f"tcp://{HOST}:{ports[name]}")
+            for name, address in self.deployment.servers.items()
+        }
         rows = "".join(
             f"[[market.server]]\nname = '{miner}'\nendpoint = '{servers[miner].endpoint}'\n"
             f"key = '{servers[miner].server_key}'\n"
@@ -208,7 +211,8 @@ class Board:
             "start_virtual_ms": running.start_virtual_ms,
             "speed": running.speed,
         }
-        words = [str(self.folder / "gridlight.toml"), json.dumps(clock)]
+        (self.folder / "clock.json").write_text(json.dumps(clock), encoding="utf-8")
+        words = [str(self.folder / "gridlight.toml"), str(self.folder / "clock.json")]
         if self.doubts_clock:
             words.append(str(self.folder / "wall-shift"))
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))

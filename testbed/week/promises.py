@@ -24,8 +24,8 @@ from typing import Final, NamedTuple
 
 from light_client.rules.units import LOT_J, Side
 from meter_io.span import Basis
-from testbed.live.mishaps import Mishap
-from testbed.live.week_left import Left
+from testbed.week.left import Left
+from testbed.week.mishaps import Mishap
 
 _TOLERANCE_J: Final = 72_000
 """A meter shows whole watt hours, and two clocks of a hurried run differ by some real milliseconds."""

@@ -34,8 +34,8 @@ from testbed.cast import DSO
 from testbed.dso.operator import WITHDRAWALS
 from testbed.fleet.virtual_meters.household import Household
 from testbed.live.aftermath import chain_on_disk
-from testbed.live.board import SEED, Board, name_of
 from testbed.live.deployment import Deployment
+from testbed.week.board import SEED, Board, name_of
 
 _ALL: Final = 10_000_000
 _AHEAD: Final = 96
