@@ -30,10 +30,12 @@ from firmware_app.config import keys
 from firmware_app.config.check import Checked
 from firmware_app.config.load import ConfigError
 from firmware_app.config.schema import Role
-from firmware_app.device.bidding_home import BiddingHome, recall_books, recall_issued
+from firmware_app.device.bidding_home import BiddingHome
 from firmware_app.device.changes import Concern, concerns
+from firmware_app.device.charge import StateOfCharge
 from firmware_app.device.outlook import Outlook
 from firmware_app.device.portrait import Portrait
+from firmware_app.device.reporting import Reporting
 from firmware_app.device.vitals import Vitals
 from firmware_app.fleet.document import Tree
 from firmware_app.fleet.verification import Clock
@@ -44,14 +46,15 @@ from firmware_app.management.steward import Steward
 from firmware_app.meters.bus_part import bus_of, encryption_of, run_bus
 from firmware_app.meters.desk import MeterDesk, by_port
 from firmware_app.meters.relay import Relay
-from firmware_app.reconcile.reconciler import Reconciler
 from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_ms
 from firmware_app.runtime.supervision import Supervision
 from firmware_app.status.shown import Shown
 from firmware_app.status.snapshot import Snapshot
 from firmware_app.store.device_store import DeviceStore
+from firmware_app.store.rows import IntervalRow
 from firmware_app.trading.params import MeterParams
 from firmware_app.watchdog.notify import Notifier
+from light_client.rules.crypto import sign
 from meter_io.bus.events import Broken, Failed, Round
 from meter_io.intervals import IntervalEnergy
 from meter_io.reading import MeterId
@@ -126,6 +129,7 @@ class Program:
             settings=config.bidding,
             privacy=config.privacy,
             chance=SystemRandom(),
+            battery=config.battery,
         )
 
     def _home(self) -> BiddingHome:
@@ -139,14 +143,18 @@ class Program:
             on_interval=self._counted,
             monotonic_ms=real_monotonic_ms,
         )
-        now_ms = self._time.now_ms()
-        reconciler = Reconciler(
+        reporting = Reporting(
             meter_id=config.device.name,
             interval_s=market.interval_s,
             prices=config.imbalance,
-            issued=recall_issued(store, now_ms=now_ms),
+            settings=config.report,
+            store=store,
+            sign=partial(sign, self._keys.identity),
+            chance=os.urandom,
         )
-        recall_books(reconciler, store, grid_meter=grid_meter, now_ms=now_ms)
+        utc_ms = self._time.utc_ms()
+        if utc_ms is not None:
+            reporting.recall(grid_meter, utc_ms)
         return BiddingHome(
             grid_meter=grid_meter,
             desk=desk,
@@ -155,14 +163,28 @@ class Program:
                 store,
                 interval_s=market.interval_s,
                 pv_meters=sum(meter.role is Role.PV for meter in config.meter),
+                battery=None if config.battery is None else config.battery.meter,
             ),
             bidder=self._bidder(),
-            reconciler=reconciler,
+            reporting=reporting,
             store=store,
             market=market,
             bidding=config.bidding,
             privacy=config.privacy,
+            charge=self._charge(),
         )
+
+    def _charge(self) -> StateOfCharge | None:
+        """Who knows what the battery holds; what it fed in since midnight is in the history."""
+        battery, interval_s = self._found.config.battery, self._found.genesis.market.interval_s
+        if battery is None:
+            return None
+        charge = StateOfCharge(
+            battery, monotonic_ms=real_monotonic_ms, event=self._store.event, interval_s=interval_s
+        )
+        newest = self._store.newest(IntervalRow, len(self._found.config.meter) * 86_400 // interval_s)
+        charge.counted(row.energy() for row in newest)
+        return charge
 
     def _counted(self, role: Role, energy: IntervalEnergy) -> None:
         self.home.counted(role, energy)
@@ -241,6 +263,7 @@ class Program:
             case Opened(utc_ms=utc_ms, monotonic_ms=monotonic_ms, source=source):
                 self._journal.info("clock.known", "the time is known", source=source)
                 self._store.restamp(utc_ms - monotonic_ms)
+                self.home.reporting.recall(self.home.grid_meter, utc_ms)
                 self.home.desk.clock_known(utc_ms, monotonic_ms)
                 self._supervision.restart("market", "the time is known now")
             case Closed(reason=reason):
@@ -262,6 +285,9 @@ class Program:
         reading = self.home.desk.hear(what, self._time.moment(at_ms), meters)
         if isinstance(what, Round):
             self._vitals.fresh(f"meter:{port}")
+            charge = self.home.charge
+            if charge is not None and charge.meter == what.meter:
+                charge.hear(what.said, what.ended_ms)
             if reading is not None:
                 self._relay.hear(what.meter, what.said, reading, what.ended_ms - what.began_ms)
         else:

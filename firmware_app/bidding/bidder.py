@@ -187,7 +187,7 @@ class Bidder:
         """Offers over several intervals of what the battery holds beyond the home's own need."""
         battery = self._battery
         price = self._battery_price(past)
-        if battery is None or state is None or price is None:
+        if battery is None or not battery.sell or state is None or price is None:
             return []
         first = last = self._first_open(view.now)
         energy_j = spare_j(

@@ -8,7 +8,7 @@ from typing import Final
 
 from firmware_app.config import keys
 from firmware_app.config.load import ConfigError, read
-from firmware_app.config.schema import DeviceConfig, MeterSection
+from firmware_app.config.schema import BatterySection, DeviceConfig, MeterSection
 from firmware_app.status.password import PasswordError, read_password
 from light_client.rules.encoding import decode
 from light_client.rules.errors import LightClientError
@@ -16,8 +16,9 @@ from light_client.rules.ledger.genesis import Genesis, genesis_from_wire
 from meter_io.errors import MeterError
 from meter_io.ports.address import Line, PortAddress
 from meter_io.profiles import load
-from meter_io.profiles.model import ModbusMap, SunSpecMap
+from meter_io.profiles.model import ModbusMap, SunSpecMap, TelegramForm
 from meter_io.pulse.counter import PulseInput
+from meter_io.reading import Unit
 from meter_io.wiring import Wiring
 
 DEFAULT_FILE: Final = Path("/etc/gridlight/gridlight.toml")
@@ -81,12 +82,33 @@ def check_config(config: DeviceConfig, path: Path) -> Checked:
     """
     genesis = _genesis(config, path)
     wirings = {meter.name: _wiring(meter, path) for meter in config.meter}
+    if config.battery is not None:
+        _check_charge(config.battery, wirings[config.battery.meter], path)
     found = Checked(path=path, config=config, genesis=genesis, wirings=wirings)
     try:
         found.page_password()
     except PasswordError as error:
         raise ConfigError(f"{path}: [status] password_file: {error}") from None
     return found
+
+
+def _check_charge(battery: BatterySection, wiring: Wiring, path: Path) -> None:
+    """Whether the battery's meter can tell what it holds; a telegram is known only once it has come."""
+    profile = wiring.profile
+    if isinstance(profile.form, TelegramForm):
+        return
+    registers = profile.form.registers if isinstance(profile.form, ModbusMap) else ()
+    units = [register.unit for _, register in registers if register.obis == battery.obis]
+    if not units:
+        raise ConfigError(
+            f"{path}: [battery] measurement: {profile.name} gives no {battery.measurement}: "
+            "copy the profile, and add a [[register]] with this code and the unit % or Wh"
+        )
+    if units[0] not in (Unit.PERCENT, Unit.WATT_HOUR):
+        raise ConfigError(
+            f"{path}: [battery] measurement: {profile.name} gives {battery.measurement} in "
+            f"{units[0].value}, expected % or Wh"
+        )
 
 
 def _genesis(config: DeviceConfig, path: Path) -> Genesis:
