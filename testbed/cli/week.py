@@ -47,7 +47,7 @@ def add_parser(commands: Commands) -> None:
         action="append",
         metavar="KIND@INTERVAL+INTERVALS",
         help="instead of the usual week, counted from the first interval; may be given several times."
-        " Kinds: power-cut, disk-full, disk-dead, clock-ahead, clock-back, tier-gone, unplugged,"
+        " Kinds: power-cut, disk-full, disk-dead, clock-ahead, clock-back, tier-gone, broker-gone, unplugged,"
         " page-of-history, page-of-market",
     )
     parser.add_argument("--speed", type=int, default=300, help="virtual seconds in a real one; default: 300")
@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     """Play the week, and say what it cost."""
     from testbed.live.supervisor import SupervisorError
     from testbed.live.up import InterruptedRunError, State
+    from testbed.rollout.broker import NoBrokerError
     from testbed.week.playing import live_through
 
     console: Console = args.console
@@ -70,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         with _Display(console, plan.intervals) as display:
             lived = asyncio.run(live_through(plan, folder, display))
+    except NoBrokerError as error:
+        raise CommandError(str(error), hint="a script without broker-gone needs none") from None
     except SupervisorError as error:
         raise CommandError(str(error), hint=f"less {folder}/nodes/*.log") from None
     except InterruptedRunError as error:

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from firmware_app.command_line import collect_less_often
-from firmware_app.config.check import check
+from firmware_app.management.steward import enter
 from firmware_app.run import run_device
-from firmware_app.runtime.board_time import BoardTime
+from firmware_app.runtime.board_time import BoardTime, real_monotonic_ms
 from firmware_app.runtime.clock import Clock
 from testbed.live.doubted_time import DoubtedTime
 from testbed.live.hurried_time import HurriedTime
@@ -31,7 +31,7 @@ _LOOK_S: Final = 0.2
 def main(path: str, clock_path: str, shift_path: str = "") -> None:
     """Be the device until a signal comes."""
     collect_less_often()
-    found = check(Path(path))
+    found, steward = enter(Path(path), monotonic_ms=real_monotonic_ms)
     clock = _clock(Path(clock_path))
     params = meter_params(clock.speed, found.genesis.market.interval_s)
     board_time: BoardTime = HurriedTime(clock)
@@ -40,7 +40,7 @@ def main(path: str, clock_path: str, shift_path: str = "") -> None:
         board_time = DoubtedTime(
             clock, found.config.clock, max_drift_ms=drift_ms, shift_file=Path(shift_path)
         )
-    asyncio.run(run_device(found, board_time=board_time, params=params))
+    asyncio.run(run_device(found, steward, board_time=board_time, params=params))
 
 
 def _clock(path: Path) -> Clock:

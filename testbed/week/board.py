@@ -96,6 +96,11 @@ class Board:
         """Of its control socket."""
         return str(self.folder / "control.sock")
 
+    @property
+    def document(self) -> Path:
+        """Its configuration."""
+        return self.folder / "gridlight.toml"
+
     def log(self) -> str:
         """What it said in all its lives."""
         return (self.folder / "device.log").read_text(encoding="utf-8")
@@ -130,7 +135,7 @@ class Board:
             for miner in cast.miner_names
         )
         dso = servers[DSO]
-        (self.folder / "gridlight.toml").write_text(
+        self.document.write_text(
             f"[device]\nname = '{name_of(self.deployment, self.home)}'\ndata_folder = 'data'\n"
             f"[[meter]]\nname = 'house'\nrole = 'grid'\nprofile = '{PROFILE}'\naddress = 1\n"
             f"port = '{self.folder / 'meter'}'\npoll_ms = 100\n"
@@ -212,7 +217,7 @@ class Board:
             "speed": running.speed,
         }
         (self.folder / "clock.json").write_text(json.dumps(clock), encoding="utf-8")
-        words = [str(self.folder / "gridlight.toml"), str(self.folder / "clock.json")]
+        words = [str(self.document), str(self.folder / "clock.json")]
         if self.doubts_clock:
             words.append(str(self.folder / "wall-shift"))
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))

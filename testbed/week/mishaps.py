@@ -8,6 +8,7 @@
 | clock-ahead    | somebody sets the wall clock a day ahead                         | it is put right at the end |
 | clock-back     | or a day back                                                    | likewise                   |
 | tier-gone      | all lines to miners and DSO are cut                              | the end of the mishap      |
+| broker-gone    | the operator's broker is ended                                   | it is started again        |
 | unplugged      | the meter's adapter is pulled out                                | it is plugged in again     |
 | page-of-history| SIGKILL, a page of the history becomes rubbish, switched on again| at once                    |
 | page-of-market | the same with orders, wallet and trusted headers                 | at once                    |
@@ -37,6 +38,7 @@ class Kind(Enum):
     CLOCK_AHEAD = "clock-ahead"
     CLOCK_BACK = "clock-back"
     TIER_GONE = "tier-gone"
+    BROKER_GONE = "broker-gone"
     UNPLUGGED = "unplugged"
     PAGE_OF_HISTORY = "page-of-history"
     PAGE_OF_MARKET = "page-of-market"
@@ -90,7 +92,7 @@ WEEK: Final = tuple(
             *("power-cut@40", "power-cut@49", "power-cut@50"),
             *("disk-full@130+8", "disk-dead@150+8", "power-cut@170"),
             *("clock-ahead@230+4", "clock-back@250+4"),
-            *("tier-gone@288+96", "power-cut@330"),
+            *("tier-gone@288+96", "power-cut@330", "broker-gone@395+10", "power-cut@400"),
             *("unplugged@420+12", "power-cut@425"),
             *("page-of-history@500", "page-of-market@520"),
         ),

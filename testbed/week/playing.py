@@ -18,6 +18,7 @@ from testbed.scenarios import catalogue
 from testbed.week.board import Board, sunniest
 from testbed.week.left import Left, look
 from testbed.week.mishaps import Kind, Mishap, faults_of
+from testbed.week.operator import OperatorsBroker
 from testbed.week.promises import Played, Promise, Week, promises
 
 SCENARIO: Final = "village"
@@ -39,6 +40,11 @@ class Player:
     board: Board
     lines: Lines
     mishaps: tuple[Mishap, ...]
+    broker: OperatorsBroker | None = None
+    """None where it plays no part."""
+    missed: list[str] = field(default_factory=list)
+    """Mishaps of the broker after which the device has not come back to it, until it does."""
+    _seen: int = 0
     played: list[Played] = field(default_factory=list)
     """What is over, in the order in which it ended."""
     died: list[int] = field(default_factory=list)
@@ -70,6 +76,8 @@ class Player:
                 self._end(mishap)
                 del self._lasting[mishap]
                 self.played.append(Played(mishap, begun_ms, now_ms))
+        if self.missed and self.broker is not None and self.broker.seen() > self._seen:
+            self.missed.clear()
         process = self.board.process
         if process is not None and (code := process.poll()) is not None:
             self.died.append(code)
@@ -85,30 +93,33 @@ class Player:
         return [one for one in self.mishaps if one not in over and one not in self._lasting]
 
     def _begin(self, mishap: Mishap) -> None:
-        board = self.board
-        match mishap.kind:
-            case Kind.POWER_CUT:
-                board.kill()
-                board.tear(STORE)
-                board.tear(FILE_NAME)
-                board.switch_on()
-            case Kind.PAGE_OF_HISTORY | Kind.PAGE_OF_MARKET:
-                board.kill()
-                market = mishap.kind is Kind.PAGE_OF_MARKET
-                board.damage(*((STORE, _ORDERS) if market else (FILE_NAME,)))
-                board.switch_on()
-            case Kind.DISK_FULL:
-                board.limit_disk(board.shortest_log())
-            case Kind.DISK_DEAD:
-                board.limit_disk(0)
-            case Kind.CLOCK_AHEAD:
-                board.set_wall_clock(_DAY_MS)
-            case Kind.CLOCK_BACK:
-                board.set_wall_clock(-_DAY_MS)
+        kind = mishap.kind
+        match kind:
+            case Kind.POWER_CUT | Kind.PAGE_OF_HISTORY | Kind.PAGE_OF_MARKET:
+                self._cut_power(kind)
+            case Kind.DISK_FULL | Kind.DISK_DEAD:
+                self.board.limit_disk(self.board.shortest_log() if kind is Kind.DISK_FULL else 0)
+            case Kind.CLOCK_AHEAD | Kind.CLOCK_BACK:
+                self.board.set_wall_clock(_DAY_MS if kind is Kind.CLOCK_AHEAD else -_DAY_MS)
             case Kind.TIER_GONE:
                 self.lines.cut(BOARD)
-            case Kind.UNPLUGGED:
-                pass  # stands in the meter's own script, see `faults_of`
+            case Kind.BROKER_GONE if self.broker is not None:
+                self.broker.stop()
+            case _:
+                pass  # the meter's part stands in its own script, see `faults_of`
+
+    def _cut_power(self, kind: Kind) -> None:
+        board = self.board
+        board.kill()
+        match kind:
+            case Kind.PAGE_OF_HISTORY:
+                board.damage(FILE_NAME)
+            case Kind.PAGE_OF_MARKET:
+                board.damage(STORE, _ORDERS)
+            case _:
+                board.tear(STORE)
+                board.tear(FILE_NAME)
+        board.switch_on()
 
     def _end(self, mishap: Mishap) -> None:
         match mishap.kind:
@@ -118,6 +129,10 @@ class Player:
                 self.board.set_wall_clock(0)
             case Kind.TIER_GONE:
                 self.lines.mend(BOARD)
+            case Kind.BROKER_GONE if self.broker is not None:
+                self._seen = self.broker.seen()
+                self.missed.append(str(mishap))
+                self.broker.start()
             case _:
                 pass  # was over at once
 
@@ -164,19 +179,23 @@ async def live_through(plan: Plan, folder: Path, show: Show) -> Lived:
     """Play it in an empty folder, and look at what is left.
 
     Raises:
+        NoBrokerError: the script needs mosquitto, and there is none.
         SupervisorError: a process of the tier cannot run.
         InterruptedRunError: a signal came before it had begun.
     """
     deployment, board = _set_up(plan, folder)
     lines = Lines()
     board.write(_laid(lines, deployment), extra=_CLOCK)
-    player = Player(show=show, board=board, lines=lines, mishaps=plan.mishaps)
+    broker = _broker_for(plan, folder, board)
+    player = Player(show=show, board=board, lines=lines, mishaps=plan.mishaps, broker=broker)
     code = -1
     try:
         outcome = await run(deployment, player)
     finally:
         code = board.end()
         lines.close()
+        if broker is not None:
+            broker.stop()
     scenario = deployment.cast.scenario
     week = Week(
         first=scenario.first_interval,
@@ -184,6 +203,7 @@ async def live_through(plan: Plan, folder: Path, show: Show) -> Lived:
         interval_s=scenario.interval_s,
         mishaps=tuple(player.played),
         code=code,
+        missed=tuple(player.missed),
     )
     left = look(board, deployment)
     return Lived(
@@ -195,6 +215,16 @@ async def live_through(plan: Plan, folder: Path, show: Show) -> Lived:
         lives=board.lives,
         died=tuple(player.died),
     )
+
+
+def _broker_for(plan: Plan, folder: Path, board: Board) -> OperatorsBroker | None:
+    """A broker that the board belongs to, running, where it plays a part."""
+    if all(mishap.kind is not Kind.BROKER_GONE for mishap in plan.mishaps):
+        return None
+    broker = OperatorsBroker(folder / "broker")
+    broker.take_in(board.document)
+    broker.start()
+    return broker
 
 
 def _laid(lines: Lines, deployment: Deployment) -> dict[str, int]:

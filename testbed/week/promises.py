@@ -7,7 +7,8 @@
 | no untold gap        | an interval is missing, twice, or not measured without a reason; or no reading came for long  |
 |                      | and no event says why                                                                         |
 | no wrong energy      | an interval that counts as measured is not what flowed                                        |
-| no hand              | it did not offer again by itself soon after a mishap, or did not end when it was asked to     |
+| no hand              | it did not offer again by itself soon after a mishap, did not come back to the broker, or did |
+|                      | not end when it was asked to                                                                  |
 
 The homes of the scenario live the same day again and again, and the device has learnt it to the joule: who offers more
 than flows has counted something twice.
@@ -70,6 +71,8 @@ class Week:
     mishaps: tuple[Played, ...]
     code: int
     """With which the device ended when it was asked to."""
+    missed: tuple[str, ...] = ()
+    """Mishaps of the broker after which the device never came back to it, by the broker's log."""
 
     @property
     def length_ms(self) -> int:
@@ -175,6 +178,7 @@ def _wrong_energies(left: Left) -> Iterable[str]:
 def _hands(left: Left, week: Week) -> Iterable[str]:
     if week.code != 0:
         yield f"the device ended with {week.code} when it was asked to end"
+    yield from (f"after {mishap} it never came back to the broker" for mishap in week.missed)
     for played in week.mishaps:
         after = back_after(left, week, played)
         rest = week.last - played.ended_ms // week.length_ms

@@ -26,8 +26,8 @@ from testbed.week.playing import Lived, Plan, live_through
 pytest.importorskip("pymodbus", reason="a Modbus meter is played by pymodbus' server")
 pytestmark = pytest.mark.slow
 
-_MISHAPS: Final = ("power-cut@2", "page-of-market@5", "tier-gone@8+2", "power-cut@9", "unplugged@11+1")
-_PLAN: Final = Plan(seed=1, skip=44, intervals=18, speed=300, mishaps=tuple(map(Mishap.parse, _MISHAPS)))
+_MISHAPS: Final = ("power-cut@2", "page-of-market@4", "tier-gone@6+2", "power-cut@7", "unplugged@9+1")
+_PLAN: Final = Plan(seed=1, skip=44, intervals=14, speed=200, mishaps=tuple(map(Mishap.parse, _MISHAPS)))
 _MOST_WRITTEN: Final = 3_000_000
 """By the device in all its lives, bytes."""
 
@@ -81,10 +81,10 @@ def test_everything_went_wrong_and_every_promise_was_kept(played: _Played) -> No
 
 def test_there_was_something_to_lose(played: _Played) -> None:
     left = played.lived.left
-    assert len(left.posted) >= 10
-    assert len(left.trades) >= 5
+    assert len(left.posted) >= 6
+    assert len(left.trades) >= 3
     assert len(left.readings_ms) > 100
-    assert sum(row.basis is Basis.MEASURED for row in left.intervals) >= _PLAN.intervals // 3
+    assert sum(row.basis is Basis.MEASURED for row in left.intervals) >= 3
 
 
 def test_the_running_device_tells_how_it_fares(played: _Played) -> None:

@@ -159,6 +159,9 @@ def test_a_device_that_needs_a_hand_is_found() -> None:
     assert _broken(late) == {"no hand": ("after power-cut@4 it took 16 intervals to offer again",)}
     another = Played(Mishap.parse("tier-gone@6+12"), 6 * _MS, 18 * _MS)
     assert _broken(late, replace(_WEEK, mishaps=(_MISHAP, another))) == {}, "the tier was gone meanwhile"
+    assert _broken(week=replace(_WEEK, missed=("broker-gone@4+2",))) == {
+        "no hand": ("after broker-gone@4+2 it never came back to the broker",)
+    }
     assert _broken(week=replace(_WEEK, code=-9)) == {
         "no hand": ("the device ended with -9 when it was asked to end",)
     }
