@@ -316,6 +316,7 @@ class Program:
             self.home,
             self._time,
             self._params,
+            reach=self.home.reach,
             journal=self._journal,
             fresh=self._vitals.fresh,
             idle=self._vitals.idle,
