@@ -13,7 +13,9 @@ from typing import Final
 _PRIVATE: Final = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]")
 """With something of the key after it: programs that look for keys hold the first line too."""
 _OURS: Final = re.compile(rb"gridlight (identity|wallet seed) 1\n[0-9a-f]{64}")
-_NAMES: Final = frozenset({"identity.key", "wallet.seed", "enrolment.json", "ticket.json", "token.pin", "random-seed"})
+_NAMES: Final = frozenset(
+    {"identity.key", "wallet.seed", "enrolment.json", "ticket.json", "token.pin", "random-seed"}
+)
 _NAME_PATTERNS: Final = ("ssh_host_*_key", "*.p12", "*.pfx", "authorized_keys", ".netrc")
 _LOCKED: Final = re.compile(r"[!*].*")
 _LARGEST: Final = 1 << 20
