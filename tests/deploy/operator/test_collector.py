@@ -1,4 +1,4 @@
-"""What devices, and whoever speaks in their names, may say: bytes of any kind never stop the desk nor grow without end."""
+"""What devices, and whoever speaks in their names, may say: no bytes stop the desk, or make it grow without end."""
 
 from __future__ import annotations
 
