@@ -101,7 +101,13 @@ def _counter(snapshot: Snapshot) -> str | Absent:
     if not suspects:
         return "no reset, roll-over, false zero or back-step in 30 d"
     last = next((meter.last_suspect for meter in snapshot.meters if meter.last_suspect), "not told")
-    return f"{wording.plural(suspects, 'reading')} of 30 d not believed, none now; the last: {last}"
+    return f"not believed {wording.plural(suspects, 'time')} in 30 d, not now; the last: {last}"
+
+
+def _battery(snapshot: Snapshot) -> str | Absent:
+    if isinstance(snapshot.battery, Absent):
+        return snapshot.battery
+    return next(row for row in rows.rows(snapshot) if row.title == "Battery").lines[0]
 
 
 def _network(snapshot: Snapshot) -> str | Absent:
@@ -169,6 +175,7 @@ CHECKS: Final[dict[str, Summary]] = {
     "clock": _clock,
     "meter": _meter,
     "counter": _counter,
+    "battery": _battery,
     "network": _network,
     "witness": _witness,
     "ledger": _ledger,
@@ -186,6 +193,7 @@ EXPLAINED: Final = {
     "clock": "whether the time is known, and from whom",
     "meter": "whether each meter answers, and how clean its answers are",
     "counter": "whether the counters of each meter are believed",
+    "battery": "whether it is known what the battery holds",
     "network": "whether market and operator answer",
     "witness": "whether other servers show the same chain",
     "ledger": "whether the chain is the enrolled one, and how far it is verified",

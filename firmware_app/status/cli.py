@@ -18,6 +18,7 @@ _CHECKS: Final = (
     "clock",
     "meter",
     "counter",
+    "battery",
     "network",
     "witness",
     "ledger",

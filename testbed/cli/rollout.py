@@ -27,10 +27,17 @@ def add_parser(commands: Commands) -> None:
         examples=(
             "gridlight-testbed rollout --agents 200 --offline 5% --failing 2% --powercut 1%",
             "gridlight-testbed rollout --agents 10000 --offline 5% --failing 2% --powercut 1% --json   # an hour",
-            "gridlight-testbed rollout --agents 2000 --report out/rollout",
+            "gridlight-testbed rollout --agents 2000 --real 8 --report out/rollout",
         ),
     )
     parser.add_argument("--agents", type=int, default=200, metavar="N", help="meters; default: 200")
+    parser.add_argument(
+        "--real",
+        type=int,
+        default=0,
+        metavar="N",
+        help="whole devices beside them, 50 MB each; default: none",
+    )
     for fate, what in (
         ("offline", "are away until the rollout is through"),
         ("failing", "are ill with the new configuration"),
@@ -53,7 +60,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--broker-stays", action="store_true", help="do not kill the broker half-way")
     parser.add_argument("--seed", type=int, default=1, help="of who gets which fate; default: 1")
     parser.add_argument("--folder", metavar="FOLDER", help="keep desk, broker and logs here; default: none")
-    parser.add_argument("--report", metavar="FOLDER", help="write rollout.svg and rollout.json")
+    parser.add_argument("--report", metavar="FOLDER", help="write rollout.png and rollout.json")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from testbed.rollout.broker import NoBrokerError
     from testbed.rollout.desk import DeskError
     from testbed.rollout.players import PlayersError
+    from testbed.rollout.real import RealMeterError
     from testbed.rollout.rehearsal import TimeOverError
 
     console: Console = args.console
@@ -72,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
             folder = Path(args.folder or scratch)
             folder.mkdir(parents=True, exist_ok=True)
             play = _rehearse(console, script, folder.absolute())
-    except (NoBrokerError, DeskError, PlayersError, TimeOverError) as error:
+    except (NoBrokerError, DeskError, PlayersError, RealMeterError, TimeOverError) as error:
         raise CommandError(str(error)) from None
     document = _document(play)
     if args.report:
@@ -88,6 +96,7 @@ def _script(args: argparse.Namespace) -> Script:
 
     for flag, low, high in (
         ("agents", 1, 50_000),
+        ("real", 0, 500),
         ("window", 1, 86_400),
         ("hold", 0, 86_400),
         ("processes", 1, 64),
@@ -108,6 +117,7 @@ def _script(args: argparse.Namespace) -> Script:
         raise CommandError(str(error), code=Exit.USAGE) from None
     return Script(
         agents=args.agents,
+        real=args.real,
         shares=shares,
         seed=args.seed,
         processes=min(args.processes, args.agents),
@@ -155,6 +165,7 @@ def _document(play: Play) -> dict[str, Any]:
     script, state = play.script, play.state
     return {
         "agents": script.agents,
+        "real": script.real,
         "seed": script.seed,
         "passed": not play.broken,
         "broken": play.broken[:100],
@@ -197,12 +208,13 @@ def _lines(console: Console, play: Play) -> list[str]:
         lines.append(f"{fate:<10} {said}")
     memory = ", ".join(f"{who} {kib / 1_024:,.0f} MiB" for who, kib in sorted(play.memory_kib.items()))
     killed = "" if play.killed_at_s is None else f", broker killed after {play.killed_at_s:,.0f} s"
+    time = f"connected in {play.connected_s:,.0f} s, rolled out in {play.pushed_s:,.0f} s{killed}"
+    said = f"meters said {state['sent']:,} ({state['sent_bytes'] / 1e6:,.1f} MB)"
+    heard = f"heard {state['heard']:,} ({state['heard_bytes'] / 1e6:,.1f} MB)"
     lines += [
         "",
-        f"Time       connected in {play.connected_s:,.0f} s, rolled out in {play.pushed_s:,.0f} s{killed},"
-        f" came back in {play.returned_s:,.0f} s",
-        f"Messages   meters said {state['sent']:,} ({state['sent_bytes'] / 1e6:,.1f} MB),"
-        f" heard {state['heard']:,} ({state['heard_bytes'] / 1e6:,.1f} MB)",
+        f"Time       {time}, came back in {play.returned_s:,.0f} s",
+        f"Messages   {said}, {heard}",
         f"Memory     {memory}",
     ]
     more = len(play.broken) - _SHOWN
@@ -213,7 +225,7 @@ def _write_report(folder: Path, play: Play, document: dict[str, Any]) -> None:
     from testbed.rollout.picture import draw_rollout
 
     folder.mkdir(parents=True, exist_ok=True)
-    draw_rollout(play, folder / "rollout.svg")
+    draw_rollout(play, folder / "rollout.png")
     samples = [
         {"at_ms": _ms(sample.at_s), "connected": sample.connected, **sample.counts} for sample in play.samples
     ]

@@ -6,7 +6,7 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from firmware_app.fleet.selector import DeviceFacts
 from testbed.live.deployment import HOST
+from testbed.rollout.board import FIRMWARE
 from testbed.rollout.cast import EXAMPLE
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -61,11 +62,17 @@ class OperatorDesk:
         ports = ("--port", str(port), "--enrol-port", str(enrol_port))
         self.run("init", "--host", HOST, *ports, "--devices", str(devices), "--local")
 
-    def enrol(self, devices: Iterable[DeviceFacts]) -> Path:
-        """Enrol meters whose keys were made before; returns the folder of NAME.pem, certificate and key together."""
+    def enrol(self, devices: Iterable[DeviceFacts], real: Mapping[str, bytes]) -> Path:
+        """Enrol meters whose keys were made before; returns the folder of their papers.
+
+        Args:
+            devices: emulated ones; NAME.pem is certificate and key together.
+            real: name -> certificate request of a device that keeps its key; NAME.ticket is for it.
+        """
         papers = self._outside / "papers"
         papers.mkdir(mode=0o700)
-        rows, keys = [], {}
+        rows: list[dict[str, Any]] = []
+        keys: dict[str, bytes] = {}
         for facts in devices:
             keys[facts.name], request = _key_and_request(facts.name)
             (papers / f"{facts.name}.csr").write_bytes(request)
@@ -79,6 +86,9 @@ class OperatorDesk:
                     "request": f"{facts.name}.csr",
                 }
             )
+        for name, request in real.items():
+            (papers / f"{name}.csr").write_bytes(request)
+            rows.append({"name": name, "firmware": FIRMWARE, "request": f"{name}.csr"})
         listed = papers / "meters.csv"
         with listed.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]))
@@ -88,17 +98,20 @@ class OperatorDesk:
         for row in done["devices"]:
             ticket = json.loads(Path(row["ticket"]).read_text(encoding="utf-8"))
             name = row["device"]
-            (papers / f"{name}.pem").write_bytes(keys[name] + ticket["certificate"].encode())
             self.key_set = ticket["key_set"]
+            if name in real:
+                Path(row["ticket"]).rename(papers / f"{name}.ticket")
+                continue
+            (papers / f"{name}.pem").write_bytes(keys[name] + ticket["certificate"].encode())
         return papers
 
     def push(self, change: str, *, waves: str, abort: str, window_s: int, hold_s: int) -> dict[str, Any]:
-        """Sign a change and begin to roll it out."""
+        """Sign a change and begin to roll it out, to devices too that do not know the time: this machine may not."""
         file = self._outside / "change.toml"
         file.write_text(change, encoding="utf-8")
         key = ("--key", str(self.folder / "operator.key"))
         pace = ("--waves", waves, "--abort", abort, "--window", f"{window_s}s", "--hold", f"{hold_s}s")
-        return self.run("push", str(file), *key, *pace, "--detach")
+        return self.run("push", str(file), *key, *pace, "--without-clock", "--detach")
 
     def status(self, version: int) -> dict[str, Any]:
         """How a rollout stands."""

@@ -19,9 +19,12 @@ from testbed.rollout.cast import Part, facts_of
 from testbed.rollout.desk import OperatorDesk
 from testbed.rollout.fate import Fate, Shares
 from testbed.rollout.players import Players
+from testbed.rollout.real import RealMeters
 
 CHANGE: Final = "[privacy]\nlot_wh = 250\n"
 _POLL_S: Final = 1.0
+_ASK_S: Final = 3.0
+"""From one question to the desk to the next: each starts a program."""
 _SETTLED: Final = ("new", "rolled back")
 
 
@@ -35,6 +38,8 @@ class Script:
 
     agents: int
     shares: Shares
+    real: int = 0
+    """Whole devices beside them, ``gridlight run``."""
     seed: int = 1
     processes: int = 4
     waves: str = "1,5%,25%,100%"
@@ -108,7 +113,10 @@ def rehearse(script: Script, folder: Path, report: Report) -> Play:
     port, enrol_port = free_ports(2)
     desk.init(port, enrol_port, script.agents)
     report("enrolling", 0)
-    papers = desk.enrol(facts_of(number) for number in range(script.agents))
+    real = RealMeters(folder / "real", tuple(f"real-{number:03d}" for number in range(script.real)))
+    requests = real.requests()
+    papers = desk.enrol((facts_of(number) for number in range(script.agents)), requests)
+    real.join({name: papers / f"{name}.ticket" for name in requests})
     part = Part(
         agents=script.agents,
         first=0,
@@ -126,8 +134,8 @@ def rehearse(script: Script, folder: Path, report: Report) -> Play:
     )
     broker = Mosquitto(desk.folder / "broker", folder / "mosquitto.log")
     play.prepared_s = time.monotonic() - began_s
-    with broker, desk, Players(folder, part, script.processes) as players:
-        _Stage(play, broker, desk, players, report).play()
+    with broker, desk, Players(folder, part, script.processes) as players, real:
+        _Stage(play, broker, desk, players, real, report).play()
     return play
 
 
@@ -135,12 +143,19 @@ class _Stage:
     """The running parts of one rehearsal."""
 
     def __init__(
-        self, play: Play, broker: Mosquitto, desk: OperatorDesk, players: Players, report: Report
+        self,
+        play: Play,
+        broker: Mosquitto,
+        desk: OperatorDesk,
+        players: Players,
+        real: RealMeters,
+        report: Report,
     ) -> None:
         self._play = play
         self._broker = broker
         self._desk = desk
         self._players = players
+        self._real = real
         self._report = report
         script = play.script
         self._away = (script.agents * script.shares.offline + 500) // 1_000
@@ -166,7 +181,7 @@ class _Stage:
         self._until_heard(version)
         play.rollout = self._desk.status(version)
         play.audit = self._desk.audit()
-        play.truths = self._players.truths()
+        play.truths = [*self._players.truths(), *self._real.truths()]
         play.state = self._players.state()
         self._weigh()
 
@@ -196,7 +211,9 @@ class _Stage:
             time.sleep(_POLL_S)
 
     def _until_desk_knows(self) -> None:
-        self._until_true("the desk hears all meters", lambda: self._fleet_online() >= self._here)
+        self._until_true(
+            "the desk hears all meters", lambda: self._fleet_online() >= self._here + len(self._real)
+        )
 
     def _fleet_online(self) -> int:
         return int(self._desk.run("status")["devices"]["online"])
@@ -218,7 +235,7 @@ class _Stage:
         while not is_so():
             self._report(step, 0)
             self._check(began_s, step, "")
-            time.sleep(_POLL_S)
+            time.sleep(_ASK_S)
 
     def _check(self, began_s: float, step: str, where: str) -> None:
         pid = self._desk.service_pid
@@ -230,6 +247,8 @@ class _Stage:
         memory = self._play.memory_kib
         memory["broker"] = max(memory.get("broker", 0), self._broker.memory_kib)
         memory["meters"] = max(memory.get("meters", 0), int(self._players.state()["memory_kib"]))
+        if len(self._real):
+            memory["real meters"] = max(memory.get("real meters", 0), self._real.memory_kib)
 
 
 def _end_of(truth: Mapping[str, Any], bundle: str) -> str:
@@ -262,7 +281,7 @@ def _broken_at_desk(play: Play) -> list[str]:
     fates = Counter(truth["fate"] for truth in play.truths)
     counts = play.rollout.get("counts", {})
     failing = fates[Fate.FAILING]
-    expected = {"healthy": play.script.agents - failing, "rolled back": failing}
+    expected = {"healthy": play.script.agents + play.script.real - failing, "rolled back": failing}
     broken = []
     if {word: count for word, count in counts.items() if count} != {w: c for w, c in expected.items() if c}:
         broken.append(f"the desk believes {counts}, expected {expected}")
