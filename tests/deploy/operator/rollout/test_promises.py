@@ -98,7 +98,7 @@ class Chance(RuleBasedStateMachine):
 
 
 def test_the_promises_hold_by_chance() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Chance,
         settings=settings(
             max_examples=60,
