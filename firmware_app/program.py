@@ -55,7 +55,6 @@ from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.rows import IntervalRow
 from firmware_app.trading.params import MeterParams
 from firmware_app.watchdog.notify import Notifier
-from light_client.rules.crypto import sign
 from meter_io.bus.events import Broken, Failed, Round
 from meter_io.intervals import IntervalEnergy
 from meter_io.pulse.counter import PulseInput
@@ -151,7 +150,7 @@ class Program:
             prices=config.imbalance,
             settings=config.report,
             store=store,
-            sign=partial(sign, self._keys.identity),
+            sign=self._keys.identity.sign,
             chance=os.urandom,
         )
         utc_ms = self._time.utc_ms()

@@ -1,6 +1,6 @@
 """Looks for what must not be the same on two boards: keys, passwords, names that a board makes by itself.
 
-A card is copied a thousand times and read by anybody who finds one. So it holds no secret at all, and every build looks.
+A card is copied a thousand times and read by anybody who finds one. So it holds no secret, and every build looks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import Final
 _PRIVATE: Final = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]")
 """With something of the key after it: programs that look for keys hold the first line too."""
 _OURS: Final = re.compile(rb"gridlight (identity|wallet seed) 1\n[0-9a-f]{64}")
-_NAMES: Final = frozenset({"identity.key", "wallet.seed", "enrolment.json", "ticket.json", "token.pin", "random-seed"})
+_NAMES: Final = frozenset(
+    {"identity.key", "wallet.seed", "enrolment.json", "ticket.json", "token.pin", "random-seed"}
+)
 _NAME_PATTERNS: Final = ("ssh_host_*_key", "*.p12", "*.pfx", "authorized_keys", ".netrc")
 _LOCKED: Final = re.compile(r"[!*].*")
 _LARGEST: Final = 1 << 20
@@ -21,7 +23,7 @@ _LARGEST: Final = 1 << 20
 
 
 def secrets_in(root: Path) -> list[str]:
-    """Everything in a root that a board should have made itself, one clause each; empty for a root that may be copied."""
+    """Everything in a root that a board should have made itself, one clause each; empty for one to be copied."""
     found = [*_accounts(root), *_machine(root)]
     for path in sorted(root.rglob("*")):
         if path.is_symlink() or not path.is_file():
