@@ -16,10 +16,10 @@ from firmware_app.fleet.enrolling import MAX_TICKET_BYTES, Ticket, ticket_from_j
 from firmware_app.fleet.envelope import MAX_ENVELOPE_BYTES, Envelope, read_envelope
 from firmware_app.fleet.key_set import is_key_set, key_set_from_bytes
 from firmware_app.fleet.memory import Memory
-from firmware_app.fleet.report import reported_of
 from firmware_app.management.credentials import CredentialsError
 from firmware_app.management.in_force import memory_of
 from firmware_app.management.inbox import put_in_inbox
+from firmware_app.management.steward import reported_from
 from firmware_app.status import client
 from light_client.rules.errors import RuleViolation
 from light_client.store.errors import StoreError
@@ -155,9 +155,7 @@ def _standing(args: argparse.Namespace, memory: Memory) -> tuple[Mapping[str, An
     try:
         return _ask(args, look=False), True
     except client.ServiceDownError:
-        name = str(memory.current.document["device"]["name"])
-        reported = reported_of(name, memory, health="", refused={}, last_refusal="", waiting="")
-        return {**reported, "fleet": memory.key_set.fleet_id.hex()}, False
+        return {**reported_from(memory), "fleet": memory.key_set.fleet_id.hex()}, False
 
 
 def _ask(args: argparse.Namespace, *, look: bool) -> Mapping[str, Any]:

@@ -101,7 +101,7 @@ def _counter(snapshot: Snapshot) -> str | Absent:
     if not suspects:
         return "no reset, roll-over, false zero or back-step in 30 d"
     last = next((meter.last_suspect for meter in snapshot.meters if meter.last_suspect), "not told")
-    return f"{wording.plural(suspects, 'reading')} of 30 d not believed, none now; the last: {last}"
+    return f"not believed {wording.plural(suspects, 'time')} in 30 d, not now; the last: {last}"
 
 
 def _battery(snapshot: Snapshot) -> str | Absent:

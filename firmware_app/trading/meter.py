@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from random import Random
 
+from firmware_app.identity.identity import Identity
 from firmware_app.trading import posting, settling, withdrawing
 from firmware_app.trading.addresses import Addresses
 from firmware_app.trading.intent import Intent
@@ -62,7 +63,7 @@ class TradingMeter:
         name: PeerName,
         genesis: Genesis,
         *,
-        identity: bytes,
+        identity: Identity,
         wallet: Wallet,
         feeder: int,
         servers: tuple[PeerName, ...],

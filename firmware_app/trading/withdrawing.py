@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from firmware_app.identity.identity import Identity
 from firmware_app.trading.order_book import OrderBook
 from firmware_app.trading.orders import Order, Stage
 from light_client.messages.codec import encode_message
 from light_client.messages.registry import WithdrawEntry, WithdrawReply, WithdrawRequest, sign_withdraw
-from light_client.rules.crypto import public_key_of, sign
 from light_client.session.actor import Effect, PeerName, Report, Send, SetTimer
 
 TIMER: Final = "withdraw"
@@ -29,7 +29,7 @@ class Withdrawing:
         name: PeerName,
         chain_id: bytes,
         *,
-        identity: bytes,
+        identity: Identity,
         operator: PeerName,
         book: OrderBook,
         resend_ms: int,
@@ -47,7 +47,7 @@ class Withdrawing:
     @property
     def identity_key(self) -> bytes:
         """Public key under which the DSO knows this meter."""
-        return public_key_of(self._identity)
+        return self._identity.public_key
 
     def want(self, orders: Iterable[Order]) -> None:
         """Request what orders need; those of one request together."""
@@ -94,5 +94,5 @@ class Withdrawing:
             meter_id=self._name,
             entries=entries,
             public_key=self.identity_key,
-            signer=lambda message: sign(self._identity, message),
+            signer=self._identity.sign,
         )

@@ -18,6 +18,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from errno import EADDRINUSE
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,12 +83,15 @@ def deploy(
     staging: Staging,
     *,
     meters_per_process: int,
+    meter_processes: int | None = None,
     host: str = HOST,
     elsewhere: Collection[int] = (),
 ) -> Deployment:
     """Write everything into an existing, empty folder.
 
     Args:
+        meters_per_process: the most meters in one process.
+        meter_processes: instead of that, over how many processes the meters are spread evenly.
         host: address of this machine that the servers listen on.
         elsewhere: numbers of homes whose meters somebody else plays.
 
@@ -107,7 +111,12 @@ def deploy(
     writer = _NodeWriter(nodes, cast, asdict(staging), host)
     guests = tuple(name for name, home_id in cast.meter_names.items() if home_id in elsewhere)
     meters = [name for name in cast.meter_names if name not in guests]
-    groups = [meters[at : at + meters_per_process] for at in range(0, len(meters), meters_per_process)]
+    count = -(-len(meters) // meters_per_process) if meter_processes is None else meter_processes
+    ends = [
+        (at + 1) * meters_per_process if meter_processes is None else len(meters) * (at + 1) // count
+        for at in range(count)
+    ]
+    groups = [meters[begin:end] for begin, end in pairwise((0, *ends))]
     written = [
         *(writer.server(name, "miner") for name in cast.miner_names),
         writer.server(DSO, "dso"),

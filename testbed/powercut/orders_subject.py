@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from firmware_app.identity.identity import SecretIdentity
 from firmware_app.store.state import open_state
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.meter import TradingMeter
@@ -94,7 +95,7 @@ def trader(storage: Storage) -> TradingMeter:
     return TradingMeter(
         "meter-1",
         _genesis(),
-        identity=bytes(31) + b"\x02",
+        identity=SecretIdentity(bytes(31) + b"\x02"),
         wallet=Wallet(bytes(31) + b"\x01", _genesis().chain_id(), storage),
         feeder=1,
         servers=("miner-0",),

@@ -126,9 +126,9 @@ def test_a_connection_that_is_cut_leaves_the_will(tmp_path: Path) -> None:
         dial = _dial(_credentials(tmp_path / "device", broker.authority).context(), broker.port, will=will)
 
         async def scene(link: Link, _: list[bytes]) -> None:
-            socket = link._client.socket()
-            assert socket is not None
-            socket.shutdown(2)  # type: ignore[union-attr]
+            cut = link._client.socket()
+            assert isinstance(cut, ssl.SSLSocket)
+            cut.shutdown(socket.SHUT_RDWR)
             await asyncio.to_thread(operator.until, PRESENCE, lambda raw: raw == b"offline")
 
         with pytest.raises(LinkError):

@@ -17,6 +17,7 @@ TRADING     since 06:02, up 12 d 4 h            1 warning, at the end
 
 Meter       Eastron SDM630, ttyUSB0 id 1        0.8 s old, quality good
             exporting 2.31 kW    import 14 382.417 kWh    export 3 905.220 kWh
+            2 of 3600 rounds of the last hour damaged, 1 without an answer
 Clock       synchronised, 0.4 ms slow of NTP time, stratum 3
 Market      13:00-13:15 (#1979372), ends in 7 min 48 s
             sold 0.50 of 0.50 kWh at 0.1420 EUR/kWh

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_app.identity.identity import SecretIdentity
 from firmware_app.trading.addresses import sit_out
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.meter import TradingMeter
@@ -38,7 +39,7 @@ def _meter(storage: MemoryStorage) -> TradingMeter:
     return TradingMeter(
         "meter-0101",
         _genesis(),
-        identity=b"\x01" * 32,
+        identity=SecretIdentity(b"\x01" * 32),
         wallet=Wallet(b"s" * 32, _genesis().chain_id(), storage),
         feeder=1,
         servers=("miner-0", "miner-1"),
