@@ -80,6 +80,15 @@ def load(folder: Path) -> DeviceKeys:
     return DeviceKeys(identity=_read(folder / IDENTITY), seed=_read(folder / SEED))
 
 
+def check(path: Path) -> None:
+    """Whether a secret could be used; nothing of it is told.
+
+    Raises:
+        KeysError: it is missing, open to others, or damaged.
+    """
+    _read(path)
+
+
 def _create(path: Path) -> bool:
     """Write a fresh secret, whole or not at all, and make it and its name durable."""
     if path.exists():
