@@ -55,7 +55,6 @@ from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.rows import IntervalRow
 from firmware_app.trading.params import MeterParams
 from firmware_app.watchdog.notify import Notifier
-from light_client.rules.crypto import sign
 from meter_io.bus.events import Broken, Failed, Round
 from meter_io.intervals import IntervalEnergy
 from meter_io.pulse.counter import PulseInput
@@ -83,7 +82,7 @@ class Program:
         self._found = found
         self._time = board_time
         self._params = params
-        self._keys = keys.load(found.folder)
+        self._keys = keys.load(found.folder, found.config.device.identity)
         self._notifier = Notifier(os.environ)
         self._journal = Journal(config.log, environ=os.environ, utc_ms=board_time.utc_ms)
         self._supervision = Supervision(self._failed)
@@ -151,7 +150,7 @@ class Program:
             prices=config.imbalance,
             settings=config.report,
             store=store,
-            sign=partial(sign, self._keys.identity),
+            sign=self._keys.identity.sign,
             chance=os.urandom,
         )
         utc_ms = self._time.utc_ms()
@@ -316,6 +315,7 @@ class Program:
             self.home,
             self._time,
             self._params,
+            reach=self.home.reach,
             journal=self._journal,
             fresh=self._vitals.fresh,
             idle=self._vitals.idle,

@@ -59,7 +59,7 @@ class Checked:
     @property
     def is_enrolled(self) -> bool:
         """Whether the device has its keys."""
-        return keys.are_there(self.folder)
+        return keys.are_there(self.folder, self.config.device.identity)
 
 
 def check(path: Path) -> Checked:

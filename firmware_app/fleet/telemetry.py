@@ -28,6 +28,7 @@ ALARM_SCHEMA: Final = "gridlight.alarm/1"
 MAX_BYTES: Final = 4 << 10
 """Of each of the documents."""
 MAX_SENTENCE: Final = 240
+MAX_NAME: Final = 64
 MAX_PARTS: Final = 32
 MAX_FIGURES: Final = 32
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.:/-]{0,63}", re.IGNORECASE)

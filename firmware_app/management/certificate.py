@@ -39,14 +39,31 @@ def ensure_key(path: Path, files: Files) -> None:
     put(path, text, files)
 
 
-def request_of(path: Path, device: str) -> bytes:
-    """The certificate request (PKCS #10, DER) of the key in a file.
+def ensure_request(path: Path, key: Path, device: str, files: Files) -> bytes:
+    """The certificate request (PKCS #10, DER) of the key in a file; the one that is there if it is of this key.
+
+    A signature is another one each time, and a grant answers one request: so the request stays.
 
     Raises:
-        CredentialsError: the file holds no key of ours.
+        CredentialsError: the file holds no key of ours, or the request cannot be written.
     """
+    secret = _key(key)
+    if path.exists():
+        try:
+            raw = path.read_bytes()
+            kept = x509.load_der_x509_csr(raw)
+            if _spki(kept.public_key()) == _spki(secret.public_key()) and _names(kept.subject) == [device]:
+                return raw
+        except (OSError, ValueError):
+            raw = b""  # damaged: a new one takes its place
+    raw = _request(secret, device)
+    put(path, raw, files)
+    return raw
+
+
+def _request(secret: ec.EllipticCurvePrivateKey, device: str) -> bytes:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, device)])
-    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(_key(path), hashes.SHA256())
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(secret, hashes.SHA256())
     return request.public_bytes(Encoding.DER)
 
 
@@ -61,7 +78,7 @@ def check_certificate(pem: bytes, key: Path, ca_pem: bytes, device: str) -> None
         authorities = x509.load_pem_x509_certificates(ca_pem)
     except (ValueError, IndexError):
         raise CredentialsError("the grant holds no certificate") from None
-    names = [part.value for part in certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
+    names = _names(certificate.subject)
     if names != [device]:
         raise CredentialsError(f"the certificate is for {names}, expected {device}")
     if _spki(certificate.public_key()) != _spki(_key(key).public_key()):
@@ -73,6 +90,10 @@ def check_certificate(pem: bytes, key: Path, ca_pem: bytes, device: str) -> None
             continue
         return
     raise CredentialsError("the certificate is by another authority than the ticket's")
+
+
+def _names(subject: x509.Name) -> list[str | bytes]:
+    return [part.value for part in subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
 
 
 def _spki(public: object) -> bytes:

@@ -140,7 +140,10 @@ class FleetPart:
         alarms = alarms_of(snapshot)
         for note in self._alarms.look(alarms, now_ms):
             self._put_alarm(note.alarm.value, note.encode(), raised=note.raised)
-        self._tell_health(health_report(snapshot, problem, alarms, self._letters()), now_ms)
+        try:
+            self._tell_health(health_report(snapshot, problem, alarms, self._letters()), now_ms)
+        except RuleViolation as error:  # a report that cannot be written must not end what it reports of
+            steward.note("fleet.health", str(error))
 
     def _link_problem(self) -> str:
         return self.problem if self._found is not None and self._found.config.fleet.broker else ""
@@ -233,11 +236,7 @@ class FleetPart:
         link = self._link
         if link is None or not link.is_ready or not (is_due or gist != self._told):
             return
-        try:
-            said = self._said(Kind.HEALTH, health.encode(), retain=True)
-        except RuleViolation as error:
-            self._steward.note("fleet.health", str(error))
-            return
+        said = self._said(Kind.HEALTH, health.encode(), retain=True)
         if self._health_pace.take(now_ms) and link.publish(said):
             self._told, self._health_at_ms = gist, now_ms
 

@@ -9,11 +9,12 @@ configuration cures it must be able to get it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from firmware_app.fleet.telemetry import MAX_PARTS, MAX_SENTENCE, Alarm, AlarmNote, HealthReport
+from firmware_app.fleet.telemetry import MAX_NAME, MAX_PARTS, MAX_SENTENCE, Alarm, AlarmNote, HealthReport
 from firmware_app.runtime.supervision import PartState, PartStatus
 from firmware_app.status.conditions import CONDITIONS
 from firmware_app.status.snapshot import Absent, Snapshot
@@ -38,6 +39,7 @@ _IN_BETWEEN: Final = frozenset({"unprovisioned", "syncing"})
 """States of the lifecycle in which nobody knows yet whether the device will trade."""
 LINK: Final = "link"
 """Name of the complaint that the operator is not reached."""
+_STRANGE: Final = re.compile(r"[^A-Za-z0-9_.:-]")
 RAISE_EACH_MS: Final = 300_000
 CLEAR_AFTER_MS: Final = 60_000
 
@@ -89,10 +91,16 @@ def health_report(snapshot: Snapshot, problem: str, alarms: frozenset[Alarm], le
     return HealthReport(
         at_ms=None if isinstance(snapshot.made_utc_ms, Absent) else snapshot.made_utc_ms,
         problem=problem[:MAX_SENTENCE],
-        parts={part.name: part.state for part in parts},
+        parts={_short(part.name): part.state for part in parts},
         alarms=tuple(sorted(alarms)),
         figures={"letters": letters, **_figures(snapshot)},
     )
+
+
+def _short(part: str) -> str:
+    """``meter:/dev/serial/by-id/usb-X`` as ``meter:usb-X``: paths of ports are long."""
+    kind, colon, place = part.partition(":")
+    return _STRANGE.sub("-", f"{kind}{colon}{place.rpartition('/')[2]}")[:MAX_NAME]
 
 
 def _figures(snapshot: Snapshot) -> dict[str, int]:

@@ -79,6 +79,7 @@ class Containers:
         limit = f"{self._memory_mb}m"
         self._call(
             "create",
+            *("--platform", "linux/arm/v7"),
             *("--name", self._name(board), "--network", self._prefix, "--pull", "never"),
             *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
             *("--user", self._user, "--pids-limit", "64", "--no-healthcheck"),
