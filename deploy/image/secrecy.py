@@ -1,6 +1,6 @@
 """Looks for what must not be the same on two boards: keys, passwords, names that a board makes by itself.
 
-A card is copied a thousand times and read by anybody who finds one: it holds no secret at all, and every build looks.
+A card is copied a thousand times and read by anybody who finds one. So it holds no secret, and every build looks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LARGEST: Final = 1 << 20
 
 
 def secrets_in(root: Path) -> list[str]:
-    """Everything in a root that a board should have made itself, one clause each; empty if it may be copied."""
+    """Everything in a root that a board should have made itself, one clause each; empty for one to be copied."""
     found = [*_accounts(root), *_machine(root)]
     for path in sorted(root.rglob("*")):
         if path.is_symlink() or not path.is_file():

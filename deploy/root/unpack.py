@@ -59,15 +59,15 @@ def _digest(content: bytes) -> str:
 
 def main(words: list[str]) -> int:
     """Unpack, and say how many files there were."""
-    if len(words) != 2:  # noqa: PLR2004 - the two that the first line of this file names
-        print(__doc__, file=sys.stderr)
+    if len(words) != 2:
+        sys.stderr.write(f"{__doc__}\n")
         return _WRONG_USE
     try:
         count = unpack(Path(words[0]), Path(words[1]))
     except WheelError as error:
-        print(f"unpack: {error}", file=sys.stderr)
+        sys.stderr.write(f"unpack: {error}\n")
         return 1
-    print(f"unpack: {count} files in {words[1]}")
+    sys.stdout.write(f"unpack: {count} files in {words[1]}\n")
     return 0
 
 

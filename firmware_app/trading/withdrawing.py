@@ -1,6 +1,7 @@
 """Asking the DSO to grant assets to the home's addresses, a batch at a time, again until it answers.
 
-After a restart the requests for what is not granted go out once more; the DSO answers them as it did before.
+After a restart the requests for what is not granted go out once more; the DSO answers them as it did before. A request
+of which every order is too late is not repeated: after a day without the DSO it would grant a day of assets for nought.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ class Withdrawing:
             self._requests[number] = encode_message(self._request(number, together))
 
     def ask(self, now_ms: int) -> list[Effect]:
-        """Send the requests that wait for an answer."""
+        """Send the requests that wait for an answer, and that something can still be offered with."""
+        useful = {order.request for order in self._book.at(Stage.PLANNED)}
+        self._requests = {number: raw for number, raw in self._requests.items() if number in useful}
         effects: list[Effect] = [Send(peer=self._operator, message=raw) for raw in self._requests.values()]
         if effects:
             effects.append(SetTimer(name=TIMER, at_ms=now_ms + self._resend_ms))

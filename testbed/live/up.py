@@ -123,7 +123,7 @@ class Nobody:
     async def go(self, clock: Clock) -> None:
         """Nobody needs a clock."""
 
-    async def look(self, running: Running, view: View) -> bool:
+    async def look(self, running: Running, view: View) -> bool:  # noqa: ARG002 - it sees nothing
         """Nobody keeps the run waiting."""
         return True
 
@@ -147,6 +147,8 @@ class Outcome:
 
     state: State
     summary: Summary
+    view: View
+    """What was seen of the run."""
     facts: dict[str, Any]
 
 
@@ -188,10 +190,11 @@ async def run(
     finally:
         await guests.stop()
         await supervisor.stop()
-    summary = summary_of(watch.look(), deployment.cast, supervisor.restarts, elsewhere=deployment.elsewhere)
+    view = watch.look()
+    summary = summary_of(view, deployment.cast, supervisor.restarts, elsewhere=deployment.elsewhere)
     facts = running.facts(state, summary)
     _write(deployment.folder / "up.json", facts)
-    return Outcome(state=state, summary=summary, facts=facts)
+    return Outcome(state=state, summary=summary, view=view, facts=facts)
 
 
 async def _until_ready(

@@ -6,7 +6,7 @@ import pytest
 
 from testbed.experiments.data import folder
 from testbed.experiments.findings import Options
-from testbed.experiments.microgrid import UNIT_J
+from testbed.experiments.microgrid_pictures import UNIT_J
 from testbed.experiments.published_code import published_step
 from testbed.experiments.rolling_lp import Rolling, Row, TieBreak, rolling_energy
 from testbed.scenarios import transax
