@@ -66,7 +66,7 @@ class EmulatedBoard:
                 "-chardev",
                 f"serial,id=meter,path={meter}",
                 "-device",
-                "usb-serial,chardev=meter",
+                "usb-serial,chardev=meter,serial=1",
             ]
         self._words += more
 
