@@ -89,14 +89,14 @@ def test_no_catch_all_modules() -> None:
 
 
 def test_nothing_names_a_folder_of_somebodys_machine() -> None:
-    """Absolute paths belong to one machine; the project has to work on any."""
+    """Absolute paths belong to one machine; the project has to work on any. `deploy/root/` is a folder of our own."""
     places = [f"/{top}/" for top in ("work", "root", "home", "Users")]
     found = [
         f"{path.relative_to(REPOSITORY)}: {place}"
         for path in tracked("*")
         if path.suffix in TEXTS
         for place in places
-        if place in path.read_text(encoding="utf-8", errors="replace")
+        if place in path.read_text(encoding="utf-8", errors="replace").replace("deploy/root/", "")
     ]
     assert found == []
 
