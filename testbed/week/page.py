@@ -22,6 +22,9 @@ from testbed.year.picture import save
 PICTURE: Final = "week.png"
 DOCUMENT: Final = "week.json"
 _DAY_MS: Final = 86_400_000
+_HOUR_MS: Final = 3_600_000
+_SHORT_DAYS: Final = 2
+"""What is shorter is shown in hours."""
 _SHORTEST_MS: Final = 900_000
 """Width of what is over at once."""
 _BASES: Final = {Basis.MEASURED: GREEN, Basis.ESTIMATED: VERMILION, Basis.UNKNOWN: MUTED}
@@ -47,27 +50,36 @@ def draw(lived: Lived, path: Path) -> None:
         _draw_readings(readings, lived)
         _draw_intervals(counted, lived)
         _draw_energy(energy, lived)
-        days = (week.last + 1 - week.first) * week.length_ms / _DAY_MS
-        energy.set_xlim(0, days)
-        energy.set_xlabel("days")
+        energy.set_xlim(0, _whole_ms(week) / _unit_ms(week))
+        energy.set_xlabel("days" if _unit_ms(week) == _DAY_MS else "hours")
         broken = f"{lived.broken} broken promises" if lived.broken else "every promise kept"
         title = f"{len(week.mishaps)} mishaps, {lived.lives} lives, {len(lived.left.trades)} final trades: {broken}"
         figure.suptitle(title, x=0.01, ha="left", color=INK)
         save(figure, path)
 
 
-def _days(week: Week) -> Callable[[int], float]:
-    """From UTC ms to days since the run's first interval."""
-    return lambda at_ms: (at_ms - week.first * week.length_ms) / _DAY_MS
+def _whole_ms(week: Week) -> int:
+    return (week.last + 1 - week.first) * week.length_ms
+
+
+def _unit_ms(week: Week) -> int:
+    """Of the time axis: a day, or an hour."""
+    return _DAY_MS if _whole_ms(week) >= _SHORT_DAYS * _DAY_MS else _HOUR_MS
+
+
+def _place(week: Week) -> Callable[[int], float]:
+    """From UTC ms to the time axis, which begins with the run's first interval."""
+    return lambda at_ms: (at_ms - week.first * week.length_ms) / _unit_ms(week)
 
 
 def _draw_mishaps(axes: Axes, week: Week) -> None:
-    days = _days(week)
+    place = _place(week)
     kinds = sorted({played.mishap.kind for played in week.mishaps}, key=lambda kind: kind.value)
     for row, kind in enumerate(kinds):
         of_kind = [played for played in week.mishaps if played.mishap.kind is kind]
         bars = [
-            (days(one.begun_ms), max(one.ended_ms - one.begun_ms, _SHORTEST_MS) / _DAY_MS) for one in of_kind
+            (place(one.begun_ms), max(one.ended_ms - one.begun_ms, _SHORTEST_MS) / _unit_ms(week))
+            for one in of_kind
         ]
         axes.broken_barh(bars, (row - 0.35, 0.7), facecolors=VERMILION)
     axes.set_yticks(range(len(kinds)), [kind.value for kind in kinds])
@@ -79,16 +91,16 @@ def _draw_readings(axes: Axes, lived: Lived) -> None:
     week = lived.week
     counts = Counter(at_ms // week.length_ms for at_ms in lived.left.readings_ms)
     intervals = range(week.first, week.last + 1)
-    days = [(interval - week.first) * week.length_ms / _DAY_MS for interval in intervals]
+    begins = [(interval - week.first) * week.length_ms / _unit_ms(week) for interval in intervals]
     axes.fill_between(
-        days, [counts[interval] for interval in intervals], step="post", color=BLUE, linewidth=0
+        begins, [counts[interval] for interval in intervals], step="post", color=BLUE, linewidth=0
     )
     axes.set_ylim(bottom=0)
     axes.set_title("readings kept, each interval", loc="left")
 
 
 def _draw_intervals(axes: Axes, lived: Lived) -> None:
-    week, width = lived.week, lived.week.length_ms / _DAY_MS
+    week, width = lived.week, lived.week.length_ms / _unit_ms(lived.week)
     for basis, colour in _BASES.items():
         of_basis = [row.interval for row in lived.left.intervals if row.basis is basis]
         bars = [((interval - week.first) * width, width) for interval in of_basis]
@@ -101,11 +113,11 @@ def _draw_intervals(axes: Axes, lived: Lived) -> None:
 
 
 def _draw_energy(axes: Axes, lived: Lived) -> None:
-    week, width = lived.week, lived.week.length_ms / _DAY_MS
+    week, width = lived.week, lived.week.length_ms / _unit_ms(lived.week)
     flows = [(interval, -import_j + export_j) for interval, (import_j, export_j) in lived.left.flows.items()]
-    days = [(interval - week.first) * width for interval, _ in flows]
+    begins = [(interval - week.first) * width for interval, _ in flows]
     flowed = [energy_j / JOULES_PER_KWH for _, energy_j in flows]
-    axes.plot(days, flowed, color=MUTED, drawstyle="steps-post", linewidth=1, label="flowed")
+    axes.plot(begins, flowed, color=MUTED, drawstyle="steps-post", linewidth=1, label="flowed")
     offered = ((one.ranges[0][0], one.side, one.remaining_j) for _, one in lived.left.posted)
     traded = ((one.interval, Side(one.side), one.energy_j) for one in lived.left.trades)
     for rows, colour, label in ((offered, FAINT, "offered"), (traded, PURPLE, "traded")):

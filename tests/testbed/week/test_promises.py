@@ -50,7 +50,7 @@ def _interval(
 
 
 _TRADE = Trade(offer_id=1, side=Side.SELL, interval=3, energy_j=_KWH, amount_uc=1_000)
-_GOOD = Left(
+GOOD = Left(
     posted=(Posted(2 * _MS, _offer(1)), Posted(6 * _MS, _offer(2, 7))),
     trades=(_TRADE,),
     flows=dict.fromkeys(range(_LAST + 1), (0, _KWH)),
@@ -60,23 +60,23 @@ _GOOD = Left(
     events=(),
 )
 _MISHAP = Played(Mishap.parse("power-cut@4"), 4 * _MS, 4 * _MS)
-_WEEK = Week(first=0, last=_LAST, interval_s=_S, mishaps=(_MISHAP,), code=0)
+WEEK = Week(first=0, last=_LAST, interval_s=_S, mishaps=(_MISHAP,), code=0)
 
 
-def _broken(left: Left = _GOOD, week: Week = _WEEK) -> dict[str, tuple[str, ...]]:
+def _broken(left: Left = GOOD, week: Week = WEEK) -> dict[str, tuple[str, ...]]:
     return {one.name: one.broken for one in promises(left, week) if one.broken}
 
 
 def test_a_good_week_keeps_every_promise_and_says_how_much_was_looked_at() -> None:
     assert _broken() == {}
-    assert {one.name: one.checked for one in promises(_GOOD, _WEEK)} == {
+    assert {one.name: one.checked for one in promises(GOOD, WEEK)} == {
         "no double offer": 2,
         "no lost trade": 1,
         "no untold gap": _LAST,
         "no wrong energy": _LAST,
         "no hand": 1,
     }
-    assert back_after(_GOOD, _WEEK, _MISHAP) == 2
+    assert back_after(GOOD, WEEK, _MISHAP) == 2
 
 
 @pytest.mark.parametrize(
@@ -89,44 +89,42 @@ def test_a_good_week_keeps_every_promise_and_says_how_much_was_looked_at() -> No
     ],
 )
 def test_what_is_offered_twice_is_found(offer: OpenOffer, sentence: str) -> None:
-    found = _broken(replace(_GOOD, posted=(*_GOOD.posted, Posted(7 * _MS, offer))))
+    found = _broken(replace(GOOD, posted=(*GOOD.posted, Posted(7 * _MS, offer))))
     assert found.keys() == {"no double offer"}
     assert sentence in found["no double offer"][0]
 
 
 def test_a_lost_a_changed_and_an_invented_trade_are_found() -> None:
-    assert _broken(replace(_GOOD, known_trades={})) == {
+    assert _broken(replace(GOOD, known_trades={})) == {
         "no lost trade": ("trade of offer 1 in interval 3 is on no record",)
     }
-    (changed,) = _broken(replace(_GOOD, known_trades={(1, 3): (_KWH, 999)}))["no lost trade"]
+    (changed,) = _broken(replace(GOOD, known_trades={(1, 3): (_KWH, 999)}))["no lost trade"]
     assert "999" in changed
-    (invented,) = _broken(replace(_GOOD, known_trades={**_GOOD.known_trades, (2, 7): (1, 1)}))[
-        "no lost trade"
-    ]
+    (invented,) = _broken(replace(GOOD, known_trades={**GOOD.known_trades, (2, 7): (1, 1)}))["no lost trade"]
     assert invented == "trade of offer 2 in interval 7 is on record, and not on the chain"
 
 
 def test_the_very_last_trade_may_still_be_on_its_way() -> None:
-    assert _broken(replace(_GOOD, trades=(*_GOOD.trades, _TRADE._replace(interval=_LAST)))) == {}
+    assert _broken(replace(GOOD, trades=(*GOOD.trades, _TRADE._replace(interval=_LAST)))) == {}
 
 
 def test_an_interval_that_is_missing_doubled_or_without_a_reason_is_found() -> None:
-    without = tuple(row for row in _GOOD.intervals if row.interval != 2)
-    assert _broken(replace(_GOOD, intervals=without)) == {"no untold gap": ("interval 2 is missing",)}
+    without = tuple(row for row in GOOD.intervals if row.interval != 2)
+    assert _broken(replace(GOOD, intervals=without)) == {"no untold gap": ("interval 2 is missing",)}
     guessed = (*without, _interval(2, Basis.ESTIMATED))
-    assert _broken(replace(_GOOD, intervals=guessed)) == {
+    assert _broken(replace(GOOD, intervals=guessed)) == {
         "no untold gap": ("interval 2 is estimated, and nothing says why",)
     }
     assert (
-        _broken(replace(_GOOD, intervals=(*without, _interval(2, Basis.UNKNOWN, reason="no readings")))) == {}
+        _broken(replace(GOOD, intervals=(*without, _interval(2, Basis.UNKNOWN, reason="no readings")))) == {}
     )
-    twice = (*_GOOD.intervals, _interval(2))
-    assert _broken(replace(_GOOD, intervals=twice)) == {"no untold gap": ("1 intervals were counted twice",)}
+    twice = (*GOOD.intervals, _interval(2))
+    assert _broken(replace(GOOD, intervals=twice)) == {"no untold gap": ("1 intervals were counted twice",)}
 
 
 def test_a_silence_is_found_unless_an_event_close_to_it_says_why() -> None:
-    readings = tuple(at for at in _GOOD.readings_ms if not 5 * _MS < at < 7 * _MS)
-    silent = replace(_GOOD, readings_ms=readings)
+    readings = tuple(at for at in GOOD.readings_ms if not 5 * _MS < at < 7 * _MS)
+    silent = replace(GOOD, readings_ms=readings)
     (sentence,) = _broken(silent)["no untold gap"]
     assert sentence.startswith("no reading for 1800 s")
     assert _broken(replace(silent, events=(EventRow(at_ms=7 * _MS + 5, name="store.cut-off"),))) == {}
@@ -135,7 +133,7 @@ def test_a_silence_is_found_unless_an_event_close_to_it_says_why() -> None:
 
 
 def test_what_a_salvage_counts_as_lost_is_told_and_nothing_else() -> None:
-    without = replace(_GOOD, intervals=_GOOD.intervals[5:])
+    without = replace(GOOD, intervals=GOOD.intervals[5:])
     said = "kept 25 intervals; lost at least: {}"
     for lost, told in (("5 intervals", True), ("5 trades", False), ("none that can be counted", False)):
         event = EventRow(at_ms=20 * _MS, name="store.salvaged", detail=said.format(lost))
@@ -143,25 +141,25 @@ def test_what_a_salvage_counts_as_lost_is_told_and_nothing_else() -> None:
 
 
 def test_a_wrong_energy_is_found_where_it_counts_as_measured() -> None:
-    rest = tuple(row for row in _GOOD.intervals if row.interval != 2)
-    wrong = replace(_GOOD, intervals=(*rest, _interval(2, export_j=_KWH - 80_000)))
+    rest = tuple(row for row in GOOD.intervals if row.interval != 2)
+    wrong = replace(GOOD, intervals=(*rest, _interval(2, export_j=_KWH - 80_000)))
     assert _broken(wrong) == {
         "no wrong energy": (f"interval 2: export of {_KWH - 80_000} J measured, {_KWH} J flowed",)
     }
     guessed = _interval(2, Basis.ESTIMATED, export_j=0, reason="divided")
-    assert _broken(replace(_GOOD, intervals=(*rest, guessed))) == {}
+    assert _broken(replace(GOOD, intervals=(*rest, guessed))) == {}
 
 
 def test_a_device_that_needs_a_hand_is_found() -> None:
-    never = replace(_GOOD, posted=_GOOD.posted[:1])
+    never = replace(GOOD, posted=GOOD.posted[:1])
     assert _broken(never) == {"no hand": ("after power-cut@4 it never offered again",)}
-    late = replace(_GOOD, posted=(_GOOD.posted[0], Posted(20 * _MS, _offer(2, 21))))
+    late = replace(GOOD, posted=(GOOD.posted[0], Posted(20 * _MS, _offer(2, 21))))
     assert _broken(late) == {"no hand": ("after power-cut@4 it took 16 intervals to offer again",)}
     another = Played(Mishap.parse("tier-gone@6+12"), 6 * _MS, 18 * _MS)
-    assert _broken(late, replace(_WEEK, mishaps=(_MISHAP, another))) == {}, "the tier was gone meanwhile"
-    assert _broken(week=replace(_WEEK, missed=("broker-gone@4+2",))) == {
+    assert _broken(late, replace(WEEK, mishaps=(_MISHAP, another))) == {}, "the tier was gone meanwhile"
+    assert _broken(week=replace(WEEK, missed=("broker-gone@4+2",))) == {
         "no hand": ("after broker-gone@4+2 it never came back to the broker",)
     }
-    assert _broken(week=replace(_WEEK, code=-9)) == {
+    assert _broken(week=replace(WEEK, code=-9)) == {
         "no hand": ("the device ended with -9 when it was asked to end",)
     }
