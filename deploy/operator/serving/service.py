@@ -252,7 +252,7 @@ class Service:
         changed: list[tuple[str, bytes]] = []
         for name in sorted(devices):
             lies = self._lies.get(name, b"")
-            wanted = desired(self._offers(name), lies=lies, runs=self._collector.sight(name).hash)
+            wanted = desired(self._offers(name), lies=lies)
             if wanted != lies:
                 self._lies[name] = wanted
                 changed.append((name, wanted))
