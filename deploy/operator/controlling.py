@@ -148,8 +148,8 @@ def _undoing(desk: Desk, summary: Summary) -> list[tuple[tuple[Change, ...], tup
     by_changes: dict[bytes, tuple[tuple[Change, ...], list[str]]] = {}
     for before, names in members.items():
         changes = _inverse(desk, paper, before)
-        name = encode(tuple(change.to_wire() for change in changes))
-        by_changes.setdefault(name, (changes, []))[1].extend(names)
+        wire = encode(tuple(change.to_wire() for change in changes))
+        by_changes.setdefault(wire, (changes, []))[1].extend(names)
     found = [(changes, sorted(names)) for changes, names in by_changes.values() if changes]
     if not found:
         raise CommandError(f"no meter runs by v{summary.version}, or it changed nothing")

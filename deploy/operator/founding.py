@@ -23,6 +23,8 @@ from light_client.rules.errors import LocalError
 _SCHEMA: Final = "gridlight.fleet.init/1"
 DESK_NAME: Final = "desk"
 LONE_KEY: Final = "operator"
+MOSQUITTO_USER: Final = "mosquitto"
+"""As Debian's package has it."""
 
 
 def init(args: argparse.Namespace) -> int:
@@ -88,7 +90,7 @@ def _write_broker(desk: Desk, key_set: KeySet, args: argparse.Namespace) -> None
             port=broker.port,
             enrol_port=broker.enrol_port,
             devices=args.devices,
-            **({"user": whoever().partition("@")[0]} if args.local else {}),
+            user=whoever().partition("@")[0] if args.local else MOSQUITTO_USER,
         )
         authority = Authority.create(desk.authority_folder, key_set.fleet_id, now)
         hosts = dict.fromkeys((broker.host, *(("localhost", "127.0.0.1") if args.local else ())))

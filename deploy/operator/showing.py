@@ -19,7 +19,7 @@ from deploy.operator.rollout.engine import UNFINISHED
 from firmware_app.console import Console, Exit, Paint
 
 FLEET: Final = "gridlight.fleet.status/1"
-_DEVICE: Final = "gridlight.fleet.device/1"
+DEVICE: Final = "gridlight.fleet.device/1"
 _WATCH_S: Final = 2.0
 _SHOWN: Final = 10
 
@@ -37,29 +37,30 @@ def status(args: argparse.Namespace) -> int:
             document = document_of_rollout(desk, number)
             console.result(ROLLOUT, document, rollout_lines(document, console))
             return Exit.UNDECIDED if document["standing"] in UNFINISHED else Exit.OK
-        show = (
-            (lambda: _show_device(console, desk, what))
-            if what
-            else (lambda: _show_fleet(console, desk, stream=args.watch))
-        )
-        show()
+        _show(console, desk, what, stream=args.watch)
         while args.watch:
             time.sleep(_WATCH_S)
-            show()
+            _show(console, desk, what, stream=True)
         return Exit.OK
     finally:
         desk.close()
 
 
-def _show_fleet(console: Console, desk: Desk, *, stream: bool) -> None:
-    document = overview(desk, int(time.time() * 1_000))
+def _show(console: Console, desk: Desk, name: str, *, stream: bool) -> None:
+    """A device, or the fleet."""
+    if name:
+        schema, document = DEVICE, device_document(desk, desk.devices.named(name))
+        lines = _device_lines(console, document)
+    else:
+        schema, document = FLEET, overview(desk, time.time_ns() // 1_000_000)
+        lines = _fleet_lines(console, document, is_served=desk.is_served)
     if console.json and stream:
-        console.stream(FLEET, document)
-        return
-    console.result(FLEET, document, _fleet_lines(console, document, desk.is_served))
+        console.stream(schema, document)
+    else:
+        console.result(schema, document, lines)
 
 
-def _fleet_lines(console: Console, document: Mapping[str, Any], is_served: bool) -> list[str]:  # noqa: FBT001
+def _fleet_lines(console: Console, document: Mapping[str, Any], *, is_served: bool) -> list[str]:
     counts = document["devices"]
     head = f"{console_count(counts['all'], 'meter')}: {counts['online']} connected"
     for word in ("silent", "expected", "revoked"):
@@ -86,12 +87,6 @@ def _fleet_lines(console: Console, document: Mapping[str, Any], is_served: bool)
         lines.append(f"  v{row['version']:<5} {row['standing']:<8} {said}{reason}")
     versions = ", ".join(f"v{row['version']} {row['devices']}" for row in document["versions"])
     return [*lines, "", f"Versions in force: {versions or 'none was reported yet'}"]
-
-
-def _show_device(console: Console, desk: Desk, name: str) -> None:
-    device = desk.devices.named(name)
-    document = device_document(desk, device)
-    console.result(_DEVICE, document, _device_lines(console, document))
 
 
 def device_document(desk: Desk, device: Device, most: int = 50) -> dict[str, Any]:

@@ -112,6 +112,15 @@ def _chip(folder: Path, place: IdentityParams) -> TokenIdentity:
     return identity_on_chip(place.module, place.token, folder / place.pin_file)
 
 
+def check(path: Path) -> None:
+    """Whether a secret could be used; nothing of it is told.
+
+    Raises:
+        KeysError: it is missing, open to others, or damaged.
+    """
+    _read(path)
+
+
 def _create(path: Path) -> bool:
     """Write a fresh secret, whole or not at all, and make it and its name durable."""
     if path.exists():

@@ -173,7 +173,7 @@ def today(market: MarketView) -> str:
 
 def _battery(battery: BatteryView) -> tuple[str, ...]:
     whole = wording.kwh(battery.capacity_j, 1)
-    stored = text(battery.stored_j, lambda joules: wording.kwh(joules, 1))
+    stored = text(battery.stored_j, lambda joules: wording.kwh(joules, 1).removesuffix(" kWh"))
     held = (
         f"{wording.kwh(battery.hold_j, 1)} held for promises"
         if battery.sells

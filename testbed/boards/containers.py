@@ -22,8 +22,8 @@ SERVICE_USER: Final = 850
 """Of the image; see deploy/root/install."""
 _TESTBED: Final = Path(testbed.__file__).resolve().parent
 _INSIDE: Final = "/opt/testbed"
-_CALL_S: Final = 120.0
-_GOODBYE_S: Final = 30
+_CALL_S: Final = 300.0
+_GOODBYE_S: Final = 120
 
 
 class Containers:

@@ -24,7 +24,7 @@ from testbed.live.up import Outcome, Patience, Show, run
 from testbed.scenarios import catalogue
 from testbed.scenarios.files import ScenarioFile
 
-_PATIENCE: Final = Patience(ready_s=900.0, last_s=240.0)
+_PATIENCE: Final = Patience(ready_s=900.0, last_s=400.0)
 """An emulated board starts slowly, and eight of them at once all the more."""
 
 

@@ -11,12 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 from firmware_app.fleet.selector import DeviceFacts
+from firmware_app.management.certificate import ensure_key, ensure_request
+from firmware_app.store.files import Files
 from testbed.live.deployment import HOST
 from testbed.rollout.board import FIRMWARE
 from testbed.rollout.cast import EXAMPLE
@@ -72,10 +69,11 @@ class OperatorDesk:
         papers = self._outside / "papers"
         papers.mkdir(mode=0o700)
         rows: list[dict[str, Any]] = []
-        keys: dict[str, bytes] = {}
+        hasty = _Hasty()
         for facts in devices:
-            keys[facts.name], request = _key_and_request(facts.name)
-            (papers / f"{facts.name}.csr").write_bytes(request)
+            key = papers / f"{facts.name}.key"
+            ensure_key(key, hasty)
+            ensure_request(papers / f"{facts.name}.csr", key, facts.name, hasty)
             rows.append(
                 {
                     "name": facts.name,
@@ -102,7 +100,8 @@ class OperatorDesk:
             if name in real:
                 Path(row["ticket"]).rename(papers / f"{name}.ticket")
                 continue
-            (papers / f"{name}.pem").write_bytes(keys[name] + ticket["certificate"].encode())
+            key_pem = (papers / f"{name}.key").read_text(encoding="ascii")
+            (papers / f"{name}.pem").write_text(key_pem + ticket["certificate"], encoding="ascii")
         return papers
 
     def push(self, change: str, *, waves: str, abort: str, window_s: int, hold_s: int) -> dict[str, Any]:
@@ -160,11 +159,11 @@ class OperatorDesk:
         return self._service.pid
 
 
-def _key_and_request(name: str) -> tuple[bytes, bytes]:
-    """A meter's key and its certificate request, both PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    pem = serialization.Encoding.PEM
-    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return secret, request.public_bytes(pem)
+class _Hasty(Files):
+    """Waits for no disk: a rehearsal that is cut off begins anew."""
+
+    def sync(self, descriptor: int) -> None:
+        """Nothing."""
+
+    def sync_folder(self, folder: Path) -> None:
+        """Nothing."""

@@ -136,6 +136,8 @@ class Dashboard:
         self._stop: asyncio.Event | None = None
         self.port = 0
         """Where it listens."""
+        self.answered = 0
+        """Requests so far."""
 
     def __enter__(self) -> Self:
         """Listen.
@@ -189,6 +191,7 @@ class Dashboard:
             except (asyncio.LimitOverrunError, asyncio.IncompleteReadError):
                 request = None
             reply = refusal(HTTPStatus.BAD_REQUEST) if request is None else pages.reply(request)
+            self.answered += 1
             is_head = request is not None and request.method == "HEAD"
             writer.write(head(reply, POLICY) + (b"" if is_head else reply.body))
             await writer.drain()

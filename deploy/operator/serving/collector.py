@@ -81,7 +81,7 @@ class Collector:
         release_of(presence.firmware)
         before, name = self._online[heard.device], heard.device
         self._online[name] = presence.online
-        columns = {"online": int(presence.online), "heard_ms": now_ms}
+        columns: dict[str, Any] = {"online": int(presence.online), "heard_ms": now_ms}
         if presence.online:
             columns |= {"firmware": presence.firmware, "board": presence.board}
         if presence.online is not before:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -56,7 +57,7 @@ class MqttBroker:
         self._online = threading.Event()
         self.problem = "not connected yet"
         self._client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5, manual_ack=True
+            CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5, manual_ack=True
         )
         try:
             context = ssl.create_default_context(cafile=str(folder / "authority.crt"))
@@ -75,7 +76,7 @@ class MqttBroker:
 
     def start(self) -> None:
         """Connect, and go on trying."""
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = SESSION_S
         properties.ReceiveMaximum = WINDOW
         properties.MaximumPacketSize = 2 * MAX_ENVELOPE_BYTES

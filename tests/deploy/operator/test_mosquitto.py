@@ -57,6 +57,10 @@ def online(ground: Ground) -> int:
     return sum(ground.desk.devices.named(name).online for name in NAMES)
 
 
+def standing(ground: Ground) -> Standing:
+    return ground.desk.rollouts.of_version(1).standing
+
+
 def test_a_push_reaches_real_agents_though_the_service_is_killed(ground: Ground) -> None:
     meters = [RemoteMeter(ground, name) for name in NAMES]
     try:
@@ -69,8 +73,7 @@ def test_a_push_reaches_real_agents_though_the_service_is_killed(ground: Ground)
         for meter in meters:
             meter.round()
         ground.start_service()
-        standing = lambda: ground.desk.rollouts.of_version(1).standing  # noqa: E731 - asked again and again
-        assert ground.until(lambda: standing() is Standing.DONE, meters), ground.said("service")
+        assert ground.until(lambda: standing(ground) is Standing.DONE, meters), ground.said("service")
         assert ground.desk.rollouts.of_version(1).counts == {Outcome.HEALTHY: 3}
         assert [meter.meter.driver.running["privacy"]["lot_wh"] for meter in meters] == [250] * 3
         assert ground.run("audit", "verify") == 0

@@ -44,7 +44,6 @@ def test_a_document_that_holds_together_is_named_with_the_depth_reached(
     ("old", "new", "told"),
     [
         ("eastron-sdm630", "eastron-sdm631", "Did you mean 'eastron-sdm630'?"),
-        ("eastron-sdm630", "s0-1000", "counts pulses"),
         ("genesis.cbor", "genesys.cbor", "No such file"),
         ("genesis.cbor", "device.toml", "is no genesis"),
         ("feeder = 1", "feeder = 77", "expected one of the chain's grid"),

@@ -23,6 +23,7 @@ Market      13:00-13:15 (#1979372), ends in 7 min 48 s
             sold 0.50 of 0.50 kWh at 0.1420 EUR/kWh
             today sold 6.25 kWh and bought 0.75 kWh: 0.89 EUR
             last offer: traded in full
+Battery     3.6 of 6.4 kWh, 4 s old; 1.0 kWh held for promises
 Owed        today 1.26 kWh drawn beside the market: 0.38 EUR owed
             30 days before: 2.15 EUR due to you, 2 intervals provisional
             last report of 2026-06-13, v1

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -17,10 +20,12 @@ HEALTH = f"{Topics(FLEET).root}/device/meter-0000/{Said.HEALTH}"
 
 
 @pytest.fixture(scope="module")
-def planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoPlanes]:
-    """One day, for all tests of this file."""
-    with pytest.MonkeyPatch.context() as patch:
-        yield play(tmp_path_factory.mktemp("planes"), patch)
+def planes() -> Iterator[TwoPlanes]:
+    """One day, for all tests of this file; its stores lie in memory where that can be, for they sync often."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+    place = memory if os.access(memory, os.W_OK) else None
+    with TemporaryDirectory(dir=place) as folder, pytest.MonkeyPatch.context() as patch:
+        yield play(Path(folder), patch)
 
 
 def test_there_is_something_to_link(planes: TwoPlanes) -> None:
