@@ -45,6 +45,7 @@ from firmware_app.management.part import FleetPart
 from firmware_app.management.steward import Steward
 from firmware_app.meters.bus_part import bus_of, encryption_of, run_bus
 from firmware_app.meters.desk import MeterDesk, by_port
+from firmware_app.meters.pulse_part import KeptPulses, run_pulses
 from firmware_app.meters.relay import Relay
 from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_ms
 from firmware_app.runtime.supervision import Supervision
@@ -54,9 +55,9 @@ from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.rows import IntervalRow
 from firmware_app.trading.params import MeterParams
 from firmware_app.watchdog.notify import Notifier
-from light_client.rules.crypto import sign
 from meter_io.bus.events import Broken, Failed, Round
 from meter_io.intervals import IntervalEnergy
+from meter_io.pulse.counter import PulseInput
 from meter_io.reading import MeterId
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Program:
         self._found = found
         self._time = board_time
         self._params = params
-        self._keys = keys.load(found.folder)
+        self._keys = keys.load(found.folder, found.config.device.identity)
         self._notifier = Notifier(os.environ)
         self._journal = Journal(config.log, environ=os.environ, utc_ms=board_time.utc_ms)
         self._supervision = Supervision(self._failed)
@@ -149,7 +150,7 @@ class Program:
             prices=config.imbalance,
             settings=config.report,
             store=store,
-            sign=partial(sign, self._keys.identity),
+            sign=self._keys.identity.sign,
             chance=os.urandom,
         )
         utc_ms = self._time.utc_ms()
@@ -196,8 +197,10 @@ class Program:
         start = self._supervision.start
         start("store", self._keep_store)
         start("clock", self._keep_clock)
-        for port in self._ports:
-            start(f"meter:{port}", partial(self._keep_bus, port))
+        for port, sections in self._ports.items():
+            form = self._found.wirings[sections[0].name].profile.form
+            keep = self._keep_pulses if isinstance(form, PulseInput) else self._keep_bus
+            start(f"meter:{port}", partial(keep, port))
         start("market", self._keep_market)
         start("page", self._keep_page)
         start("watch", self._keep_watch)
@@ -280,6 +283,14 @@ class Program:
             bus = bus_of(sections, wirings, decryptor)
             await run_bus(bus, wirings[sections[0].name].port(), partial(self._heard, port, meters), stop)
 
+    async def _keep_pulses(self, port: str, stop: asyncio.Event) -> None:
+        (section,) = self._ports[port]
+        form = self._found.wirings[section.name].profile.form
+        if isinstance(form, PulseInput):
+            hear = partial(self._heard, port, (MeterId(section.name),))
+            kept = KeptPulses(self._store, section.name)
+            await run_pulses(section, form, kept.load(), hear, kept.keep, stop)
+
     def _heard(self, port: str, meters: tuple[MeterId, ...], what: Round | Failed | Broken) -> None:
         at_ms = what.ended_ms if isinstance(what, Round) else real_monotonic_ms()
         reading = self.home.desk.hear(what, self._time.moment(at_ms), meters)
@@ -304,6 +315,7 @@ class Program:
             self.home,
             self._time,
             self._params,
+            reach=self.home.reach,
             journal=self._journal,
             fresh=self._vitals.fresh,
             idle=self._vitals.idle,

@@ -1,23 +1,30 @@
-"""The command `gridlight-fleet`: what the field operator types, on a desk, without a device in reach."""
+"""The command `gridlight-fleet`: what the field operator types.
+
+Here are the commands that work on files alone; those of a desk are in `desk/cli.py`, of rollouts in `rollout/cli.py`.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 
+from deploy.operator.desk import cli as desk
+from deploy.operator.rollout import cli as rollouts
 from firmware_app import command_line
-from firmware_app.command_line import Commands, Parser
+from firmware_app.command_line import CommandParser, Commands, Parser
 
 
 def build_parser() -> tuple[Parser, Commands]:
     """Return the parser with every command."""
     parser, commands = command_line.program(
         "gridlight-fleet",
-        "Configuration for a fleet of meters: keys, signed bundles, and what they would change.",
+        "Configuration for a fleet of meters: signed, pushed in waves, watched, taken back.",
         examples=(
-            "gridlight-fleet keygen anna",
-            "gridlight-fleet sign change.toml --version 18 --target feeder=7 --key-set keys-1 --key anna.key",
-            "gridlight-fleet verify change.bundle --key-set keys-1 --device meter-0101.toml",
+            "gridlight-fleet init",
+            "gridlight-fleet enroll meter-0101 --feeder 7",
+            "gridlight-fleet serve",
+            "gridlight-fleet push change.toml --target feeder=7 --waves 1,10%,100% --key fleet/operator.key",
+            "gridlight-fleet status --watch",
         ),
     )
     _add_keygen(commands)
@@ -26,6 +33,8 @@ def build_parser() -> tuple[Parser, Commands]:
     _add_verify(commands)
     _add_diff(commands)
     _add_broker(commands)
+    desk.add_parsers(commands)
+    rollouts.add_parsers(commands, desk.add_desk, add_bundle_arguments)
     return parser, commands
 
 
@@ -78,6 +87,11 @@ def _add_sign(commands: Commands) -> None:
     parser.add_argument("--key-set", metavar="FILE", required=True, help="the key set in force")
     parser.add_argument("--key", metavar="FILE", action="append", required=True, help="may be given again")
     parser.add_argument("--out", metavar="FILE", help="default: beside FILE, ending in .bundle")
+    add_bundle_arguments(parser)
+
+
+def add_bundle_arguments(parser: CommandParser) -> None:
+    """What a new bundle is made of, for `sign` and `push` alike."""
     fresh = parser.add_argument_group("for a new bundle")
     fresh.add_argument("--version", metavar="N", type=int, help="higher than any before")
     fresh.add_argument(

@@ -117,6 +117,14 @@ class Bidder:
     def _last_ahead(self, now: int) -> int:
         return now + self._market.t_clear + self._privacy.spread_intervals
 
+    @property
+    def reach(self) -> int:
+        """How far ahead of a decision the energy may lie that it offers, intervals."""
+        if self._battery is None:
+            return self._last_ahead(0)
+        window = min(self._battery.window_intervals, self._market.horizon)
+        return max(self._last_ahead(0), self._first_open(0) + window)
+
     def _look(
         self, now: int, net: QuantileForecast, state: BatteryState | None, committed: Committed
     ) -> _View:

@@ -59,7 +59,7 @@ class Checked:
     @property
     def is_enrolled(self) -> bool:
         """Whether the device has its keys."""
-        return keys.are_there(self.folder)
+        return keys.are_there(self.folder, self.config.device.identity)
 
 
 def check(path: Path) -> Checked:
@@ -82,6 +82,7 @@ def check_config(config: DeviceConfig, path: Path) -> Checked:
     """
     genesis = _genesis(config, path)
     wirings = {meter.name: _wiring(meter, path) for meter in config.meter}
+    _check_pulses(config, wirings, path)
     if config.battery is not None:
         _check_charge(config.battery, wirings[config.battery.meter], path)
     found = Checked(path=path, config=config, genesis=genesis, wirings=wirings)
@@ -90,6 +91,17 @@ def check_config(config: DeviceConfig, path: Path) -> Checked:
     except PasswordError as error:
         raise ConfigError(f"{path}: [status] password_file: {error}") from None
     return found
+
+
+def _check_pulses(config: DeviceConfig, wirings: dict[str, Wiring], path: Path) -> None:
+    """A pulse input is a wire of its own."""
+    for meter in config.meter:
+        others = [other.name for other in config.meter if other.port == meter.port and other is not meter]
+        if isinstance(wirings[meter.name].profile.form, PulseInput) and others:
+            raise ConfigError(
+                f"{path}: [[meter]] {meter.name}: port: {meter.port} is that of {others[0]} too, "
+                "and pulses have a wire for themselves"
+            )
 
 
 def _check_charge(battery: BatterySection, wiring: Wiring, path: Path) -> None:
@@ -140,8 +152,6 @@ def _wiring(meter: MeterSection, path: Path) -> Wiring:
     named = str(path.parent / meter.profile) if meter.profile.endswith(".toml") else meter.profile
     try:
         profile = load.find(named)
-        if isinstance(profile.form, PulseInput):
-            raise ConfigError(f"{where}: profile: {profile.name} counts pulses on a wire, which needs a bus")
         unit = meter.address
         if unit is None:
             unit = profile.form.address if isinstance(profile.form, ModbusMap | SunSpecMap) else 0

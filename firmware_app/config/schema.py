@@ -14,6 +14,7 @@ from typing import Final
 from firmware_app.bidding.settings import BatterySettings, BiddingSettings, PrivacySettings
 from firmware_app.clock.params import ClockParams
 from firmware_app.forecast.settings import ForecastSettings
+from firmware_app.identity.params import IdentityParams
 from firmware_app.journal import LogParams
 from firmware_app.management.params import FleetParams
 from firmware_app.reconcile.deviation import ImbalancePrices
@@ -74,6 +75,8 @@ class DeviceSection:
     """Where keys, store and state are; relative to the file's own folder if it does not begin with a slash."""
     labels: tuple[str, ...] = ()
     """What an operator may choose devices by: ``site=north``."""
+    identity: IdentityParams = field(default_factory=IdentityParams)
+    """Where the key lies that the grid operator knows it by; the board's own matter, like all of this section."""
 
     def __post_init__(self) -> None:
         _named("name", self.name)

@@ -62,6 +62,11 @@ class BiddingHome:
         self._bidding = bidding
         self._privacy = privacy
 
+    @property
+    def reach(self) -> int:
+        """How far ahead of a decision the energy may lie that it offers, intervals."""
+        return self._deciding.reach
+
     def follow(self, bidder: Bidder, bidding: BiddingSettings, privacy: PrivacySettings) -> None:
         """Decide by other settings from now on; what was promised stays promised."""
         self._deciding.follow(bidder)

@@ -12,7 +12,7 @@ from firmware_app.device.bidding_home import BiddingHome
 from firmware_app.device.device import Device
 from firmware_app.device.lifecycle import State
 from firmware_app.forecast.settings import Series
-from firmware_app.meters.desk import MeterStatus
+from firmware_app.meters.desk import MISSED, MeterStatus
 from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_ms
 from firmware_app.status import views
 from firmware_app.status.board import board_view
@@ -42,6 +42,7 @@ from light_client.rules.units import JOULES_PER_KWH, Side
 from light_client.store.errors import StoreError
 
 _DAY_MS: Final = 86_400_000
+_LEAST_LIMIT_MS: Final = 180_000
 _SLOW_MS: Final = 30_000
 """What takes time is looked at so often."""
 _SUBJECTS: Final = {Series.NET: "net", Series.LOAD: "load", Series.GENERATION: "PV"}
@@ -143,6 +144,9 @@ class Portrait:
             port=wiring.where,
             monotonic_ms=self._time.monotonic_ms(),
             no_reading=status.error or "no reading yet",
+            limit_ms=max(_LEAST_LIMIT_MS, MISSED * status.poll_ms),
+            counts=status.counts,
+            last_suspect=status.last_suspect,
         )
 
     def _battery(self) -> Maybe[BatteryView]:

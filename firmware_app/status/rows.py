@@ -111,7 +111,9 @@ def meter_lines(meter: MeterView) -> tuple[str, ...]:
         f"import {text(meter.import_j, lambda joules: wording.kwh(joules, 3))}    "
         f"export {text(meter.export_j, lambda joules: wording.kwh(joules, 3))}"
     )
-    return (f"{f'{meter.model}, {meter.port}':<35} {fresh}", totals)
+    bad = meter.damaged + meter.unanswered
+    lately = f"{meter.damaged} of {meter.rounds} rounds of the last hour damaged, {meter.unanswered} without an answer"
+    return (f"{f'{meter.model}, {meter.port}':<35} {fresh}", totals, *((lately,) if bad else ()))
 
 
 _LONG_MS: Final = 600_000
@@ -171,7 +173,7 @@ def today(market: MarketView) -> str:
 
 def _battery(battery: BatteryView) -> tuple[str, ...]:
     whole = wording.kwh(battery.capacity_j, 1)
-    stored = text(battery.stored_j, lambda joules: wording.kwh(joules, 1))
+    stored = text(battery.stored_j, lambda joules: wording.kwh(joules, 1).removesuffix(" kWh"))
     held = (
         f"{wording.kwh(battery.hold_j, 1)} held for promises"
         if battery.sells

@@ -109,7 +109,7 @@ class MeterView:
     unanswered: int = 0
     """Of these, answers that did not come."""
     suspects: int = 0
-    """Readings of the last 30 days that the counter guard did not believe: resets, false zeros, back-steps, jumps."""
+    """How often in the last 30 days the counter guard began to doubt it: resets, false zeros, back-steps, jumps."""
     last_suspect: str = ""
     """The last of them: what and when."""
 

@@ -104,6 +104,7 @@ def meter_view(
     no_reading: str = "no reading yet",
     limit_ms: int = 180_000,
     counts: Mapping[str, int] | None = None,
+    last_suspect: str = "",
 ) -> MeterView:
     """One meter.
 
@@ -116,6 +117,7 @@ def meter_view(
         no_reading: why there is none.
         limit_ms: above this age the meter counts as lost.
         counts: `read_ms`, `rounds`, `damaged`, `unanswered` and `suspects`, as far as they are known.
+        last_suspect: the last time that it was not believed.
     """
     known = counts or {}
     absent = Absent(no_reading)
@@ -143,6 +145,7 @@ def meter_view(
         damaged=known.get("damaged", 0),
         unanswered=known.get("unanswered", 0),
         suspects=known.get("suspects", 0),
+        last_suspect=last_suspect,
     )
 
 

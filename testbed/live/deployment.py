@@ -14,7 +14,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from errno import EADDRINUSE
@@ -85,6 +85,7 @@ def deploy(
     meters_per_process: int,
     meter_processes: int | None = None,
     host: str = HOST,
+    elsewhere: Collection[int] = (),
 ) -> Deployment:
     """Write everything into an existing, empty folder.
 
@@ -92,6 +93,7 @@ def deploy(
         meters_per_process: the most meters in one process.
         meter_processes: instead of that, over how many processes the meters are spread evenly.
         host: address of this machine that the servers listen on.
+        elsewhere: numbers of homes whose meters somebody else plays.
 
     Raises:
         StagingError: no cast can be derived.
@@ -107,7 +109,8 @@ def deploy(
     (folder / "genesis.cbor").write_bytes(encode(cast.genesis.to_wire()))
     _write_secret(folder / "test-keys.json", _test_keys(cast))
     writer = _NodeWriter(nodes, cast, asdict(staging), host)
-    meters = list(cast.meter_names)
+    guests = tuple(name for name, home_id in cast.meter_names.items() if home_id in elsewhere)
+    meters = [name for name in cast.meter_names if name not in guests]
     count = -(-len(meters) // meters_per_process) if meter_processes is None else meter_processes
     ends = [
         (at + 1) * meters_per_process if meter_processes is None else len(meters) * (at + 1) // count
@@ -120,7 +123,14 @@ def deploy(
         *(writer.clients(name, "solver", [name]) for name in cast.solver_names),
         *(writer.clients(f"meters-{number}", "meter", group) for number, group in enumerate(groups)),
     ]
-    return Deployment(folder=folder, staging=staging, cast=cast, nodes=tuple(written), servers=writer.servers)
+    return Deployment(
+        folder=folder,
+        staging=staging,
+        cast=cast,
+        nodes=tuple(written),
+        servers=writer.servers,
+        elsewhere=guests,
+    )
 
 
 class _NodeWriter:

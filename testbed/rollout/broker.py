@@ -41,30 +41,22 @@ def program() -> str:
     raise NoBrokerError("mosquitto is not installed: apt-get install mosquitto")
 
 
-class Broker:
-    """One broker in a folder, with its authority; a context manager that ends the process."""
+class Mosquitto:
+    """One broker that runs from a folder written for it; a context manager that ends the process."""
 
-    def __init__(self, folder: Path, fleet: bytes, *, devices: int = 100) -> None:
+    def __init__(self, folder: Path, log: Path) -> None:
+        """Prepare.
+
+        Args:
+            folder: with ``mosquitto.conf``.
+            log: what it says is appended here.
+        """
         self.program: Final = program()
-        self.folder: Final = folder / "broker"
-        self.authority = Authority.create(folder / "authority", fleet, datetime.now(UTC))
-        self._data = folder / "retained"
-        self._data.mkdir()
-        self._log = folder / "mosquitto.log"
+        self.folder: Final = folder
+        self._log = log
         self._process: subprocess.Popen[bytes] | None = None
-        self.port, self.enrol_port = free_ports(2)
-        self.settings = BrokerSettings(
-            folder=self.folder,
-            data_folder=self._data,
-            bind=HOST,
-            port=self.port,
-            enrol_port=self.enrol_port,
-            devices=devices,
-            watchers=("screen",),
-            user=pwd.getpwuid(os.geteuid()).pw_name,
-        )
-        hosts = (HOST, "localhost")
-        write_broker(self.folder, self.settings, Topics(fleet), self.authority, hosts, datetime.now(UTC))
+        lines = (folder / "mosquitto.conf").read_text(encoding="ascii").splitlines()
+        self._ports = [int(line.split()[1]) for line in lines if line.startswith("listener ")]
 
     def __enter__(self) -> Self:
         self.start()
@@ -73,10 +65,6 @@ class Broker:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self.stop()
-
-    def credential(self, name: str, role: Role = Role.DEVICE) -> Credential:
-        """A certificate with its key."""
-        return self.authority.client(name, role, datetime.now(UTC))
 
     def start(self) -> None:
         """Start it, and wait until it takes connections.
@@ -89,7 +77,7 @@ class Broker:
                 [self.program, "-c", str(self.folder / "mosquitto.conf")], stdout=log, stderr=log
             )
         deadline = time.monotonic() + _START_S
-        while not all(_listens(port) for port in (self.port, self.enrol_port)):
+        while not all(_listens(port) for port in self._ports):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise NoBrokerError(f"mosquitto did not start: {self.log()[-500:]}")
@@ -130,6 +118,33 @@ class Broker:
         if self._process is None:
             raise NoBrokerError("the broker does not run")
         return self._process
+
+
+class Broker(Mosquitto):
+    """A broker with an authority of its own, for a fleet that has no desk."""
+
+    def __init__(self, folder: Path, fleet: bytes, *, devices: int = 100) -> None:
+        now = datetime.now(UTC)
+        self.authority = Authority.create(folder / "authority", fleet, now)
+        data = folder / "retained"
+        data.mkdir()
+        self.port, self.enrol_port = free_ports(2)
+        settings = BrokerSettings(
+            folder=folder / "broker",
+            data_folder=data,
+            bind=HOST,
+            port=self.port,
+            enrol_port=self.enrol_port,
+            devices=devices,
+            watchers=("screen",),
+            user=pwd.getpwuid(os.geteuid()).pw_name,
+        )
+        write_broker(settings.folder, settings, Topics(fleet), self.authority, (HOST, "localhost"), now)
+        super().__init__(settings.folder, folder / "mosquitto.log")
+
+    def credential(self, name: str, role: Role = Role.DEVICE) -> Credential:
+        """A certificate with its key."""
+        return self.authority.client(name, role, datetime.now(UTC))
 
 
 def resident_kib(pid: int) -> int:

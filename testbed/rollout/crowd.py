@@ -6,7 +6,7 @@ import heapq
 import selectors
 import ssl
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -51,6 +51,8 @@ class Crowd:
         self._numbers = count()
         self._watched: dict[_Member, tuple[int, int]] = {}
         """Descriptor and events."""
+        self._dialling: deque[_Member] = deque()
+        """Who is to connect, which blocks: one each turn, so that a crowd that comes back starves nobody's beat."""
         self.traffic = Traffic()
         self.lost = 0
         self._members = [_Member(seat, topics, self) for seat in seats]
@@ -67,12 +69,15 @@ class Crowd:
     def turn(self) -> None:
         """Read what has come and do what is due; waits a little where there is nothing."""
         due_ms = self._times[0][0] - now_ms() if self._times else 1_000
+        due_ms = 0 if self._dialling else due_ms
         for key, events in self._selector.select(max(0.0, min(_LONGEST_TURN_S, due_ms / 1_000))):
             member: _Member = key.data
             member.serve(events)
         end_ms = now_ms() + int(1_000 * _LONGEST_TURN_S)
         while self._times and self._times[0][0] <= now_ms() < end_ms:
             heapq.heappop(self._times)[2]()
+        if self._dialling:
+            self._dialling.popleft().connect()
 
     # -- commands ------------------------------------------------------------------------------------------------------
 
@@ -125,6 +130,10 @@ class Crowd:
         if before is not None:
             self._selector.unregister(before[0])
 
+    def queue(self, member: _Member) -> None:
+        """Let a member connect as soon as it is its turn."""
+        self._dialling.append(member)
+
     def dial(self, line: Line, will: Word) -> None:
         """Connect a line.
 
@@ -154,8 +163,10 @@ class _Member:
         self._greeted = False
 
     def switch_on(self) -> None:
+        if not self.board.starts:
+            self._crowd.later(_KEEP_ALIVE_MS, self._keep_alive)
         self._do(self.board.start)
-        self._connect()
+        self._crowd.queue(self)
 
     def serve(self, events: int) -> None:
         stands = True
@@ -182,8 +193,8 @@ class _Member:
         if self.line.fileno() >= 0:
             self._crowd.watch(self)
 
-    def _connect(self) -> None:
-        if not self.board.is_up:
+    def connect(self) -> None:
+        if not self.board.is_up or self.line.fileno() >= 0:
             return
         self._greeted = False
         try:
@@ -191,7 +202,6 @@ class _Member:
         except OSError:
             self._lose()
             return
-        self._crowd.later(_KEEP_ALIVE_MS, self._keep_alive)
         self._after(stands=True)
 
     def _lose(self) -> None:
@@ -199,14 +209,15 @@ class _Member:
         self._crowd.lost += 1
         self._crowd.unwatch(self)
         self.line.drop()
-        self._crowd.later(int(1_000 * self._pause.after(0.0)), self._connect)
+        self._crowd.later(int(1_000 * self._pause.after(0.0)), self._dial)
+
+    def _dial(self) -> None:
+        self._crowd.queue(self)
 
     def _keep_alive(self) -> None:
-        if self.line.fileno() >= 0:
-            if self.line.keep_alive():
-                self._crowd.later(_KEEP_ALIVE_MS, self._keep_alive)
-            else:
-                self._lose()
+        self._crowd.later(_KEEP_ALIVE_MS, self._keep_alive)
+        if self.line.fileno() >= 0 and not self.line.keep_alive():
+            self._lose()
 
     def _hear(self, payload: bytes) -> None:
         if self.board.is_up:

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import paho.mqtt.client as mqtt
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from deploy.broker.authority import Credential
 
@@ -25,7 +26,7 @@ class Talker:
         self.acknowledged: dict[int, str] = {}
         self.ended = ""
         self._client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5, reconnect_on_failure=False
+            CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5, reconnect_on_failure=False
         )
         self._client.tls_set_context(_context(authority, folder, credential))
         if token:
@@ -53,6 +54,7 @@ class Talker:
     def subscribe(self, topic: str) -> str:
         """Ask for a topic; returns what the broker said."""
         _, number = self._client.subscribe(topic, qos=1)
+        assert number is not None, "not connected"
         self.turn(lambda: number in self.acknowledged)
         return self.acknowledged[number]
 
@@ -97,7 +99,7 @@ class Talker:
         self.ended = str(reason)
 
     def _on_message(self, _c: Any, _u: Any, message: mqtt.MQTTMessage) -> None:
-        self.heard.append((message.topic, message.payload))
+        self.heard.append((message.topic, bytes(message.payload)))
 
     def _on_publish(self, _c: Any, _u: Any, number: int, reason: Any, _p: Any) -> None:
         self.acknowledged[number] = str(reason)
