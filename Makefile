@@ -9,10 +9,10 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCK  := requirements/dev.lock
 CODE  := firmware_app light_client meter_io testbed tests hatch_build.py
-DEPLOY := $(wildcard deploy/operator)
+DEPLOY := $(wildcard deploy/operator deploy/root deploy/image)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test campaign-market fuzz-meters power-cuts bench check format lock setup clean
+.PHONY: help demo test test-armhf campaign-market fuzz-meters power-cuts test-boards bench check format lock setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ else
 	$(BIN)/python -m pytest $(ARGS)
 endif
 
+test-armhf: $(READY) ## the device on its board's processor, emulated: image, tests inside it, a fleet of containers
+	PYTHON=$(BIN)/python deploy/armhf/run-tests $(ARGS)
+
 campaign-market: $(READY) ## random markets by the thousand against the brute-force oracle
 	$(BIN)/python -m tests.oracles.campaign $(ARGS)
 
@@ -38,6 +41,9 @@ fuzz-meters: $(READY) ## random bytes against every meter parser; goes on where 
 
 power-cuts: $(READY) ## cut the power at every write of the device's storage and reopen what is left
 	$(BIN)/gridlight-testbed powercut $(ARGS)
+
+test-boards: $(READY) ## start cards in QEMU: U-Boot, systemd, the meter read, resets, power cuts; wants root
+	GRIDLIGHT_BOARDS=1 $(BIN)/python -m pytest -q tests/system/test_boards.py tests/deploy/image/test_slot_choice.py $(ARGS)
 
 bench: $(READY) ## measure what the design promises: proving, checking, consensus
 	$(BIN)/gridlight-testbed bench $(ARGS)

@@ -32,6 +32,7 @@ from firmware_app.config.load import ConfigError
 from firmware_app.config.schema import Role
 from firmware_app.device.bidding_home import BiddingHome
 from firmware_app.device.changes import Concern, concerns
+from firmware_app.device.charge import StateOfCharge
 from firmware_app.device.outlook import Outlook
 from firmware_app.device.portrait import Portrait
 from firmware_app.device.reporting import Reporting
@@ -44,17 +45,19 @@ from firmware_app.management.part import FleetPart
 from firmware_app.management.steward import Steward
 from firmware_app.meters.bus_part import bus_of, encryption_of, run_bus
 from firmware_app.meters.desk import MeterDesk, by_port
+from firmware_app.meters.pulse_part import KeptPulses, run_pulses
 from firmware_app.meters.relay import Relay
 from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_ms
 from firmware_app.runtime.supervision import Supervision
 from firmware_app.status.shown import Shown
 from firmware_app.status.snapshot import Snapshot
 from firmware_app.store.device_store import DeviceStore
+from firmware_app.store.rows import IntervalRow
 from firmware_app.trading.params import MeterParams
 from firmware_app.watchdog.notify import Notifier
-from light_client.rules.crypto import sign
 from meter_io.bus.events import Broken, Failed, Round
 from meter_io.intervals import IntervalEnergy
+from meter_io.pulse.counter import PulseInput
 from meter_io.reading import MeterId
 
 if TYPE_CHECKING:
@@ -79,7 +82,7 @@ class Program:
         self._found = found
         self._time = board_time
         self._params = params
-        self._keys = keys.load(found.folder)
+        self._keys = keys.load(found.folder, found.config.device.identity)
         self._notifier = Notifier(os.environ)
         self._journal = Journal(config.log, environ=os.environ, utc_ms=board_time.utc_ms)
         self._supervision = Supervision(self._failed)
@@ -127,6 +130,7 @@ class Program:
             settings=config.bidding,
             privacy=config.privacy,
             chance=SystemRandom(),
+            battery=config.battery,
         )
 
     def _home(self) -> BiddingHome:
@@ -146,7 +150,7 @@ class Program:
             prices=config.imbalance,
             settings=config.report,
             store=store,
-            sign=partial(sign, self._keys.identity),
+            sign=self._keys.identity.sign,
             chance=os.urandom,
         )
         utc_ms = self._time.utc_ms()
@@ -160,6 +164,7 @@ class Program:
                 store,
                 interval_s=market.interval_s,
                 pv_meters=sum(meter.role is Role.PV for meter in config.meter),
+                battery=None if config.battery is None else config.battery.meter,
             ),
             bidder=self._bidder(),
             reporting=reporting,
@@ -167,7 +172,20 @@ class Program:
             market=market,
             bidding=config.bidding,
             privacy=config.privacy,
+            charge=self._charge(),
         )
+
+    def _charge(self) -> StateOfCharge | None:
+        """Who knows what the battery holds; what it fed in since midnight is in the history."""
+        battery, interval_s = self._found.config.battery, self._found.genesis.market.interval_s
+        if battery is None:
+            return None
+        charge = StateOfCharge(
+            battery, monotonic_ms=real_monotonic_ms, event=self._store.event, interval_s=interval_s
+        )
+        newest = self._store.newest(IntervalRow, len(self._found.config.meter) * 86_400 // interval_s)
+        charge.counted(row.energy() for row in newest)
+        return charge
 
     def _counted(self, role: Role, energy: IntervalEnergy) -> None:
         self.home.counted(role, energy)
@@ -179,8 +197,10 @@ class Program:
         start = self._supervision.start
         start("store", self._keep_store)
         start("clock", self._keep_clock)
-        for port in self._ports:
-            start(f"meter:{port}", partial(self._keep_bus, port))
+        for port, sections in self._ports.items():
+            form = self._found.wirings[sections[0].name].profile.form
+            keep = self._keep_pulses if isinstance(form, PulseInput) else self._keep_bus
+            start(f"meter:{port}", partial(keep, port))
         start("market", self._keep_market)
         start("page", self._keep_page)
         start("watch", self._keep_watch)
@@ -263,11 +283,22 @@ class Program:
             bus = bus_of(sections, wirings, decryptor)
             await run_bus(bus, wirings[sections[0].name].port(), partial(self._heard, port, meters), stop)
 
+    async def _keep_pulses(self, port: str, stop: asyncio.Event) -> None:
+        (section,) = self._ports[port]
+        form = self._found.wirings[section.name].profile.form
+        if isinstance(form, PulseInput):
+            hear = partial(self._heard, port, (MeterId(section.name),))
+            kept = KeptPulses(self._store, section.name)
+            await run_pulses(section, form, kept.load(), hear, kept.keep, stop)
+
     def _heard(self, port: str, meters: tuple[MeterId, ...], what: Round | Failed | Broken) -> None:
         at_ms = what.ended_ms if isinstance(what, Round) else real_monotonic_ms()
         reading = self.home.desk.hear(what, self._time.moment(at_ms), meters)
         if isinstance(what, Round):
             self._vitals.fresh(f"meter:{port}")
+            charge = self.home.charge
+            if charge is not None and charge.meter == what.meter:
+                charge.hear(what.said, what.ended_ms)
             if reading is not None:
                 self._relay.hear(what.meter, what.said, reading, what.ended_ms - what.began_ms)
         else:
@@ -284,6 +315,7 @@ class Program:
             self.home,
             self._time,
             self._params,
+            reach=self.home.reach,
             journal=self._journal,
             fresh=self._vitals.fresh,
             idle=self._vitals.idle,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from firmware_app.status.snapshot import (
     Absent,
+    BatteryView,
     Board,
     ClockView,
     ConfigView,
@@ -155,6 +156,14 @@ TRADING = Snapshot(
         bought_today_j=KWH * 3 // 4,
         earned_today_uc=890_000,
         last_offer="traded in full",
+    ),
+    battery=BatteryView(
+        meter="cellar",
+        stored_j=12_960_000,
+        capacity_j=23_040_000,
+        hold_j=3_600_000,
+        age_ms=4_000,
+        sells=True,
     ),
     owed=OwedView(
         today_deviation_j=-4_536_000,

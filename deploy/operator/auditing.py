@@ -32,8 +32,13 @@ def _show(args: argparse.Namespace) -> int:
         entries = desk.audit.newest(args.last)[::-1]
     finally:
         desk.close()
-    lines = [f"{entry.seq:>6}  {shown_time(entry.at_ms)}  {entry.who:<20} {entry.what:<18} {entry.detail}" for entry in entries]
-    console.result(_SCHEMA, {"entries": [_plain(entry) for entry in entries]}, lines or ["nothing has happened yet"])
+    lines = [
+        f"{entry.seq:>6}  {shown_time(entry.at_ms)}  {entry.who:<20} {entry.what:<18} {entry.detail}"
+        for entry in entries
+    ]
+    console.result(
+        _SCHEMA, {"entries": [_plain(entry) for entry in entries]}, lines or ["nothing has happened yet"]
+    )
     return Exit.OK
 
 
@@ -45,7 +50,11 @@ def _verify(args: argparse.Namespace) -> int:
     else:
         desk = open_desk(Path(args.desk), thorough=True)
         try:
-            head, entries, public_key = desk.audit.head(), desk.audit.entries(since=-(1 << 62)), desk.audit.public_key
+            head, entries, public_key = (
+                desk.audit.head(),
+                desk.audit.entries(since=-(1 << 62)),
+                desk.audit.public_key,
+            )
         finally:
             desk.close()
     finding = check_chain(entries, head, public_key, noted)
@@ -64,9 +73,17 @@ def _say(console: Console, finding: Finding | None, head: Head, public_key: byte
         "reason": finding.sentence if finding else None,
     }
     if finding is None:
-        console.result(_SCHEMA, document, [f"{console.paint('whole', Paint.GREEN)}   {count} entries, end {head.hash.hex()[:16]}"])
+        console.result(
+            _SCHEMA,
+            document,
+            [f"{console.paint('whole', Paint.GREEN)}   {count} entries, end {head.hash.hex()[:16]}"],
+        )
         return Exit.OK
-    console.result(_SCHEMA, document, [f"{console.paint('broken', Paint.RED)}  at entry {finding.seq}: {finding.sentence}"])
+    console.result(
+        _SCHEMA,
+        document,
+        [f"{console.paint('broken', Paint.RED)}  at entry {finding.seq}: {finding.sentence}"],
+    )
     return Exit.FAILED
 
 
@@ -89,7 +106,9 @@ def _export(args: argparse.Namespace) -> int:
     files.write_new(out, ("\n".join(lines) + "\n").encode())
     document = {"file": str(out), "entries": len(entries), "head": head.hash.hex()}
     console.result(_SCHEMA, document, [f"file  {out}   {len(entries)} entries, end {head.hash.hex()[:16]}"])
-    console.note("next: keep it where nobody of this desk can write; audit verify --noted FILE compares with it")
+    console.note(
+        "next: keep it where nobody of this desk can write; audit verify --noted FILE compares with it"
+    )
     return Exit.OK
 
 
@@ -102,13 +121,21 @@ def _read_export(path: Path) -> tuple[Head, list[Entry], bytes]:
     try:
         rows: Iterable[Any] = [json.loads(line) for line in files.read_bytes(path, _MAX_EXPORT).splitlines()]
         first, *rest = rows
-        if first["schema"] != _EXPORT:
-            raise ValueError(first["schema"])
-        head = Head(seq=int(first["seq"]), hash=_octets(first["head"], HASH_BYTES), signature=_octets(first["signature"], SIGNATURE_BYTES))
+        _check_schema(first["schema"])
+        head = Head(
+            seq=int(first["seq"]),
+            hash=_octets(first["head"], HASH_BYTES),
+            signature=_octets(first["signature"], SIGNATURE_BYTES),
+        )
         entries = [Entry(**{**row, "hash": _octets(row["hash"], HASH_BYTES)}) for row in rest]
         return head, entries, _octets(first["public_key"], PUBLIC_KEY_BYTES)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise CommandError(f"{path} is no export of an audit", code=Exit.USAGE) from None
+
+
+def _check_schema(schema: object) -> None:
+    if schema != _EXPORT:
+        raise ValueError(schema)
 
 
 def _octets(text: str, size: int) -> bytes:

@@ -1,5 +1,6 @@
-"""The command `gridlight-fleet`: what the field operator types. Here are the commands that work on files alone; those of
-a desk and its rollouts are in `desk/cli.py` and `rollout/cli.py`.
+"""The command `gridlight-fleet`: what the field operator types.
+
+Here are the commands that work on files alone; those of a desk are in `desk/cli.py`, of rollouts in `rollout/cli.py`.
 """
 
 from __future__ import annotations

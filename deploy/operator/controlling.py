@@ -25,6 +25,7 @@ from firmware_app.fleet.change import Change, difference
 from firmware_app.fleet.plan import RolloutPlan, waves_of
 from firmware_app.fleet.selector import MAX_NAMES, MAX_PARTS, AnyOf, Named, Selector
 from firmware_app.fleet.verification import document_of
+from light_client.rules.encoding import encode
 from light_client.rules.errors import RuleViolation
 
 _CONTROL: Final = "gridlight.fleet.control/1"
@@ -98,7 +99,10 @@ def rollback(args: argparse.Namespace) -> int:
             )
         undoing = _undoing(desk, summary)
         secrets = [keys.read_secret(Path(name)) for name in args.key]
-        papers = [_paper(desk, changes, names, summary, args, at, secrets) for at, (changes, names) in enumerate(undoing)]
+        papers = [
+            _paper(desk, changes, names, summary, args=args, at=at, secrets=secrets)
+            for at, (changes, names) in enumerate(undoing)
+        ]
         lines = [f"v{summary.version} is taken back"]
         for paper, (changes, names) in zip(papers, undoing, strict=True):
             lines.append(f"v{paper.bundle.version}  for {console_count(len(names), 'meter')}")
@@ -132,25 +136,27 @@ def _undoing(desk: Desk, summary: Summary) -> list[tuple[tuple[Change, ...], tup
     members: dict[bytes, list[str]] = defaultdict(list)
     for name, outcome, before in desk.rollouts.before(summary.id):
         if outcome in _TAKEN:
-            members[before or (b"" if outcome is Outcome.HEALTHY else desk.documents.name_of(name))].append(name)
+            members[before or (b"" if outcome is Outcome.HEALTHY else desk.documents.name_of(name))].append(
+                name
+            )
     unknown = members.pop(b"", [])
     if unknown:
         raise CommandError(
             f"what {unknown[0]} ran by before v{summary.version} is not known to this desk",
             hint="write the old values into a .toml file and push that",
         )
-    by_changes: dict[tuple[Change, ...], list[str]] = {}
-    order: list[tuple[Change, ...]] = []
+    by_changes: dict[bytes, tuple[tuple[Change, ...], list[str]]] = {}
     for before, names in members.items():
         changes = _inverse(desk, paper, before)
-        if changes not in order:
-            order.append(changes)
-        by_changes.setdefault(_key(changes), []).extend(names)
-    found = [(changes, tuple(sorted(by_changes[_key(changes)]))) for changes in order if changes]
+        wire = encode(tuple(change.to_wire() for change in changes))
+        by_changes.setdefault(wire, (changes, []))[1].extend(names)
+    found = [(changes, sorted(names)) for changes, names in by_changes.values() if changes]
     if not found:
         raise CommandError(f"no meter runs by v{summary.version}, or it changed nothing")
     return [
-        (changes, names[at : at + _MAX_TARGETS]) for changes, names in found for at in range(0, len(names), _MAX_TARGETS)
+        (changes, tuple(names[at : at + _MAX_TARGETS]))
+        for changes, names in found
+        for at in range(0, len(names), _MAX_TARGETS)
     ]
 
 
@@ -162,15 +168,12 @@ def _inverse(desk: Desk, paper: Paper, before: bytes) -> tuple[Change, ...]:
         raise CommandError(f"v{paper.bundle.version} does not fit what the desk believes: {error}") from None
 
 
-def _key(changes: Sequence[Change]) -> tuple[Change, ...]:
-    return tuple(changes)
-
-
 def _paper(
     desk: Desk,
     changes: tuple[Change, ...],
     names: Sequence[str],
     summary: Summary,
+    *,
     args: argparse.Namespace,
     at: int,
     secrets: Iterable[bytes],

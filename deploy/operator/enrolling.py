@@ -1,4 +1,4 @@
-"""`enroll` and `revoke`: who belongs to the fleet. A device gets a ticket; nothing secret of its own ever comes here."""
+"""`enroll` and `revoke`: who belongs to the fleet. A device gets a ticket; no secret of its own ever comes here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from deploy.operator import files
 from deploy.operator.authoring import span_ms
 from deploy.operator.desk.devices import Device, State
 from deploy.operator.desk.folder import Desk, open_desk, whoever
-from deploy.operator.serving.enrolment import reload_broker, tell_broker
+from deploy.operator.serving.enrolment import reload_broker, write_expected
 from firmware_app.console import CommandError, Console, Exit
 from firmware_app.fleet.document import Tree
 from firmware_app.fleet.enrolling import TOKEN_BYTES, Ticket
@@ -46,12 +46,13 @@ def enroll(args: argparse.Namespace) -> int:
     console: Console = args.console
     desk = open_desk(Path(args.desk))
     try:
-        newcomers = list(_from_csv(Path(args.csv)) if args.csv else [_from_arguments(args)])
+        newcomers = list(_from_csv(Path(args.csv)) if args.csv else _from_arguments(args))
         if not newcomers:
             raise CommandError(f"{args.csv} names no device", code=Exit.USAGE)
         out = Path(args.out or ("tickets" if args.csv else "."))
         tickets = _enrol(desk, newcomers, out, span_ms("--token-for", args.token_for), again=args.again)
-        told = tell_broker(desk, _now_ms())
+        write_expected(desk, _now_ms())
+        told = reload_broker(desk) or desk.is_served
     finally:
         desk.close()
     document = {
@@ -60,27 +61,41 @@ def enroll(args: argparse.Namespace) -> int:
             for newcomer, ticket in zip(newcomers, tickets, strict=True)
         ]
     }
-    lines = [f"{newcomer.device.name:<16} {ticket}" for newcomer, ticket in zip(newcomers, tickets, strict=True)]
-    console.result(_ENROLL, document, lines if len(lines) <= 20 else [*lines[:20], f"and {len(lines) - 20} more"])
+    lines = [
+        f"{newcomer.device.name:<16} {ticket}" for newcomer, ticket in zip(newcomers, tickets, strict=True)
+    ]
+    console.result(
+        _ENROLL, document, lines if len(lines) <= 20 else [*lines[:20], f"and {len(lines) - 20} more"]
+    )
     if not told and any(not newcomer.request for newcomer in newcomers):
-        console.note("the broker reads new tokens when it is reloaded: systemctl reload mosquitto, or [broker] reload in desk.toml")
-    console.note(f"next: on the device, gridlight enroll --ticket {tickets[0].name}; a ticket with a token is a secret")
+        console.note(
+            "a broker that runs reads new tokens when it is reloaded: systemctl reload mosquitto,"
+            " or [broker] reload in desk.toml"
+        )
+    console.note(
+        f"next: on the device, gridlight enroll --ticket {tickets[0].name}; a ticket with a token is a secret"
+    )
     return Exit.OK
 
 
-def _from_arguments(args: argparse.Namespace) -> Newcomer:
-    if not args.name:
-        raise CommandError("a device's name or --csv is needed", hint="gridlight-fleet enroll --help", code=Exit.USAGE)
-    fields = {
-        "name": args.name,
-        "feeder": str(args.feeder),
-        "board": args.board,
-        "firmware": args.firmware,
-        "labels": ";".join(args.label),
-        "document": args.document or "",
-        "request": args.request or "",
-    }
-    return _newcomer(fields, Path(), "the arguments")
+def _from_arguments(args: argparse.Namespace) -> Iterator[Newcomer]:
+    if not args.name or (args.request and len(args.name) > 1):
+        raise CommandError(
+            "names or --csv are needed, and one name with --request",
+            hint="gridlight-fleet enroll --help",
+            code=Exit.USAGE,
+        )
+    for name in args.name:
+        fields = {
+            "name": name,
+            "feeder": str(args.feeder),
+            "board": args.board,
+            "firmware": args.firmware,
+            "labels": ";".join(args.label),
+            "document": args.document or "",
+            "request": args.request or "",
+        }
+        yield _newcomer(fields, Path(), "the arguments")
 
 
 def _from_csv(path: Path) -> Iterator[Newcomer]:
@@ -95,7 +110,9 @@ def _from_csv(path: Path) -> Iterator[Newcomer]:
                     code=Exit.USAGE,
                 )
             for row in reader:
-                yield _newcomer({key: row.get(key) or "" for key in _COLUMNS}, path.parent, f"{path}:{reader.line_num}")
+                yield _newcomer(
+                    {key: row.get(key) or "" for key in _COLUMNS}, path.parent, f"{path}:{reader.line_num}"
+                )
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CommandError(f"{path} cannot be read: {error}", code=Exit.USAGE) from None
 
@@ -113,7 +130,9 @@ def _newcomer(fields: Mapping[str, str], folder: Path, where: str) -> Newcomer:
         labels=labels,
     )
     request = files.read_bytes(folder / fields["request"], 1 << 14) if fields["request"] else b""
-    return Newcomer(device=device, document=_document(fields["document"], folder, device.name), request=request)
+    return Newcomer(
+        device=device, document=_document(fields["document"], folder, device.name), request=request
+    )
 
 
 def _label(word: str, where: str) -> tuple[str, str]:
@@ -140,11 +159,13 @@ def _enrol(desk: Desk, newcomers: list[Newcomer], out: Path, token_ms: int, *, a
     now_ms = _now_ms()
     authority = Authority.load(desk.authority_folder)
     tickets: list[tuple[str, Ticket]] = []
+    spent: list[bytes] = []
     with desk.database.transaction():
         for newcomer in newcomers:
             name = newcomer.device.name
             if again:
-                desk.devices.change(desk.devices.named(name).name, now_ms, state=State.EXPECTED, certificate=None)
+                spent += filter(None, (desk.devices.named(name).certificate,))
+                desk.devices.change(name, now_ms, state=State.EXPECTED, certificate=None)
             else:
                 desk.devices.add(newcomer.device, now_ms)
             if newcomer.document is not None:
@@ -152,7 +173,11 @@ def _enrol(desk: Desk, newcomers: list[Newcomer], out: Path, token_ms: int, *, a
             tickets.append((name, _ticket(desk, authority, newcomer, now_ms, now_ms + token_ms)))
         detail = {"devices": [name for name, _ in tickets][:100], "count": len(tickets), "again": again}
         desk.audit.add(now_ms, whoever(), "enroll", detail)
-        return [_write_ticket(out, name, ticket) for name, ticket in tickets]
+        paths = [_write_ticket(out, name, ticket) for name, ticket in tickets]
+    if spent:  # a device that joins anew leaves its old certificate behind
+        authority.revoke(spent, datetime.fromtimestamp(now_ms / 1_000, UTC))
+        _shut_out(desk, authority, now_ms)
+    return paths
 
 
 def _ticket(desk: Desk, authority: Authority, newcomer: Newcomer, now_ms: int, until_ms: int) -> Ticket:
@@ -164,6 +189,7 @@ def _ticket(desk: Desk, authority: Authority, newcomer: Newcomer, now_ms: int, u
         "enrol_port": broker.enrol_port,
         "ca_pem": authority.certificate.decode(),
         "key_set": desk.papers.key_set(),
+        "floor": desk.papers.newest(),
     }
     if not newcomer.request:
         token = secrets.token_bytes(TOKEN_BYTES)
@@ -185,7 +211,9 @@ def _write_ticket(out: Path, name: str, ticket: Ticket) -> Path:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(ticket.to_json())
     except FileExistsError:
-        raise CommandError(f"{path} is there already, and is not replaced", hint="choose another --out") from None
+        raise CommandError(
+            f"{path} is there already, and is not replaced", hint="choose another --out"
+        ) from None
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from None
     return path
@@ -200,19 +228,26 @@ def revoke(args: argparse.Namespace) -> int:
         devices = [desk.devices.named(name) for name in args.name]
         authority = Authority.load(desk.authority_folder)
         authority.revoke(
-            (device.certificate for device in devices if device.certificate), datetime.fromtimestamp(now_ms / 1_000, UTC)
+            (device.certificate for device in devices if device.certificate),
+            datetime.fromtimestamp(now_ms / 1_000, UTC),
         )
         with desk.database.transaction():
             for device in devices:
-                desk.devices.change(device.name, now_ms, state=State.REVOKED, token=None, token_until_ms=None, online=0)
+                desk.devices.change(
+                    device.name, now_ms, state=State.REVOKED, token=None, token_until_ms=None, online=0
+                )
                 desk.inbox.note(device.name, now_ms, "revoked", args.reason)
             desk.audit.add(now_ms, whoever(), "revoke", {"devices": args.name, "reason": args.reason})
         told = _shut_out(desk, authority, now_ms)
     finally:
         desk.close()
-    console.result(_REVOKE, {"devices": args.name, "broker_reloaded": told}, [f"revoked  {name}" for name in args.name])
+    console.result(
+        _REVOKE, {"devices": args.name, "broker_reloaded": told}, [f"revoked  {name}" for name in args.name]
+    )
     if not told:
-        console.warn("the broker learns of it when it is reloaded: systemctl reload mosquitto, or [broker] reload in desk.toml")
+        console.warn(
+            "the broker learns of it when it is reloaded: systemctl reload mosquitto, or [broker] reload in desk.toml"
+        )
     return Exit.OK
 
 
@@ -221,8 +256,8 @@ def _shut_out(desk: Desk, authority: Authority, now_ms: int) -> bool:
         return False
     revoked = [device.name for device in desk.devices.all() if device.state is State.REVOKED]
     write_revoked(desk.broker_folder, authority, revoked)
-    tell_broker(desk, now_ms)
-    return reload_broker(desk)
+    write_expected(desk, now_ms)
+    return reload_broker(desk) or desk.is_served
 
 
 def _now_ms() -> int:

@@ -43,7 +43,9 @@ def follow(console: Console, desk: Desk, number: int, sleep: Callable[[float], N
                 return Exit.OK if document["standing"] == Standing.DONE else Exit.FAILED
             sleep(_POLL_S)
     except KeyboardInterrupt:
-        console.note(f"\nthe rollout goes on. next: gridlight-fleet status v{desk.rollouts.summary(number).version}")
+        console.note(
+            f"\nthe rollout goes on. next: gridlight-fleet status v{desk.rollouts.summary(number).version}"
+        )
         return Exit.UNDECIDED
 
 
@@ -126,7 +128,9 @@ def _state(summary: Summary, at: int, counts: Counter[Outcome]) -> str:
 def rollout_lines(document: Mapping[str, Any], console: Console) -> list[str]:
     """A rollout for people."""
     standing = Standing(document["standing"])
-    paint = {Standing.DONE: Paint.GREEN, Standing.ABORTED: Paint.RED, Standing.PAUSED: Paint.YELLOW}.get(standing, Paint.BOLD)
+    paint = {Standing.DONE: Paint.GREEN, Standing.ABORTED: Paint.RED, Standing.PAUSED: Paint.YELLOW}.get(
+        standing, Paint.BOLD
+    )
     reason = f": {document['reason']}" if document["reason"] else ""
     lines = [f"v{document['version']}  {console.paint(standing.value, paint)}{reason}", ""]
     lines.append(f"{'Wave':<12}{'Meters':>7}" + "".join(f"{head:>11}" for head, _ in _COLUMNS) + "  State")
@@ -138,5 +142,7 @@ def rollout_lines(document: Mapping[str, Any], console: Console) -> list[str]:
         lines.append(f"{row['device']} {row['outcome']}: {row['reason']}")
         lines.append(f"  next: gridlight-fleet status {row['device']}")
     if len(document["failed"]) > 5:
-        lines.append(f"and {len(document['failed']) - 5} more: gridlight-fleet status v{document['version']} --json")
+        lines.append(
+            f"and {len(document['failed']) - 5} more: gridlight-fleet status v{document['version']} --json"
+        )
     return lines

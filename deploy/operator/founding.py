@@ -23,6 +23,8 @@ from light_client.rules.errors import LocalError
 _SCHEMA: Final = "gridlight.fleet.init/1"
 DESK_NAME: Final = "desk"
 LONE_KEY: Final = "operator"
+MOSQUITTO_USER: Final = "mosquitto"
+"""As Debian's package has it."""
 
 
 def init(args: argparse.Namespace) -> int:
@@ -37,7 +39,11 @@ def init(args: argparse.Namespace) -> int:
         now_ms = time.time_ns() // 1_000_000
         with desk.database.transaction():
             desk.papers.add_key_set(key_set.version, envelope, now_ms)
-            detail = {"fleet": key_set.fleet_id.hex(), "key_set": key_set.version, "audit_key": desk.audit.public_key.hex()}
+            detail = {
+                "fleet": key_set.fleet_id.hex(),
+                "key_set": key_set.version,
+                "audit_key": desk.audit.public_key.hex(),
+            }
             desk.audit.add(now_ms, whoever(), "init", detail)
         _write_broker(desk, key_set, args)
     finally:
@@ -56,7 +62,9 @@ def init(args: argparse.Namespace) -> int:
         f"broker  mosquitto -c {configuration}",
     ]
     if not args.key_set:
-        lines.append(f"key     {folder / LONE_KEY}.key signs everything: enough to try things, see docs/operators.md for more")
+        lines.append(
+            f"key     {folder / LONE_KEY}.key signs everything: enough to try things, see docs/operators.md for more"
+        )
     console.result(_SCHEMA, document, lines)
     console.note(f"next: gridlight-fleet enroll meter-0001 --desk {folder}")
     return Exit.OK
@@ -82,10 +90,11 @@ def _write_broker(desk: Desk, key_set: KeySet, args: argparse.Namespace) -> None
             port=broker.port,
             enrol_port=broker.enrol_port,
             devices=args.devices,
-            **({"user": whoever().partition("@")[0]} if args.local else {}),
+            user=whoever().partition("@")[0] if args.local else MOSQUITTO_USER,
         )
         authority = Authority.create(desk.authority_folder, key_set.fleet_id, now)
-        write_broker(out, settings, Topics(key_set.fleet_id), authority, [broker.host], now)
+        hosts = dict.fromkeys((broker.host, *(("localhost", "127.0.0.1") if args.local else ())))
+        write_broker(out, settings, Topics(key_set.fleet_id), authority, hosts, now)
         if args.local:
             data.mkdir(mode=0o700, exist_ok=True)
         credential = authority.client(DESK_NAME, Role.OPERATOR, now)

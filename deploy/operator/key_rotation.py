@@ -59,7 +59,9 @@ def _install(args: argparse.Namespace, desk: Desk) -> int:
 def _revoke(args: argparse.Namespace, desk: Desk) -> int:
     """Make the next key set without a key, sign it with the keys at hand, and put it in force."""
     if not args.file:
-        raise CommandError("the file of a public key is needed", hint="gridlight-fleet keys --help", code=Exit.USAGE)
+        raise CommandError(
+            "the file of a public key is needed", hint="gridlight-fleet keys --help", code=Exit.USAGE
+        )
     gone, current = keys.read_public(Path(args.file)), desk.papers.key_set()
     if gone not in current.all_keys:
         raise CommandError(f"{args.file} is in no role of key set {current.version}", code=Exit.USAGE)
@@ -88,18 +90,24 @@ def _put_in_force(args: argparse.Namespace, desk: Desk, envelope: Envelope) -> i
     try:
         fresh = check_next_key_set(desk.papers.key_set(), envelope, verify)
     except RuleViolation as error:
-        raise CommandError(f"no device would take it: {error}", hint="gridlight-fleet sign FILE --key MORE.key") from None
+        raise CommandError(
+            f"no device would take it: {error}", hint="gridlight-fleet sign FILE --key MORE.key"
+        ) from None
     now_ms = time.time_ns() // 1_000_000
     with desk.database.transaction():
         desk.papers.add_key_set(fresh.version, envelope, now_ms)
         stopped = [summary for summary in desk.rollouts.summaries() if summary.standing in OFFERED]
         for summary in stopped:
-            desk.rollouts.ask(summary.id, Step.ABORT, whoever(), f"signed under a key set before {fresh.version}")
+            desk.rollouts.ask(
+                summary.id, Step.ABORT, whoever(), f"signed under a key set before {fresh.version}"
+            )
         detail = {"key_set": fresh.version, "hash": envelope.hash(fresh.fleet_id).hex()}
         desk.audit.add(now_ms, whoever(), "key set", detail)
     _say(console, fresh)
     for summary in stopped:
-        console.note(f"v{summary.version} was signed under the old set and is taken out of topics: push it again")
+        console.note(
+            f"v{summary.version} was signed under the old set and is taken out of topics: push it again"
+        )
     if not desk.is_served:
         console.warn("nobody serves this desk: devices get the key set when gridlight-fleet serve runs")
     return Exit.OK

@@ -82,9 +82,15 @@ def _attention(
         for code, names in sorted(by_alarm.items())
     ]
     for summary in rollouts:
-        if summary.failed and (summary.standing in UNFINISHED or summary.ended_ms and summary.ended_ms > now_ms - SILENT_MS):
-            row = _row("warning", "rollout", f"v{summary.version} failed on them: {summary.standing}", [])
-            rows.append({**row, "devices": summary.failed, "next": f"gridlight-fleet status v{summary.version}"})
+        if summary.failed and (
+            summary.standing in UNFINISHED or (summary.ended_ms or 0) > now_ms - SILENT_MS
+        ):
+            row = _row(
+                "warning", "rollout", f"did not keep v{summary.version}, which is {summary.standing}", []
+            )
+            rows.append(
+                {**row, "devices": summary.failed, "next": f"gridlight-fleet status v{summary.version}"}
+            )
     silent = [device.name for device in members if is_silent(device, now_ms)]
     if silent:
         rows.append(_row("warning", "silent", "not connected for over 24 h", silent))
@@ -132,5 +138,7 @@ def _feeders(members: Iterable[Device], alarmed: set[str], now_ms: int) -> list[
     rows = []
     for feeder, devices in sorted(by_feeder.items()):
         counts = Counter(condition(device, alarmed, now_ms) for device in devices)
-        rows.append({"feeder": feeder, "devices": len(devices), **{word: counts[word] for word in CONDITIONS}})
+        rows.append(
+            {"feeder": feeder, "devices": len(devices), **{word: counts[word] for word in CONDITIONS}}
+        )
     return rows

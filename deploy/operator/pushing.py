@@ -15,6 +15,7 @@ from deploy.operator.desk.devices import Device
 from deploy.operator.desk.folder import Desk, open_desk, whoever
 from deploy.operator.desk.papers import Paper
 from deploy.operator.following import follow
+from deploy.operator.overview import is_silent
 from deploy.operator.reviewing import check_bundle, line_of, row_of
 from firmware_app.console import CommandError, Console, Exit
 from firmware_app.fleet.bundle import Delta, bundle_from_bytes
@@ -26,7 +27,6 @@ from light_client.rules.errors import RuleViolation
 
 _SCHEMA: Final = "gridlight.fleet.push/1"
 _SHOWN_DEVICES: Final = 3
-SILENT_MS: Final = 24 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,9 @@ def push(args: argparse.Namespace) -> int:
         refused = [effect for effect in effects if effect.refusal]
         if refused:
             names = ", ".join(_some(tuple(name for effect in refused for name in effect.devices)))
-            raise CommandError(f"{names} would refuse it: {refused[0].refusal}", hint="change the file, or the --target")
+            raise CommandError(
+                f"{names} would refuse it: {refused[0].refusal}", hint="change the file, or the --target"
+            )
         if not devices:
             raise CommandError("no device matches the target", hint="gridlight-fleet status")
         if args.dry_run:
@@ -77,7 +79,9 @@ def _paper(args: argparse.Namespace, desk: Desk) -> Paper:
     else:
         envelope = files.read_signed(Path(args.file))
         if envelope.kind is not Kind.BUNDLE:
-            raise CommandError(f"{args.file} is a key set", hint="gridlight-fleet keys install", code=Exit.USAGE)
+            raise CommandError(
+                f"{args.file} is a key set", hint="gridlight-fleet keys install", code=Exit.USAGE
+            )
     return checked_paper(desk, envelope.signed(key_set.fleet_id, secrets))
 
 
@@ -92,7 +96,9 @@ def checked_paper(desk: Desk, envelope: Envelope, undoes: bytes | None = None) -
         bundle = bundle_from_bytes(envelope.body)
         check_bundle(envelope, bundle, key_set)
     except RuleViolation as error:
-        raise CommandError(f"no device would take it: {error}", hint="gridlight-fleet verify --help") from None
+        raise CommandError(
+            f"no device would take it: {error}", hint="gridlight-fleet verify --help"
+        ) from None
     return Paper(hash=envelope.hash(key_set.fleet_id), raw=envelope.encode(), bundle=bundle, undoes=undoes)
 
 
@@ -111,13 +117,26 @@ def effects_of(desk: Desk, paper: Paper, devices: Sequence[Device]) -> tuple[lis
     return found, unknown
 
 
-def begin(desk: Desk, paper: Paper, devices: Sequence[Device], who: str = "", what: str = "push") -> int:
+def begin(
+    desk: Desk,
+    paper: Paper,
+    devices: Sequence[Device],
+    *,
+    who: str = "",
+    what: str = "push",
+    now_ms: int | None = None,
+) -> int:
     """Write the bundle and its rollout down; the service takes it from there. Returns the rollout's number.
+
+    Args:
+        who: decided; the account that runs this if not given.
+        what: for the audit.
+        now_ms: UTC ms; the machine's clock if not given.
 
     Raises:
         CommandError: its version is not new, or another rollout is not finished.
     """
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     bundle = paper.bundle
     with desk.database.transaction():
         desk.papers.add(paper, now_ms)
@@ -150,7 +169,8 @@ def _say(
     bundle = paper.bundle
     have = sum(device.hash == paper.hash.hex() for device in devices)
     now_ms = time.time_ns() // 1_000_000
-    silent = sum((device.heard_ms or 0) < now_ms - SILENT_MS for device in devices)
+    silent = sum(device.heard_ms is not None and is_silent(device, now_ms) for device in devices)
+    strange = sum(device.heard_ms is None for device in devices)
     document = {
         "version": bundle.version,
         "key_set": bundle.key_set,
@@ -159,6 +179,7 @@ def _say(
         "devices": len(devices),
         "have_it": have,
         "silent": silent,
+        "never_connected": strange,
         "dry_run": dry,
         "effects": [
             {"devices": list(effect.devices), "changes": list(effect.rows), "refusal": effect.refusal or None}
@@ -166,10 +187,10 @@ def _say(
         ],
         "documents_unknown": list(unknown),
     }
-    lines = [
-        f"version {bundle.version}   {console_count(len(devices), 'meter')} match {selector_text(bundle.target)!r}:"
-        f" {have} have it already, {silent} silent over 24 h (catch up when back)"
-    ]
+    match = f"{console_count(len(devices), 'meter')} match {selector_text(bundle.target)!r}"
+    when = "(catch up when they come)" if silent or strange else ""
+    have_it = f"{have} have it already, {silent} silent over 24 h, {strange} never connected yet {when}"
+    lines = [f"version {bundle.version}   {match}: {have_it}".rstrip()]
     for effect in effects:
         lines += ["", f"{console_count(len(effect.devices), 'meter')}: {', '.join(_some(effect.devices))}"]
         lines += [f"  {line_of(row)}" for row in effect.rows]
@@ -178,7 +199,10 @@ def _say(
         elif not effect.rows:
             lines.append("  nothing changes")
     if unknown:
-        lines += ["", f"{console_count(len(unknown), 'meter')} whose document this desk does not know: {', '.join(_some(unknown))}"]
+        lines += [
+            "",
+            f"{console_count(len(unknown), 'meter')} whose document is not known: {', '.join(_some(unknown))}",
+        ]
         lines += [f"  {line}" for line in _named(paper)]
     console.result(_SCHEMA, document, lines)
 

@@ -18,8 +18,8 @@ from deploy.operator.pushing import console_count
 from deploy.operator.rollout.engine import UNFINISHED
 from firmware_app.console import Console, Exit, Paint
 
-_FLEET: Final = "gridlight.fleet.status/1"
-_DEVICE: Final = "gridlight.fleet.device/1"
+FLEET: Final = "gridlight.fleet.status/1"
+DEVICE: Final = "gridlight.fleet.device/1"
 _WATCH_S: Final = 2.0
 _SHOWN: Final = 10
 
@@ -37,33 +37,47 @@ def status(args: argparse.Namespace) -> int:
             document = document_of_rollout(desk, number)
             console.result(ROLLOUT, document, rollout_lines(document, console))
             return Exit.UNDECIDED if document["standing"] in UNFINISHED else Exit.OK
-        show = (lambda: _show_device(console, desk, what)) if what else (lambda: _show_fleet(console, desk, stream=args.watch))
-        show()
+        _show(console, desk, what, stream=args.watch)
         while args.watch:
             time.sleep(_WATCH_S)
-            show()
+            _show(console, desk, what, stream=True)
         return Exit.OK
     finally:
         desk.close()
 
 
-def _show_fleet(console: Console, desk: Desk, *, stream: bool) -> None:
-    document = overview(desk, int(time.time() * 1_000))
+def _show(console: Console, desk: Desk, name: str, *, stream: bool) -> None:
+    """A device, or the fleet."""
+    if name:
+        schema, document = DEVICE, device_document(desk, desk.devices.named(name))
+        lines = _device_lines(console, document)
+    else:
+        schema, document = FLEET, overview(desk, time.time_ns() // 1_000_000)
+        lines = _fleet_lines(console, document, is_served=desk.is_served)
     if console.json and stream:
-        console.stream(_FLEET, document)
-        return
-    console.result(_FLEET, document, _fleet_lines(console, document, desk.is_served))
+        console.stream(schema, document)
+    else:
+        console.result(schema, document, lines)
 
 
-def _fleet_lines(console: Console, document: Mapping[str, Any], is_served: bool) -> list[str]:  # noqa: FBT001
+def _fleet_lines(console: Console, document: Mapping[str, Any], *, is_served: bool) -> list[str]:
     counts = document["devices"]
     head = f"{console_count(counts['all'], 'meter')}: {counts['online']} connected"
     for word in ("silent", "expected", "revoked"):
         head += f", {counts[word]} {word}" if counts[word] else ""
-    lines = [head + ("" if is_served else f"   {console.paint('nobody serves this desk', Paint.YELLOW)}: gridlight-fleet serve")]
+    lines = [
+        head
+        + (
+            ""
+            if is_served
+            else f"   {console.paint('nobody serves this desk', Paint.YELLOW)}: gridlight-fleet serve"
+        )
+    ]
     for row in document["attention"][:_SHOWN]:
         paint = Paint.RED if row["severity"] == "failure" else Paint.YELLOW
-        lines.append(f"{console.paint(row['severity'], paint):<10} {console_count(row['devices'], 'meter')}: {row['sentence']}")
+        lines.append(
+            f"{console.paint(row['severity'], paint):<10} {console_count(row['devices'], 'meter')}: {row['sentence']}"
+        )
         lines.append(f"           such as {', '.join(row['such_as'])}. next: {row['next']}")
     lines += ["", "Rollouts" if document["rollouts"] else "No rollout yet. next: gridlight-fleet push --help"]
     for row in document["rollouts"][:_SHOWN]:
@@ -73,12 +87,6 @@ def _fleet_lines(console: Console, document: Mapping[str, Any], is_served: bool)
         lines.append(f"  v{row['version']:<5} {row['standing']:<8} {said}{reason}")
     versions = ", ".join(f"v{row['version']} {row['devices']}" for row in document["versions"])
     return [*lines, "", f"Versions in force: {versions or 'none was reported yet'}"]
-
-
-def _show_device(console: Console, desk: Desk, name: str) -> None:
-    device = desk.devices.named(name)
-    document = device_document(desk, device)
-    console.result(_DEVICE, document, _device_lines(console, document))
 
 
 def device_document(desk: Desk, device: Device, most: int = 50) -> dict[str, Any]:
@@ -96,7 +104,12 @@ def device_document(desk: Desk, device: Device, most: int = 50) -> dict[str, Any
         "problem": device.problem or None,
         "reported": dict(device.reported) or None,
         "rollouts": [
-            {"version": version, "outcome": place.outcome.value, "reason": place.reason or None, "sent_ms": place.sent_ms}
+            {
+                "version": version,
+                "outcome": place.outcome.value,
+                "reason": place.reason or None,
+                "sent_ms": place.sent_ms,
+            }
             for version, place in desk.rollouts.of_device(device.name)
         ],
         "alarms": [
@@ -116,11 +129,16 @@ def device_document(desk: Desk, device: Device, most: int = 50) -> dict[str, Any
 
 def _device_lines(console: Console, document: Mapping[str, Any]) -> list[str]:
     state = State(document["state"])
-    connected = console.paint("connected", Paint.GREEN) if document["online"] else console.paint("not connected", Paint.YELLOW)
+    connected = (
+        console.paint("connected", Paint.GREEN)
+        if document["online"]
+        else console.paint("not connected", Paint.YELLOW)
+    )
     since = f" since {shown_time(document['online_since_ms'])}" if document["online_since_ms"] else ""
     lines = [
         f"{document['device']}   {state.value}, {connected}{since}",
-        f"Is         {document['board'] or 'unknown board'}, firmware {document['firmware']}, feeder {document['feeder']}"
+        f"Is         {document['board'] or 'unknown board'}, firmware {document['firmware']},"
+        f" feeder {document['feeder']}"
         + "".join(f", {key}={value}" for key, value in sorted(document["labels"].items())),
         f"Health     {document['problem'] or ('well' if document['heard_ms'] else 'has never spoken')}",
     ]
@@ -131,7 +149,9 @@ def _device_lines(console: Console, document: Mapping[str, Any]) -> list[str]:
         if reported["waiting_for"]:
             lines.append(f"Waits for  {reported['waiting_for']}")
         if reported["last_refusal"]:
-            lines.append(f"Refused    {sum(reported['refused'].values())} bundles, last: {reported['last_refusal']}")
+            lines.append(
+                f"Refused    {sum(reported['refused'].values())} bundles, last: {reported['last_refusal']}"
+            )
     for row in document["rollouts"][:_SHOWN]:
         reason = f": {row['reason']}" if row["reason"] else ""
         lines.append(f"v{row['version']:<9} {row['outcome']}{reason}")
@@ -140,5 +160,8 @@ def _device_lines(console: Console, document: Mapping[str, Any]) -> list[str]:
         lines.append(f"{row['severity']:<10} {row['sentence']}, since {shown_time(row['since_ms'])}{ended}")
     if document["history"]:
         lines += ["", "History, newest first"]
-        lines += [f"  {shown_time(row['at_ms'])}  {row['what']:<18} {row['sentence']}" for row in document["history"][:_SHOWN]]
+        lines += [
+            f"  {shown_time(row['at_ms'])}  {row['what']:<18} {row['sentence']}"
+            for row in document["history"][:_SHOWN]
+        ]
     return lines

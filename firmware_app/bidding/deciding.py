@@ -61,6 +61,11 @@ class Deciding:
         self._orders = orders
         self.hold_j = 0
 
+    @property
+    def reach(self) -> int:
+        """How far ahead of a decision the energy may lie that it offers, intervals."""
+        return self._bidder.reach
+
     def follow(self, bidder: Bidder) -> None:
         """Decide by other settings from now on."""
         self._bidder = bidder

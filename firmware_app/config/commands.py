@@ -86,8 +86,10 @@ def ensure_keys(args: argparse.Namespace) -> tuple[Checked, list[Path], dict[str
     """
     found = checked(file_of(args))
     try:
-        made = keys.create_missing(found.folder, found.store)
-        request = enrolment_of(found.config.device.name, keys.load(found.folder))
+        made = keys.create_missing(found.folder, found.store, found.config.device.identity)
+        request = enrolment_of(
+            found.config.device.name, keys.load(found.folder, found.config.device.identity)
+        )
         document = {**request.document(), "chain": found.config.market.fingerprint}
         text = json.dumps({"schema": SCHEMA, **document}, indent=1) + "\n"
         (found.folder / _REQUEST).write_text(text, encoding="utf-8")

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Final
 
 from firmware_app.bidding.batch import daily_batch
+from firmware_app.bidding.battery import BatteryState
 from firmware_app.bidding.bidder import Bidder
 from firmware_app.bidding.deciding import Deciding, commitment_of
 from firmware_app.bidding.settings import BiddingSettings, PrivacySettings
 from firmware_app.config.schema import Role
 from firmware_app.device import accounting
+from firmware_app.device.charge import StateOfCharge
 from firmware_app.device.decision import Occasion
 from firmware_app.device.outlook import Outlook
 from firmware_app.device.reporting import Reporting
@@ -45,17 +47,25 @@ class BiddingHome:
         market: MarketParams,
         bidding: BiddingSettings,
         privacy: PrivacySettings,
+        charge: StateOfCharge | None = None,
     ) -> None:
         self.grid_meter = grid_meter
         self.desk = desk
         self.outlook = outlook
         self._orders: tuple[Order, ...] = ()
-        self._deciding = Deciding(bidder, net=self._net, battery=lambda: None, orders=lambda: self._orders)
+        self._deciding = Deciding(bidder, net=self._net, battery=self._stored, orders=lambda: self._orders)
         self.reporting = reporting
+        self.charge = charge
+        self._now_ms = 0
         self._store = store
         self._market = market
         self._bidding = bidding
         self._privacy = privacy
+
+    @property
+    def reach(self) -> int:
+        """How far ahead of a decision the energy may lie that it offers, intervals."""
+        return self._deciding.reach
 
     def follow(self, bidder: Bidder, bidding: BiddingSettings, privacy: PrivacySettings) -> None:
         """Decide by other settings from now on; what was promised stays promised."""
@@ -74,8 +84,16 @@ class BiddingHome:
         self.reporting.look(occasion.now_ms)
         if not self.desk.is_measured():
             return ()
-        self._orders = occasion.orders
+        self._orders, self._now_ms = occasion.orders, occasion.now_ms
         return self._deciding(occasion)
+
+    @property
+    def hold_j(self) -> int:
+        """What must stay in the battery for the promises made so far, J."""
+        return self._deciding.hold_j
+
+    def _stored(self) -> BatteryState | None:
+        return None if self.charge is None else self.charge.state(self._now_ms)
 
     def _net(self, interval: int) -> QuantileForecast | None:
         ahead = self._market.t_clear + self._market.horizon + self._privacy.spread_intervals + 1
@@ -115,5 +133,7 @@ class BiddingHome:
     def counted(self, role: Role, energy: IntervalEnergy) -> None:
         """An interval of a meter is over."""
         self.outlook.take(role, energy)
+        if self.charge is not None:
+            self.charge.counted((energy,))
         if energy.meter == self.grid_meter:
             self.reporting.counted(metered_of(energy))

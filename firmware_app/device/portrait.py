@@ -12,12 +12,13 @@ from firmware_app.device.bidding_home import BiddingHome
 from firmware_app.device.device import Device
 from firmware_app.device.lifecycle import State
 from firmware_app.forecast.settings import Series
-from firmware_app.meters.desk import MeterStatus
+from firmware_app.meters.desk import MISSED, MeterStatus
 from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_ms
 from firmware_app.status import views
 from firmware_app.status.board import board_view
 from firmware_app.status.snapshot import (
     Absent,
+    BatteryView,
     Board,
     DayPoint,
     ForecastView,
@@ -41,6 +42,7 @@ from light_client.rules.units import JOULES_PER_KWH, Side
 from light_client.store.errors import StoreError
 
 _DAY_MS: Final = 86_400_000
+_LEAST_LIMIT_MS: Final = 180_000
 _SLOW_MS: Final = 30_000
 """What takes time is looked at so often."""
 _SUBJECTS: Final = {Series.NET: "net", Series.LOAD: "load", Series.GENERATION: "PV"}
@@ -114,6 +116,7 @@ class Portrait:
             if isinstance(self._time, GateTime)
             else Absent("this run has a clock of its own"),
             market=self._market(device, utc_ms),
+            battery=self._battery(),
             owed=slow.owed,
             proof=self._proof(device, utc_ms),
             links=self._look_at_links(connected, now_ms),
@@ -141,7 +144,16 @@ class Portrait:
             port=wiring.where,
             monotonic_ms=self._time.monotonic_ms(),
             no_reading=status.error or "no reading yet",
+            limit_ms=max(_LEAST_LIMIT_MS, MISSED * status.poll_ms),
+            counts=status.counts,
+            last_suspect=status.last_suspect,
         )
+
+    def _battery(self) -> Maybe[BatteryView]:
+        section, charge = self._found.config.battery, self._home.charge
+        if section is None or charge is None:
+            return Absent("none configured")
+        return views.battery_view(section, charge.report(), self._home.hold_j)
 
     def _market(self, device: Device | None, utc_ms: int | None) -> Maybe[MarketView]:
         if device is None or utc_ms is None:

@@ -16,10 +16,10 @@ from firmware_app.fleet.enrolling import MAX_TICKET_BYTES, Ticket, ticket_from_j
 from firmware_app.fleet.envelope import MAX_ENVELOPE_BYTES, Envelope, read_envelope
 from firmware_app.fleet.key_set import is_key_set, key_set_from_bytes
 from firmware_app.fleet.memory import Memory
-from firmware_app.fleet.report import reported_of
 from firmware_app.management.credentials import CredentialsError
 from firmware_app.management.in_force import memory_of
 from firmware_app.management.inbox import put_in_inbox
+from firmware_app.management.steward import reported_from
 from firmware_app.status import client
 from light_client.rules.errors import RuleViolation
 from light_client.store.errors import StoreError
@@ -90,8 +90,13 @@ def _outcome(
 
 def joining(args: argparse.Namespace) -> int:
     """`gridlight enroll --ticket` and `--request`: the part of enrolment that is the fleet's."""
-    from firmware_app.management import joining as steps  # noqa: PLC0415 - a library that nobody else needs
-
+    try:
+        from firmware_app.management import joining as steps  # noqa: PLC0415 - a library that nobody else needs
+    except ImportError as error:
+        raise CommandError(
+            f"joining a fleet needs a library that is not here: {error.name}",
+            hint="apt-get install python3-cryptography",
+        ) from None
     console: Console = args.console
     path = file_of(args)
     try:
@@ -155,9 +160,7 @@ def _standing(args: argparse.Namespace, memory: Memory) -> tuple[Mapping[str, An
     try:
         return _ask(args, look=False), True
     except client.ServiceDownError:
-        name = str(memory.current.document["device"]["name"])
-        reported = reported_of(name, memory, health="", refused={}, last_refusal="", waiting="")
-        return {**reported, "fleet": memory.key_set.fleet_id.hex()}, False
+        return {**reported_from(memory), "fleet": memory.key_set.fleet_id.hex()}, False
 
 
 def _ask(args: argparse.Namespace, *, look: bool) -> Mapping[str, Any]:

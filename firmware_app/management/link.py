@@ -79,6 +79,14 @@ class _BoundedSocket(ssl.SSLSocket):
 
     unfinished = 0
 
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as the base class has it
+        """Prove who both are; a peer that cannot is left at once."""
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """Read, at most 16 KiB at once."""
         data = super().recv(min(buflen, _READ_BYTES), flags)

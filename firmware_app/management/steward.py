@@ -221,6 +221,16 @@ def enter(path: Path, *, monotonic_ms: Callable[[], int], board: str = "") -> tu
     return found, steward
 
 
+def reported_from(memory: Memory) -> dict[str, Any]:
+    """The reported document of a device whose service does not run.
+
+    Raises:
+        ConfigError: the configuration that proved itself is none any more.
+    """
+    facts = facts_of(config_of(memory.current.document, "the fleet's configuration"), board_name())
+    return Agent(memory, facts, verify_signature=crypto.verify).reported()
+
+
 def facts_of(config: DeviceConfig, board: str) -> DeviceFacts:
     """What a device knows of itself."""
     labels = dict(label.split("=", 1) for label in config.device.labels)

@@ -12,8 +12,8 @@ from firmware_app.config.load import ConfigError
 from firmware_app.config.view import look as look_at_file
 from firmware_app.config.view import view_of
 from firmware_app.fleet.memory import Phase
-from firmware_app.fleet.report import reported_of
 from firmware_app.management.in_force import check_document, memory_of
+from firmware_app.management.steward import reported_from
 from firmware_app.status.snapshot import Absent, ConfigView, LinkView, Maybe, Snapshot
 
 _STATES: Final = {
@@ -71,7 +71,6 @@ def look(path: Path = DEFAULT_FILE) -> ConfigView:
             return look_at_file(path)
         idle: Maybe[int] = Absent("the service is not running")
         view = view_of(check_document(memory.running.document, path).config, path, idle)
+        return fleet_view(view, reported_from(memory))
     except ConfigError as error:
         return replace(look_at_file(path), state="rejected", problem=str(error))
-    reported = reported_of("", memory, health="", refused={}, last_refusal="", waiting="")
-    return fleet_view(view, reported)

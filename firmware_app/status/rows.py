@@ -9,6 +9,7 @@ from firmware_app.status import wording
 from firmware_app.status.findings import waiting_records
 from firmware_app.status.snapshot import (
     Absent,
+    BatteryView,
     ClockView,
     ConfigView,
     ForecastView,
@@ -43,6 +44,8 @@ def rows(snapshot: Snapshot) -> Iterator[Row]:
     yield from _meters(snapshot)
     yield _section("Clock", snapshot.clock, _clock)
     yield _section("Market", snapshot.market, lambda view: _market(view, snapshot.zone_offset_s))
+    if not isinstance(snapshot.battery, Absent):
+        yield _section("Battery", snapshot.battery, _battery)
     yield _section("Owed", snapshot.owed, _owed)
     yield _section("Verified", snapshot.proof, lambda view: _proof(view, snapshot.zone_offset_s))
     yield _section("Forecast", snapshot.forecast, _forecast)
@@ -108,7 +111,9 @@ def meter_lines(meter: MeterView) -> tuple[str, ...]:
         f"import {text(meter.import_j, lambda joules: wording.kwh(joules, 3))}    "
         f"export {text(meter.export_j, lambda joules: wording.kwh(joules, 3))}"
     )
-    return (f"{f'{meter.model}, {meter.port}':<35} {fresh}", totals)
+    bad = meter.damaged + meter.unanswered
+    lately = f"{meter.damaged} of {meter.rounds} rounds of the last hour damaged, {meter.unanswered} without an answer"
+    return (f"{f'{meter.model}, {meter.port}':<35} {fresh}", totals, *((lately,) if bad else ()))
 
 
 _LONG_MS: Final = 600_000
@@ -164,6 +169,17 @@ def today(market: MarketView) -> str:
     ]
     traded = " and ".join(parts) or "nothing traded"
     return f"today {traded}: {wording.money(market.earned_today_uc, market.currency)}"
+
+
+def _battery(battery: BatteryView) -> tuple[str, ...]:
+    whole = wording.kwh(battery.capacity_j, 1)
+    stored = text(battery.stored_j, lambda joules: wording.kwh(joules, 1).removesuffix(" kWh"))
+    held = (
+        f"{wording.kwh(battery.hold_j, 1)} held for promises"
+        if battery.sells
+        else "nothing is sold out of it"
+    )
+    return (f"{stored} of {whole}, {wording.age(battery.age_ms)}; {held}",)
 
 
 def _owed(owed: OwedView) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ class MeterView:
     unanswered: int = 0
     """Of these, answers that did not come."""
     suspects: int = 0
-    """Readings of the last 30 days that the counter guard did not believe: resets, false zeros, back-steps, jumps."""
+    """How often in the last 30 days the counter guard began to doubt it: resets, false zeros, back-steps, jumps."""
     last_suspect: str = ""
     """The last of them: what and when."""
 
@@ -163,6 +163,22 @@ class MarketView:
     currency: str = "EUR"
     last_offer: str = ""
     """What became of the last offer, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatteryView:
+    """The battery. For the owner's own screens alone."""
+
+    meter: str
+    """Who tells what it holds."""
+    stored_j: Maybe[int]
+    capacity_j: int
+    hold_j: int
+    """What must stay in it for promises and reserve: the lower limit for whoever steers the inverter."""
+    age_ms: Maybe[int]
+    """Of the newest state of charge."""
+    sells: bool
+    """Whether anything is sold out of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,6 +358,7 @@ class Snapshot:
     meters: Maybe[tuple[MeterView, ...]] = Absent("no meter configured")
     clock: Maybe[ClockView] = Absent("not looked at")
     market: Maybe[MarketView] = Absent("not trading")
+    battery: Maybe[BatteryView] = Absent("none configured")
     owed: Maybe[OwedView] = Absent("nothing metered yet")
     proof: Maybe[ProofView] = Absent("no chain yet")
     links: Maybe[tuple[LinkView, ...]] = Absent("not connected")

@@ -22,6 +22,7 @@ from firmware_app.device.outlook import Outlook
 from firmware_app.device.reporting import Reporting
 from firmware_app.forecast.forecaster import Forecaster
 from firmware_app.forecast.settings import ForecastSettings, Series
+from firmware_app.identity.identity import SecretIdentity
 from firmware_app.meters.desk import MeterDesk
 from firmware_app.reconcile.deviation import ImbalancePrices
 from firmware_app.reconcile.sealing import public_seal_key
@@ -101,7 +102,7 @@ class Board:
         trader = TradingMeter(
             spec.name,
             genesis,
-            identity=bytes.fromhex(spec.identity),
+            identity=SecretIdentity(bytes.fromhex(spec.identity)),
             wallet=Wallet(bytes.fromhex(spec.seed), genesis.chain_id(), storage),
             feeder=spec.feeder,
             servers=spec.servers,

@@ -13,7 +13,7 @@ from firmware_app.console import CommandError, Console, Exit
 from testbed.boards.faults import FaultScriptError, FleetScript
 from testbed.boards.grid import scenario_text
 from testbed.boards.housing import HousingError, Mode
-from testbed.boards.inprocess import run_inprocess
+from testbed.boards.inprocess import finals_of, run_inprocess
 from testbed.boards.room import Machine, refusal
 from testbed.boards.running import Wanted, run_live_fleet
 from testbed.boards.verdict import BoardVerdict, fleet_document, fleet_lines
@@ -104,7 +104,7 @@ def _in_process(
         )
     document = fleet_document(found, Mode.INPROCESS, tuple(script.lines()), failures)
     document |= {"wall_s": round(day.wall_s, 1)}
-    lines = [f"Final       {day.observed.record.finals.total()} of {cast.scenario.intervals} intervals"]
+    lines = [f"Final       {finals_of(day.observed.record)} of {cast.scenario.intervals} intervals"]
     return _report(
         console, folder, document, [*lines, *_shown(found, failures)], bad=_is_bad(found, failures)
     )

@@ -22,8 +22,8 @@ SERVICE_USER: Final = 850
 """Of the image; see deploy/root/install."""
 _TESTBED: Final = Path(testbed.__file__).resolve().parent
 _INSIDE: Final = "/opt/testbed"
-_CALL_S: Final = 120.0
-_GOODBYE_S: Final = 30
+_CALL_S: Final = 300.0
+_GOODBYE_S: Final = 120
 
 
 class Containers:
@@ -79,6 +79,7 @@ class Containers:
         limit = f"{self._memory_mb}m"
         self._call(
             "create",
+            *("--platform", "linux/arm/v7"),
             *("--name", self._name(board), "--network", self._prefix, "--pull", "never"),
             *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
             *("--user", self._user, "--pids-limit", "64", "--no-healthcheck"),

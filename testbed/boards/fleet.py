@@ -22,7 +22,7 @@ from testbed.live.up import Running
 from testbed.live.watching import View
 
 _ASK_EVERY_S: Final = 4.0
-_ANSWER_S: Final = 15.0
+_ANSWER_S: Final = 60.0
 _WHOLE: Final = "whole solutions"
 
 

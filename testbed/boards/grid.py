@@ -9,7 +9,7 @@ _DATE: Final = "2026-06-14"
 
 
 def scenario_text(homes: int, *, seed: int) -> str:
-    """A scenario file of a village of so many homes, at least two, without batteries."""
+    """A scenario file of a village of so many homes, at least two; the first has a battery, as in any village."""
     full, rest = divmod(homes, _PER_FEEDER)
     feeders = [_PER_FEEDER] * full + ([rest] if rest else [])
     return (

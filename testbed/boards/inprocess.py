@@ -14,6 +14,7 @@ from testbed.cast import Cast
 from testbed.scenarios.metering import MeterSource, MetersSection
 from testbed.simulation.day import SimulatedDay, run_day
 from testbed.simulation.recheck import recheck
+from testbed.simulation.record import DayRecord
 
 
 def run_inprocess(
@@ -33,9 +34,15 @@ def run_inprocess(
     day = run_day(
         cast,
         faults=script.simulated(cast),
-        progress=lambda _, record: progress(record.finals.total()),
+        progress=lambda _, record: progress(finals_of(record)),
     )
     return day, tuple(_verdicts(day, script)), tuple(_failures(day))
+
+
+def finals_of(record: DayRecord) -> int:
+    """How many intervals of the day are final; a chain goes on after it."""
+    scenario = record.scenario
+    return sum(scenario.first_interval <= interval <= scenario.last_interval for interval in record.trades)
 
 
 def _failures(day: SimulatedDay) -> Iterator[str]:
@@ -43,8 +50,8 @@ def _failures(day: SimulatedDay) -> Iterator[str]:
     check = recheck(day.cast.genesis, record.blocks, record.committees)
     if check.refused is not None:
         yield f"who took no part refuses the chain: {check.refused}"
-    if record.finals.total() < scenario.intervals:
-        yield f"{record.finals.total()} intervals are final, expected {scenario.intervals}"
+    if finals_of(record) < scenario.intervals:
+        yield f"{finals_of(record)} intervals are final, expected {scenario.intervals}"
 
 
 def _verdicts(day: SimulatedDay, script: FleetScript) -> Iterator[BoardVerdict]:
@@ -62,9 +69,9 @@ def _verdicts(day: SimulatedDay, script: FleetScript) -> Iterator[BoardVerdict]:
     final_ms = (day.cast.scenario.last_interval + 1) * day.cast.scenario.interval_s * 1_000
     needed = sum(block.header.time_ms <= final_ms for block in record.blocks)
     for meter in day.meters:
-        offers = [offer for order in meter.orders for offer in by_address.get(order.key.address, ())]
+        offers = [offer for order in meter.orders() for offer in by_address.get(order.key.address, ())]
         final = {trade for offer in offers for trade in by_offer.get(offer, ())}
-        proven = {(trade.offer_id, trade.interval) for order in meter.orders for trade in order.trades}
+        proven = {(trade.offer_id, trade.interval) for order in meter.orders() for trade in order.trades}
         status = meter.client.status()
         yield BoardVerdict(
             name=meter.name,

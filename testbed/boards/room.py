@@ -17,7 +17,7 @@ _KIB: Final = 1_024
 _MEMINFO: Final = Path("/proc/meminfo")
 _TIER_MB: Final = 900
 """Four miners, a solver and the DSO."""
-_TIER_CPU_MS: Final = 900
+_TIER_CPU_MS: Final = 1_000
 """What they work in one interval."""
 _BUSY_PERCENT: Final = 85
 """Of the processors' time that may be planned with."""
@@ -60,7 +60,7 @@ class Machine:
 COSTS: Final = {
     Mode.INPROCESS: Cost(memory_mb=3, cpu_ms=0),
     Mode.PROCESS: Cost(memory_mb=60, cpu_ms=120),
-    Mode.CONTAINER: Cost(memory_mb=130, cpu_ms=1_200),
+    Mode.CONTAINER: Cost(memory_mb=110, cpu_ms=600),
 }
 """In virtual time nothing is ever late, so a fleet in one process has no cost in time."""
 
@@ -82,14 +82,16 @@ def refusal(mode: Mode, boards: int, *, interval_s: int, speed: int, machine: Ma
         )
     if not cost.cpu_ms:
         return ""
-    budget_ms = interval_s * 1_000 // speed * machine.cores * _BUSY_PERCENT // 100
+    budget_ms = interval_s * 1_000 * machine.cores * _BUSY_PERCENT // (100 * speed)
     by_time = max(0, budget_ms - _TIER_CPU_MS) // cost.cpu_ms
     if boards <= by_time:
         return ""
     work_ms = boards * cost.cpu_ms + _TIER_CPU_MS
-    slower = interval_s * 1_000 * machine.cores * _BUSY_PERCENT // 100 // work_ms
+    slower = interval_s * 1_000 * machine.cores * _BUSY_PERCENT // (100 * work_ms)
     sentence = (
         f"{boards} meters work {work_ms / 1e3:.1f} s in an interval in mode {mode.value}, "
         f"and {machine.cores} cores have {budget_ms / 1e3:.1f} s at speed {speed}: {by_time:,} would fit"
     )
-    return f"{sentence}, or --speed {slower}" if slower >= interval_s // _MOST_INTERVAL_S else sentence
+    return (
+        f"{sentence}, or --speed {slower}" if slower >= max(1, interval_s // _MOST_INTERVAL_S) else sentence
+    )

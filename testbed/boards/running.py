@@ -24,7 +24,7 @@ from testbed.live.up import Outcome, Patience, Show, run
 from testbed.scenarios import catalogue
 from testbed.scenarios.files import ScenarioFile
 
-_PATIENCE: Final = Patience(ready_s=900.0, last_s=240.0)
+_PATIENCE: Final = Patience(ready_s=900.0, last_s=400.0)
 """An emulated board starts slowly, and eight of them at once all the more."""
 
 
@@ -93,12 +93,11 @@ def run_live_fleet(
         deployment = deploy(folder, file, staging, meters_per_process=1, host=housing.host).without_meters()
         cast = deployment.cast
         whole_day = catalogue.build(replace(file, path=folder / "scenario.toml"), seed=staging.seed)
-        homes = {home.home_id: home for home in whole_day.homes}
         with tempfile.TemporaryDirectory(prefix="gl-") as doors:
             sites = sites_of(cast, folder / "boards", Path(doors))
             for site in sites:
-                write_site(site, deployment, housing, homes[site.board.home_id])
-            script = script_of(tuple(homes))
+                write_site(site, deployment, housing, whole_day)
+            script = script_of(tuple(home.home_id for home in whole_day.homes))
             meters = PluggedMeters(cast, whole_day, script, owner=housing.owner)
             fleet = Fleet(sites, housing, meters, script, cast)
             outcome = asyncio.run(run(deployment, show, fleet, _PATIENCE))

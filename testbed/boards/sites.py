@@ -22,8 +22,9 @@ from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.params import StoreParams
 from testbed.boards.housing import Board, Housing
 from testbed.cast import DSO, Cast
+from testbed.fleet.metered_homes import truth_of
 from testbed.live.deployment import Deployment
-from testbed.scenarios.model import HomeDay
+from testbed.scenarios.model import HomeDay, Scenario
 
 PROFILES: Final = ("eastron-sdm630", "sml", "p1-dsmr5")
 """What the electricity meters of the boards are, one after the other."""
@@ -90,12 +91,12 @@ def sites_of(cast: Cast, folder: Path, doors: Path) -> tuple[Site, ...]:
     return tuple(sites)
 
 
-def write_site(site: Site, deployment: Deployment, housing: Housing, whole_day: HomeDay) -> None:
+def write_site(site: Site, deployment: Deployment, housing: Housing, whole_day: Scenario) -> None:
     """Write everything of one board.
 
     Args:
         housing: what it will run in.
-        whole_day: of the home; what is played may be a part of it.
+        whole_day: what is played may be a part of it.
 
     Raises:
         OSError: something cannot be written.
@@ -139,12 +140,13 @@ def _document(site: Site, deployment: Deployment, housing: Housing) -> str:
     )
 
 
-def _teach(site: Site, cast: Cast, whole_day: HomeDay) -> None:
+def _teach(site: Site, cast: Cast, whole_day: Scenario) -> None:
     """What the device has learnt in the week before."""
     interval_s = cast.scenario.interval_s
     forecaster = Forecaster(ForecastSettings(), interval_s=interval_s, series=Series.NET)
     now = cast.start_ms // (interval_s * 1_000)
-    net = [load - sun for load, sun in zip(whole_day.load_j, whole_day.pv_j, strict=True)]
+    home = next(home for home in whole_day.homes if home.home_id == site.board.home_id)
+    net = truth_of(home, whole_day, whole_day.first_interval * interval_s * 1_000).net_j
     for interval in range(now - _TAUGHT_DAYS * len(net), now):
         forecaster.learn(interval, net[interval % len(net)])
     store = DeviceStore(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,7 +13,8 @@ from firmware_app.command_line import Commands, add_command
 from firmware_app.console import CommandError, Console, Exit, Progress
 
 if TYPE_CHECKING:
-    from testbed.experiments.findings import Experiment, Findings
+    from testbed.experiments.findings import Experiment, Findings, Options
+    from testbed.experiments.work import Journal
 
 _SCHEMA: Final = "gridlight.experiment/1"
 
@@ -28,45 +31,117 @@ def add_parser(commands: Commands) -> None:
         examples=(
             "gridlight-testbed experiment score-dpos",
             "gridlight-testbed experiment two-stage-auction --report out/results --json",
-            "gridlight-testbed experiment all --report docs/results",
+            "gridlight-testbed experiment all --publish docs   # docs/results.md and docs/results/",
         ),
     )
     parser.add_argument("names", nargs="+", metavar="NAME", help=f"all, or some of {', '.join(EXPERIMENTS)}")
     parser.add_argument(
-        "--report", type=Path, metavar="DIR", help="write a page with plots for each into DIR"
+        "--report", type=Path, metavar="DIR", help="write a page with all plots for each into DIR"
+    )
+    parser.add_argument(
+        "--publish",
+        type=Path,
+        metavar="DIR",
+        help="with all: write DIR/results.md and DIR/results, without any single home's data",
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the data that cannot be shipped")
+    parser.add_argument(
+        "--peers",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PYTHON",
+        help="interpreter in which peer systems are installed, besides this one; may be given more than once",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path("out/experiments"),
+        metavar="DIR",
+        help="where an interrupted run is kept, to go on from there; default: out/experiments",
+    )
     parser.add_argument("--seed", type=int, default=1, help="of whatever is drawn; default: 1")
     parser.add_argument("--quick", action="store_true", help="fewer runs and days, to try it out")
 
 
 def run(args: argparse.Namespace) -> int:
     """Perform, print, and say whether every figure lies where it must."""
-    from testbed.experiments.catalogue import EXPERIMENTS, experiment
+    from testbed.experiments.catalogue import EXPERIMENTS
     from testbed.experiments.findings import Options
     from testbed.experiments.page import write_index, write_page
-    from testbed.scenarios.errors import ScenarioError
+    from testbed.experiments.results import publish
 
     console: Console = args.console
     names = _chosen(args.names, tuple(EXPERIMENTS))
-    options = Options(quick=args.quick, seed=args.seed, data=args.data)
+    everything = names == list(EXPERIMENTS)
+    if args.publish is not None and (args.quick or not everything):
+        raise CommandError(
+            "--publish is for all experiments, not for a quick or a single one", code=Exit.USAGE
+        )
+    options = Options(quick=args.quick, seed=args.seed, data=args.data, peers=tuple(args.peers))
+    with _journals(args.work, names, options, console) as journals:
+        done, lacking = _perform(console, names, options, journals)
+        for name, found in done.items() if args.report is not None else ():
+            write_page(args.report, name, *found)
+        if everything and not lacking and args.report is not None:
+            write_index(args.report, done)
+        if args.publish is not None and not lacking:
+            publish(args.publish, done)
+            console.note(f"written to {args.publish / 'results.md'}")
+        for name in done if not lacking else ():
+            journals[name].remove()
+    if done:
+        console.result(_SCHEMA, {"experiments": _document(done)}, _lines(done, args.report))
+    if lacking:
+        raise CommandError("\n".join(lacking), code=Exit.USAGE)
+    return Exit.OK if all(findings.holds for _, findings in done.values()) else Exit.FAILED
+
+
+def _perform(
+    console: Console, names: Sequence[str], options: Options, journals: dict[str, Journal]
+) -> tuple[dict[str, tuple[Experiment, Findings]], list[str]]:
+    """What was found, and for whatever lacks its data, how to get that."""
+    from testbed.experiments.catalogue import experiment
+    from testbed.experiments.findings import ExperimentError
+    from testbed.experiments.work import Work
+    from testbed.scenarios.errors import ScenarioError
+
     done: dict[str, tuple[Experiment, Findings]] = {}
+    lacking = []
     for name in names:
         module = experiment(name)
         try:
             with console.progress(name, total=module.steps(options), unit="steps") as progress:
-                done[name] = (
-                    module,
-                    module.perform(options, partial(_advance, progress)),
-                )
+                work = Work(partial(_advance, progress), journals[name])
+                done[name] = (module, module.perform(options, work))
         except ScenarioError as error:
-            raise CommandError(f"{name}: {error}", code=Exit.USAGE) from None
-        if args.report is not None:
-            write_page(args.report, name, *done[name])
-    if args.report is not None and names == list(EXPERIMENTS):
-        write_index(args.report, done)
-    console.result(_SCHEMA, {"experiments": _document(done)}, _lines(done, args.report))
-    return Exit.OK if all(findings.holds for _, findings in done.values()) else Exit.FAILED
+            lacking.append(f"{name}: {error}")
+        except ExperimentError as error:
+            raise CommandError(f"{name}: {error}") from None
+    return done, lacking
+
+
+@contextmanager
+def _journals(
+    folder: Path, names: Sequence[str], options: Options, console: Console
+) -> Iterator[dict[str, Journal]]:
+    """The journal of each experiment, closed in the end; one that is not removed stays for the next start."""
+    from testbed.experiments.data import root
+    from testbed.experiments.work import BusyError, Journal, dependence
+
+    of = dependence(options.quick, options.seed, *map(str, options.peers), data=root(options))
+    journals: dict[str, Journal] = {}
+    try:
+        for name in names:
+            journals[name] = Journal(folder / f"{name}.jsonl", of)
+            if count := journals[name].resumed:
+                console.note(f"{name}: goes on after {count} pieces that an earlier start has done")
+        yield journals
+    except BusyError as error:
+        raise CommandError(str(error), code=Exit.USAGE) from None
+    finally:
+        for journal in journals.values():
+            journal.close()
 
 
 def _advance(progress: Progress, text: str) -> None:

@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     if args.fleet is not None:
         return _run_fleet(args)
     file, staging = _staging(args)
-    folder = _new_folder(args.out)
+    folder = new_folder(args.out)
     try:
         deployment = deploy(folder, file, staging, meters_per_process=args.meters_per_process)
         with _Display(console, staging.intervals) as display:
@@ -154,7 +154,7 @@ def _run_fleet(args: argparse.Namespace) -> int:
     args.scenario = "village"
     _, staging = _staging(args)
     with _Display(args.console, staging.intervals) as display:
-        return command.run(args, staging, lambda: _new_folder(args.out), display)
+        return command.run(args, staging, lambda: new_folder(args.out), display)
 
 
 def _staging(args: argparse.Namespace) -> tuple[ScenarioFile, Staging]:
@@ -170,7 +170,7 @@ def _staging(args: argparse.Namespace) -> tuple[ScenarioFile, Staging]:
         day = catalogue.build(file, seed=seed)
     except ScenarioError as error:
         raise CommandError(str(error), code=Exit.USAGE) from None
-    skip = _start_s(args.start) // day.interval_s
+    skip = start_s(args.start) // day.interval_s
     staging = Staging(
         scenario="scenario.toml",
         data=None,
@@ -196,7 +196,7 @@ def _check(flag: str, got: int, low: int, high: int) -> None:
         raise CommandError(f"{flag} is {got}, expected {low} to {high}", code=Exit.USAGE)
 
 
-def _start_s(text: str) -> int:
+def start_s(text: str) -> int:
     """Seconds since midnight."""
     found = _TIME.fullmatch(text)
     if found is None:
@@ -204,7 +204,7 @@ def _start_s(text: str) -> int:
     return int(found[1]) * 3_600 + int(found[2]) * 60
 
 
-def _new_folder(asked: Path | None) -> Path:
+def new_folder(asked: Path | None) -> Path:
     """Make the folder that was asked for, or the first free one."""
     try:
         for folder in _candidates() if asked is None else [asked]:

@@ -9,8 +9,13 @@ from testbed.experiments.findings import Options
 from testbed.scenarios.errors import DataUnavailableError
 
 
+def root(options: Options) -> Path:
+    """Where all of it lies: ``--data``, else ``$GRIDLIGHT_SHARED/data``, else ``../shared/data``; perhaps absent."""
+    return options.data or Path(os.environ.get("GRIDLIGHT_SHARED") or "../shared") / "data"
+
+
 def folder(options: Options, name: str, source: str) -> Path:
-    """The folder of a data set: under ``--data``, else under ``$GRIDLIGHT_SHARED/data``, else ``../shared/data``.
+    """The folder of a data set.
 
     Args:
         name: of the folder.
@@ -19,8 +24,7 @@ def folder(options: Options, name: str, source: str) -> Path:
     Raises:
         DataUnavailableError: it is not there.
     """
-    root = options.data or Path(os.environ.get("GRIDLIGHT_SHARED") or "../shared") / "data"
-    path = root / name
+    path = root(options) / name
     if not path.is_dir():
         raise DataUnavailableError(
             f"there is no folder {path}; it holds {source}, which has no licence that allows to ship it: "

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from matplotlib.figure import Figure
 
+from testbed.experiments.work import Work
 from testbed.report.drawing import Size
 
-Step: TypeAlias = Callable[[str], None]
-"""Called before each step with its name."""
+
+class ExperimentError(Exception):
+    """An experiment could not be carried out; the sentence says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +25,13 @@ class Options:
         quick: fewer runs and days; its figures are not meant for publication.
         seed: of whatever is drawn.
         data: folder of the data that is not redistributable; each experiment says what it needs of it.
+        peers: interpreters in which the peers of a comparison are installed, besides the one that runs this.
     """
 
     quick: bool = False
     seed: int = 1
     data: Path | None = None
+    peers: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +97,14 @@ class Picture:
         finding: one sentence.
         caption: what is drawn, out of which data.
         draw: draws it into an empty figure.
+        private: it shows what a single home did, out of data that cannot be shipped: never published.
     """
 
     name: str
     finding: str
     caption: str
     draw: Callable[[Figure, Size], None]
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +144,10 @@ class Experiment(Protocol):
     def steps(self, options: Options) -> int:
         """Return how many steps there are."""
 
-    def perform(self, options: Options, step: Step) -> Findings:
+    def perform(self, options: Options, work: Work) -> Findings:
         """Do it.
 
         Raises:
             DataUnavailableError: the data is not there; the error says how to get it.
+            ExperimentError: it cannot be carried out here.
         """

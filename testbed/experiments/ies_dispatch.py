@@ -9,7 +9,7 @@ from typing import Final
 from light_client.rules.verdict import Rejected
 from testbed.experiments.council import Case
 from testbed.experiments.data import folder
-from testbed.experiments.findings import Comparison, Findings, Options, Step
+from testbed.experiments.findings import Comparison, Findings, Options
 from testbed.experiments.manchester.cases import Cases, answer_with, gather, sums
 from testbed.experiments.manchester.certificate import DELTA, judge_bytes
 from testbed.experiments.manchester.delegates import SCENES, Answers, Outcome, play
@@ -19,6 +19,7 @@ from testbed.experiments.manchester.pictures import pictures
 from testbed.experiments.manchester.published_rule import LIMIT, published_flag
 from testbed.experiments.manchester.workbook import DEFECTS
 from testbed.experiments.papers import POSO
+from testbed.experiments.work import Work
 
 TITLE: Final = "Dispatch of an integrated energy system: how far from the best, proven"
 SUMMARY: Final = "Power, heat and gas of eight hubs over a day; delegates accept what a certificate proves."
@@ -31,7 +32,7 @@ def steps(options: Options) -> int:
     return 5 if options.quick else 7
 
 
-def perform(options: Options, step: Step) -> Findings:
+def perform(options: Options, work: Work) -> Findings:
     """Bound, solve, lie, check, agree.
 
     Raises:
@@ -39,8 +40,8 @@ def perform(options: Options, step: Step) -> Findings:
         ScenarioFileError: they are not what they should be.
     """
     root = folder(options, "manchester", f"the workbooks published with {POSO!r}")
-    case = gather(root, step, both_tanks=not options.quick)
-    step("delegates agree")
+    case = gather(root, work, both_tanks=not options.quick)
+    work("delegates agree")
     outcomes = _agree(case, options)
     return Findings(
         conclusions=_conclusions(case, outcomes),

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 
 from light_client.rules.verdict import Rejected
 from testbed.experiments.data import folder
-from testbed.experiments.findings import Comparison, Findings, Options, Picture, Step
+from testbed.experiments.findings import Comparison, Findings, Options, Picture
 from testbed.experiments.papers import POSO
+from testbed.experiments.work import Work
 from testbed.experiments.wuzhong.certificate import Answer, Judged, judge
 from testbed.experiments.wuzhong.clearing import Cleared, Floats, Responses, clear
 from testbed.experiments.wuzhong.decomposition import Round, rounds
@@ -54,7 +55,7 @@ def steps(options: Options) -> int:
     return 4 if options.quick else 5
 
 
-def perform(options: Options, step: Step) -> Findings:
+def perform(options: Options, work: Work) -> Findings:
     """Clear, lie, check.
 
     Raises:
@@ -63,18 +64,15 @@ def perform(options: Options, step: Step) -> Findings:
     """
     root = folder(options, "wuzhong", f"the workbooks published with {POSO!r}")
     market = defect_corrected(read_market(root / "12-parameters.xlsx"))
-    step("12 communities, honest")
-    honest = _case(market)
-    step("12 communities, the price of one manipulated")
-    lied = _case(market, partial(_shown, market))
-    step("12 communities, the liar blacklisted")
-    without = _case(market.without(LIAR))
-    step("12 communities, dual decomposition with private data")
-    trace = list(rounds(Responses(market)))
+    honest = _case(work, "12 communities, honest", market)
+    lied = _case(work, "12 communities, the price of one manipulated", market, partial(_shown, market))
+    without = _case(work, "12 communities, the liar blacklisted", market.without(LIAR))
+    private = "12 communities, dual decomposition with private data"
+    trace = work.keep(private, list[Round], lambda: list(rounds(Responses(market))))
     large = None
     if not options.quick:
-        step("120 communities, honest")
-        large = _case(defect_corrected(read_market(root / "120-parameters.xlsx")))
+        many = defect_corrected(read_market(root / "120-parameters.xlsx"))
+        large = _case(work, "120 communities, honest", many)
     believed = replace_price(honest, lied)
     return Findings(
         conclusions=_conclusions(honest, lied, believed),
@@ -118,17 +116,31 @@ def _shown(market: Market, price: Floats) -> Floats:
     return seen
 
 
-def _case(market: Market, shown: partial[Floats] | None = None) -> _Case:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Timed:
+    """What a coordinator found, and how long it took."""
+
+    cleared: Cleared
+    solve_s: float
+
+
+def _clear(market: Market, shown: partial[Floats] | None) -> _Timed:
     began = perf_counter()
     cleared = clear(market) if shown is None else clear(market, shown)
-    solved = perf_counter()
-    judged = judge(market, answer_of(cleared))
+    return _Timed(cleared=cleared, solve_s=perf_counter() - began)
+
+
+def _case(work: Work, name: str, market: Market, shown: partial[Floats] | None = None) -> _Case:
+    """One market, cleared (or taken from an earlier start) and, always anew, judged."""
+    found = work.keep(name, _Timed, partial(_clear, market, shown))
+    began = perf_counter()
+    judged = judge(market, answer_of(found.cleared))
     return _Case(
         market=market,
-        cleared=cleared,
+        cleared=found.cleared,
         judged=judged,
-        solve_s=solved - began,
-        check_s=perf_counter() - solved,
+        solve_s=found.solve_s,
+        check_s=perf_counter() - began,
     )
 
 

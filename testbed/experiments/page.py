@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
-from testbed.experiments.findings import Comparison, Experiment, Findings, Picture
+from testbed.experiments.findings import Experiment, Findings, Picture
 from testbed.report.drawing import WIDE, new_figure, style
 
-_HEADER = "| figure | unit | paper | corrected | ours | expected | |"
+_HEADER = "| figure | unit | paper | corrected | ours | tolerance | verdict | |"
 
 
 def write_page(folder: Path, name: str, experiment: Experiment, findings: Findings) -> Path:
@@ -29,8 +30,8 @@ def write_index(folder: Path, done: Mapping[str, tuple[Experiment, Findings]]) -
     lines = [
         "# Results",
         "",
-        "The experiments of the papers that this project comes from, repeated on this system. Rebuild this folder",
-        "with `gridlight-testbed experiment all --report docs/results`.",
+        "The experiments of the papers that this project comes from, repeated on this system. Made with",
+        "`gridlight-testbed experiment all --report DIR`.",
         "",
         "| experiment | published in | what came out |",
         "|---|---|---|",
@@ -52,8 +53,7 @@ def page_of(name: str, experiment: Experiment, findings: Findings) -> str:
     for picture in findings.pictures:
         lines += ["", f"## {picture.finding}", "", f"![{picture.caption}]({_file_of(name, picture)})", ""]
         lines += [picture.caption]
-    lines += ["", "## Figures", "", _HEADER, "|---|---|---|---|---|---|---|"]
-    lines += [_row(comparison) for comparison in findings.comparisons]
+    lines += ["", "## Figures", "", *table_of(comparison.document() for comparison in findings.comparisons)]
     lines += ["", "## Repeat it", "", "```console", f"$ gridlight-testbed experiment {name}", "```", ""]
     lines += [f"- {setting}" for setting in findings.settings]
     return "\n".join(lines) + "\n"
@@ -74,11 +74,22 @@ def _file_of(name: str, picture: Picture) -> str:
     return f"{name}-{picture.name}.svg"
 
 
-def _row(comparison: Comparison) -> str:
-    shown = ["-" if value is None else f"{value:,.4g}" for value in (comparison.paper, comparison.corrected)]
-    bounds = f"{comparison.low:,.4g} to {comparison.high:,.4g}"
-    word = "" if comparison.met else "**out** "
-    return (
-        f"| {comparison.what} | {comparison.unit} | {' | '.join(shown)} | {comparison.ours:,.4g} | {bounds} "
-        f"| {word}{comparison.note} |"
+def table_of(figures: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Figures as a table, a line each; they are documents of `Comparison`."""
+    return [_HEADER, "|---|---|---|---|---|---|---|---|", *map(_row, figures)]
+
+
+def _row(figure: Mapping[str, Any]) -> str:
+    paper, corrected = (
+        "-" if figure[name] is None else shown_number(figure[name]) for name in ("paper", "corrected")
     )
+    bounds = f"{shown_number(figure['low'])} to {shown_number(figure['high'])}"
+    return (
+        f"| {figure['what']} | {figure['unit']} | {paper} | {corrected} | {shown_number(figure['ours'])} | {bounds} "
+        f"| {'met' if figure['met'] else '**out**'} | {figure['note']} |"
+    )
+
+
+def shown_number(value: float) -> str:
+    """With the digits that a reader compares: whole above a hundred thousand, six otherwise."""
+    return f"{value:,.0f}" if abs(value) >= 100_000 else f"{value:,.6g}"

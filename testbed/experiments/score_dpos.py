@@ -12,8 +12,9 @@ from matplotlib.ticker import PercentFormatter
 
 from testbed.experiments.dpos import PLAIN, READINGS, History, Network, Reading, Setting
 from testbed.experiments.evidence_dpos import EvidenceHistory, run_with_evidence
-from testbed.experiments.findings import Comparison, Findings, Options, Picture, Step
+from testbed.experiments.findings import Comparison, Findings, Options, Picture
 from testbed.experiments.papers import AUCTION_DPOS
+from testbed.experiments.work import Work
 from testbed.report.drawing import BLUE, GREEN, MUTED, PURPLE, VERMILION, Size
 
 TITLE: Final = "Score-based DPoS: does it keep the malicious below one half?"
@@ -50,23 +51,20 @@ def steps(options: Options) -> int:
     return len(READINGS) + 4
 
 
-def perform(options: Options, step: Step) -> Findings:
+def perform(options: Options, work: Work) -> Findings:
     """Simulate every reading many times."""
     runs = QUICK_RUNS if options.quick else RUNS
     setting = Setting()
     found: dict[str, list[History]] = {}
     for reading in (PLAIN, *READINGS):
-        step(reading.name)
-        found[reading.name] = _runs(setting, reading, runs, options.seed)
-    step("plain DPoS without any malice at first")
-    clean = _runs(Setting(malicious_percent=0), PLAIN, runs, options.seed)
+        simulate = partial(_runs, setting, reading, runs, options.seed)
+        found[reading.name] = work.keep(reading.name, list[History], simulate)
+    simulate = partial(_runs, Setting(malicious_percent=0), PLAIN, runs, options.seed)
+    clean = work.keep("plain DPoS without any malice at first", list[History], simulate)
     ours: dict[str, list[EvidenceHistory]] = {}
     for name, replaced in ((_EVIDENCE, False), (_REPLACED, True)):
-        step(name)
-        ours[name] = [
-            run_with_evidence(setting, options.seed * 1_000_000 + number, replaced=replaced)
-            for number in range(runs)
-        ]
+        punished = partial(_runs_with_evidence, setting, runs, options.seed, replaced)
+        ours[name] = work.keep(name, list[EvidenceHistory], punished)
     return Findings(
         conclusions=_conclusions(found, ours),
         comparisons=tuple(_comparisons(found, clean, ours)),
@@ -108,6 +106,12 @@ def perform(options: Options, step: Step) -> Findings:
 
 def _runs(setting: Setting, reading: Reading, runs: int, seed: int) -> list[History]:
     return [Network(setting, reading, seed * 1_000_000 + number).run() for number in range(runs)]
+
+
+def _runs_with_evidence(setting: Setting, runs: int, seed: int, replaced: bool) -> list[EvidenceHistory]:  # noqa: FBT001
+    return [
+        run_with_evidence(setting, seed * 1_000_000 + number, replaced=replaced) for number in range(runs)
+    ]
 
 
 def _never_above_half(histories: Sequence[History]) -> float:

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from testbed.experiments.auction_days import Bids, DayGain, Days, Reaction
-from testbed.experiments.findings import Comparison, Findings, Options, Picture, Step
+from testbed.experiments.findings import Comparison, Findings, Options, Picture
 from testbed.experiments.papers import AUCTION_DPOS
+from testbed.experiments.work import Work
 from testbed.report.drawing import BLUE, GREEN, INK, MUTED, PURPLE, VERMILION, Size
 from testbed.scenarios.citylearn import DAYS, REQUIREMENT, fetch_wheel, read_homes
 
@@ -38,7 +39,7 @@ def steps(options: Options) -> int:
     return len(_READINGS)
 
 
-def perform(options: Options, step: Step) -> Findings:
+def perform(options: Options, work: Work) -> Findings:
     """Clear every hour of every day under every reading.
 
     Raises:
@@ -50,8 +51,8 @@ def perform(options: Options, step: Step) -> Findings:
     found: dict[str, list[DayGain]] = {}
     for bids, reaction in _READINGS:
         name = f"{bids.value} bids, {reaction.value}"
-        step(name)
-        found[name] = [market.day(day, bids, reaction) for day in days]
+        gains = partial(_gains, market, days, bids, reaction)
+        found[name] = work.keep(name, list[DayGain], gains)
     return Findings(
         conclusions=_conclusions(found),
         comparisons=tuple(_comparisons(found)),
@@ -83,6 +84,10 @@ def perform(options: Options, step: Step) -> Findings:
             "leftovers settle with the grid: feed-in 0.45, retail 0.67 per kWh",
         ),
     )
+
+
+def _gains(market: Days, days: Sequence[int], bids: Bids, reaction: Reaction) -> list[DayGain]:
+    return [market.day(day, bids, reaction) for day in days]
 
 
 def _facts(gains: Sequence[DayGain]) -> dict[str, Any]:

@@ -14,10 +14,11 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from errno import EADDRINUSE
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,12 +78,22 @@ class Deployment:
 
 
 def deploy(
-    folder: Path, file: ScenarioFile, staging: Staging, *, meters_per_process: int, host: str = HOST
+    folder: Path,
+    file: ScenarioFile,
+    staging: Staging,
+    *,
+    meters_per_process: int,
+    meter_processes: int | None = None,
+    host: str = HOST,
+    elsewhere: Collection[int] = (),
 ) -> Deployment:
     """Write everything into an existing, empty folder.
 
     Args:
+        meters_per_process: the most meters in one process.
+        meter_processes: instead of that, over how many processes the meters are spread evenly.
         host: address of this machine that the servers listen on.
+        elsewhere: numbers of homes whose meters somebody else plays.
 
     Raises:
         StagingError: no cast can be derived.
@@ -98,15 +109,28 @@ def deploy(
     (folder / "genesis.cbor").write_bytes(encode(cast.genesis.to_wire()))
     _write_secret(folder / "test-keys.json", _test_keys(cast))
     writer = _NodeWriter(nodes, cast, asdict(staging), host)
-    meters = list(cast.meter_names)
-    groups = [meters[at : at + meters_per_process] for at in range(0, len(meters), meters_per_process)]
+    guests = tuple(name for name, home_id in cast.meter_names.items() if home_id in elsewhere)
+    meters = [name for name in cast.meter_names if name not in guests]
+    count = -(-len(meters) // meters_per_process) if meter_processes is None else meter_processes
+    ends = [
+        (at + 1) * meters_per_process if meter_processes is None else len(meters) * (at + 1) // count
+        for at in range(count)
+    ]
+    groups = [meters[begin:end] for begin, end in pairwise((0, *ends))]
     written = [
         *(writer.server(name, "miner") for name in cast.miner_names),
         writer.server(DSO, "dso"),
         *(writer.clients(name, "solver", [name]) for name in cast.solver_names),
         *(writer.clients(f"meters-{number}", "meter", group) for number, group in enumerate(groups)),
     ]
-    return Deployment(folder=folder, staging=staging, cast=cast, nodes=tuple(written), servers=writer.servers)
+    return Deployment(
+        folder=folder,
+        staging=staging,
+        cast=cast,
+        nodes=tuple(written),
+        servers=writer.servers,
+        elsewhere=guests,
+    )
 
 
 class _NodeWriter:

@@ -147,7 +147,7 @@ def test_a_damaged_market_file_is_salvaged_at_the_start_and_that_is_on_record(tm
         assert "kept" in told.detail
         market = program._market
         assert market is not None
-        assert market.device.trader._addresses._wallet.next_index >= 1 << 62, "no address is used twice"
+        assert market.device.trader._addresses._wallet.next_index >= 1 << 61, "no address is used twice"
 
     _play(tmp_path, scene, tmp_path / "control.sock")
     assert (data / "market.sqlite.damaged").exists()

@@ -104,14 +104,15 @@ class Audit:
 
     def entries(self, since: int = 1, most: int = -1) -> list[Entry]:
         """Entries in their order."""
-        found = self._database.rows(
-            "SELECT * FROM audit WHERE seq >= ? ORDER BY seq LIMIT ?", (since, most)
-        )
+        found = self._database.rows("SELECT * FROM audit WHERE seq >= ? ORDER BY seq LIMIT ?", (since, most))
         return [_entry(row) for row in found]
 
     def newest(self, most: int) -> list[Entry]:
         """The newest, newest first."""
-        return [_entry(row) for row in self._database.rows("SELECT * FROM audit ORDER BY seq DESC LIMIT ?", (most,))]
+        return [
+            _entry(row)
+            for row in self._database.rows("SELECT * FROM audit ORDER BY seq DESC LIMIT ?", (most,))
+        ]
 
     def check(self, noted: Head | None = None) -> Finding | None:
         """Walk the chain; what is wrong, or None."""
@@ -140,10 +141,16 @@ def check_chain(
             sentence = f"entry {gone} is gone" if entry.seq > last else f"entry {entry.seq} is out of place"
             return Finding(seq=min(last + 1, entry.seq), sentence=sentence)
         if entry.hash_after(before) != entry.hash:
-            return Finding(seq=entry.seq, sentence=f"entry {entry.seq} is not what it was, or one before it was put in or taken out")
+            return Finding(
+                seq=entry.seq,
+                sentence=f"entry {entry.seq} is not what it was, or one before it was put in or taken out",
+            )
         if noted is not None and entry.seq == noted.seq:
             if entry.hash != noted.hash:
-                return Finding(seq=entry.seq, sentence=f"entry {entry.seq} is not the one that was noted: history was written anew")
+                return Finding(
+                    seq=entry.seq,
+                    sentence=f"entry {entry.seq} is not the one that was noted: history was written anew",
+                )
             seen_noted = True
         before, last = entry.hash, entry.seq
     return _check_head(last, before, head, public_key) or (
@@ -158,7 +165,11 @@ def _check_head(last: int, before: bytes, head: Head, public_key: bytes) -> Find
         return None
     if head.seq != last:
         cut = head.seq > last
-        sentence = f"the end is cut off: entries {last + 1} to {head.seq} are gone" if cut else f"entries {head.seq + 1} to {last} were put in behind the signed end"
+        sentence = (
+            f"the end is cut off: entries {last + 1} to {head.seq} are gone"
+            if cut
+            else f"entries {head.seq + 1} to {last} were put in behind the signed end"
+        )
         return Finding(seq=min(last, head.seq) + 1, sentence=sentence)
     if head.hash != before:
         return Finding(seq=last, sentence=f"the signed end names another entry {last}")

@@ -38,13 +38,19 @@ def _add_init(commands: Commands) -> None:
         ),
     )
     add_desk(parser)
-    parser.add_argument("--key-set", metavar="FILE", help="the first key set; default: one new key for everything")
-    parser.add_argument("--host", metavar="HOST", default="localhost", help="of the broker; default: localhost")
+    parser.add_argument(
+        "--key-set", metavar="FILE", help="the first key set; default: one new key for everything"
+    )
+    parser.add_argument(
+        "--host", metavar="HOST", default="localhost", help="of the broker; default: localhost"
+    )
     parser.add_argument("--port", metavar="N", type=int, default=8883, help="default: 8883")
     parser.add_argument("--enrol-port", metavar="N", type=int, default=8884, help="default: 8884")
     parser.add_argument("--devices", metavar="N", type=int, default=10_000, help="at most; default: 10000")
     parser.add_argument(
-        "--local", action="store_true", help="the broker is for this machine alone, and keeps its data in the folder"
+        "--local",
+        action="store_true",
+        help="the broker is for this machine alone, and keeps its data in the folder",
     )
 
 
@@ -56,23 +62,32 @@ def _add_enroll(commands: Commands) -> None:
         _enroll,
         examples=(
             "gridlight-fleet enroll meter-0101 --feeder 7 --label site=north --document meter-0101.toml",
+            "gridlight-fleet enroll meter-0001 meter-0002 meter-0003 --feeder 7",
             "gridlight-fleet enroll meter-0101 --request device.csr   # its key was made before",
             "gridlight-fleet enroll --csv meters.csv --out tickets",
         ),
     )
     add_desk(parser)
-    parser.add_argument("name", metavar="NAME", nargs="?", help="of the device, as in its [device] name")
+    parser.add_argument("name", metavar="NAME", nargs="*", help="of a device, as in its [device] name")
     parser.add_argument(
-        "--csv", metavar="FILE", help="columns name, feeder, board, firmware, labels (K=V;K=V), document, request"
+        "--csv",
+        metavar="FILE",
+        help="columns name, feeder, board, firmware, labels (K=V;K=V), document, request",
     )
     parser.add_argument("--feeder", metavar="N", type=int, default=0)
     parser.add_argument("--board", metavar="NAME", default="")
     parser.add_argument("--firmware", metavar="RELEASE", default="0")
-    parser.add_argument("--label", metavar="KEY=VALUE", action="append", default=[], help="may be given again")
+    parser.add_argument(
+        "--label", metavar="KEY=VALUE", action="append", default=[], help="may be given again"
+    )
     parser.add_argument("--document", metavar="FILE", help="its configuration: what a push is tried on")
     parser.add_argument("--request", metavar="FILE", help="its certificate request: no token is needed")
-    parser.add_argument("--token-for", metavar="SPAN", default="7d", help="how long a token waits; default: 7d")
-    parser.add_argument("--again", action="store_true", help="known devices get new tickets: after a repair, a lost token")
+    parser.add_argument(
+        "--token-for", metavar="SPAN", default="7d", help="how long a token waits; default: 7d"
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="known devices get new tickets: after a repair, a lost token"
+    )
     parser.add_argument("--out", metavar="FOLDER", help="for tickets; default: here, or tickets for a list")
 
 
@@ -103,8 +118,12 @@ def _add_keys(commands: Commands) -> None:
     )
     add_desk(parser)
     parser.add_argument("action", choices=("show", "install", "revoke"))
-    parser.add_argument("file", metavar="FILE", nargs="?", help="a signed key set, or the public key to take out")
-    parser.add_argument("--key", metavar="FILE", action="append", default=[], help="for revoke; may be given again")
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", help="a signed key set, or the public key to take out"
+    )
+    parser.add_argument(
+        "--key", metavar="FILE", action="append", default=[], help="for revoke; may be given again"
+    )
 
 
 def _add_serve(commands: Commands) -> None:
@@ -113,10 +132,13 @@ def _add_serve(commands: Commands) -> None:
         "serve",
         "Hear the fleet, drive its rollouts, answer its letters, show a dashboard; until Ctrl-C.",
         _serve,
-        examples=("gridlight-fleet serve", "gridlight-fleet serve --page-port 0 --json"),
+        examples=("gridlight-fleet serve", "gridlight-fleet serve --broker   # with a mosquitto of its own"),
     )
     add_desk(parser)
-    parser.add_argument("--page-port", metavar="N", type=int, help="of the dashboard; default: that of desk.toml")
+    parser.add_argument("--broker", action="store_true", help="run mosquitto from the desk's folder too")
+    parser.add_argument(
+        "--page-port", metavar="N", type=int, help="of the dashboard; default: that of desk.toml"
+    )
     parser.add_argument("--no-page", action="store_true", help="no dashboard and no figures")
 
 
@@ -149,9 +171,13 @@ def _add_audit(commands: Commands) -> None:
     add_desk(parser)
     parser.add_argument("action", choices=("show", "verify", "export"))
     parser.add_argument("--last", metavar="N", type=int, default=30, help="entries to show; default: 30")
-    parser.add_argument("--out", metavar="FILE", default="audit.jsonl", help="of the export; default: audit.jsonl")
+    parser.add_argument(
+        "--out", metavar="FILE", default="audit.jsonl", help="of the export; default: audit.jsonl"
+    )
     parser.add_argument("--file", metavar="FILE", help="verify this export instead of the desk")
-    parser.add_argument("--noted", metavar="FILE", help="an earlier export: what it holds must still be there")
+    parser.add_argument(
+        "--noted", metavar="FILE", help="an earlier export: what it holds must still be there"
+    )
 
 
 def _init(args: argparse.Namespace) -> int:

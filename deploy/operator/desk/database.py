@@ -66,7 +66,9 @@ class Database:
             return
         run("BEGIN IMMEDIATE")
         try:
-            for number in range(self._format(), KIND.format_):  # asked again: another command may have been first
+            for number in range(
+                self._format(), KIND.format_
+            ):  # asked again: another command may have been first
                 for statement in STEPS[number]:
                     run(statement)
             run(f"PRAGMA application_id={KIND.application}")

@@ -63,14 +63,17 @@ class Device:
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise CommandError(
-                f"got the device {self.name!r}, expected small letters, digits and dashes, up to 59", code=Exit.USAGE
+                f"got the device {self.name!r}, expected small letters, digits and dashes, up to 59",
+                code=Exit.USAGE,
             )
         try:
             release_of(self.firmware)
         except LightClientError as error:
             raise CommandError(f"{self.name}: {error}", code=Exit.USAGE) from None
         if not 0 <= self.feeder < 1 << 31:
-            raise CommandError(f"{self.name}: got the feeder {self.feeder}, expected 0 or more", code=Exit.USAGE)
+            raise CommandError(
+                f"{self.name}: got the feeder {self.feeder}, expected 0 or more", code=Exit.USAGE
+            )
 
     @property
     def facts(self) -> DeviceFacts:
@@ -100,7 +103,9 @@ class Devices:
             CommandError: it is there already.
         """
         if self.find(device.name):
-            raise CommandError(f"{device.name} is known already", hint=f"gridlight-fleet status {device.name}")
+            raise CommandError(
+                f"{device.name} is known already", hint=f"gridlight-fleet status {device.name}"
+            )
         self._database.run(
             "INSERT INTO devices (name, state, board, feeder, labels, firmware, added_ms, changed_ms)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -142,7 +147,11 @@ class Devices:
 
     def selected(self, target: Selector) -> list[Device]:
         """Those that a bundle is for, without the revoked ones."""
-        return [device for device in self.all() if device.state is not State.REVOKED and selects(target, device.facts)]
+        return [
+            device
+            for device in self.all()
+            if device.state is not State.REVOKED and selects(target, device.facts)
+        ]
 
     def put_desired(self, rows: Iterable[tuple[str, bytes]]) -> None:
         """Remember what lies in topics."""
@@ -155,12 +164,15 @@ class Devices:
     def expect(self, name: str, token: bytes, until_ms: int) -> None:
         """A device may come with this token, once, until then. It is a secret: the file is its owner's alone."""
         self._database.run(
-            "UPDATE devices SET token = ?, token_until_ms = ?, request = NULL WHERE name = ?", (token, until_ms, name)
+            "UPDATE devices SET token = ?, token_until_ms = ?, request = NULL WHERE name = ?",
+            (token, until_ms, name),
         )
 
     def expected(self, now_ms: int) -> dict[str, tuple[bytes, bytes]]:
         """Device -> its token, and the hash of the request that it was granted for or nothing."""
-        found = self._database.rows("SELECT name, token, request FROM devices WHERE token_until_ms > ?", (now_ms,))
+        found = self._database.rows(
+            "SELECT name, token, request FROM devices WHERE token_until_ms > ?", (now_ms,)
+        )
         return {row["name"]: (row["token"], row["request"] or b"") for row in found if row["token"]}
 
     def enrol(self, name: str, certificate: bytes, request: bytes, now_ms: int) -> None:
@@ -171,9 +183,12 @@ class Devices:
         """Forget tokens whose device has come with its certificate, or whose time is over; returns whose."""
         which = "token IS NOT NULL AND (token_until_ms <= ? OR (state = ? AND online = 1 AND request IS NOT NULL))"
         values = (now_ms, State.ENROLLED)
-        names = [row["name"] for row in self._database.rows(f"SELECT name FROM devices WHERE {which}", values)]  # noqa: S608
-        if names:
-            self._database.run(f"UPDATE devices SET token = NULL, token_until_ms = NULL WHERE {which}", values)  # noqa: S608
+        found = self._database.rows(f"SELECT name FROM devices WHERE {which}", values)  # noqa: S608 - the text above
+        names = [row["name"] for row in found]
+        self._database.run_many(
+            "UPDATE devices SET token = NULL, token_until_ms = NULL WHERE name = ?",
+            ((name,) for name in names),
+        )
         return names
 
 

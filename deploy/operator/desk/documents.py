@@ -62,7 +62,8 @@ class Documents:
     def of(self, device: str) -> Tree | None:
         """What a device runs by, or None."""
         row = self._database.row(
-            "SELECT body, own FROM devices JOIN documents ON documents.hash = document WHERE name = ?", (device,)
+            "SELECT body, own FROM devices JOIN documents ON documents.hash = document WHERE name = ?",
+            (device,),
         )
         return None if row is None else {**read_canonical(row["body"]), DEVICE: read_canonical(row["own"])}
 

@@ -104,6 +104,7 @@ def make_desk(folder: Path, *, host: str, port: int, enrol_port: int) -> None:
             (folder / _SETTINGS).write_text(text, encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
+    os.close(os.open(folder / _DATABASE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     _opened(folder / _DATABASE).close()
 
 

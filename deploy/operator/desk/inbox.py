@@ -1,4 +1,4 @@
-"""What devices send besides their configuration: letters, alarms, health, and a history of each, as long as they are kept.
+"""What devices send besides their configuration: letters, alarms, health; and a history of each device.
 
 | kept            | how long                        | how much of one device                |
 |-----------------|---------------------------------|---------------------------------------|
@@ -63,14 +63,16 @@ class Inbox:
     def letters(self, device: str, kind: str) -> list[tuple[str, int | None, bytes]]:
         """Key, time and body of a device's letters of one kind, oldest first."""
         found = self._database.rows(
-            "SELECT key, at_ms, body FROM letters WHERE device = ? AND kind = ? ORDER BY heard_ms, key", (device, kind)
+            "SELECT key, at_ms, body FROM letters WHERE device = ? AND kind = ? ORDER BY heard_ms, key",
+            (device, kind),
         )
         return [(row["key"], row["at_ms"], row["body"]) for row in found]
 
     def letters_by_kind(self, device: str) -> dict[str, int]:
         """Kind -> how many letters of a device are kept."""
         found = self._database.rows(
-            "SELECT kind, count(*) AS letters FROM letters WHERE device = ? GROUP BY kind ORDER BY kind", (device,)
+            "SELECT kind, count(*) AS letters FROM letters WHERE device = ? GROUP BY kind ORDER BY kind",
+            (device,),
         )
         return {row["kind"]: row["letters"] for row in found}
 
@@ -137,12 +139,16 @@ class Inbox:
 
     def note(self, device: str, at_ms: int, what: str, sentence: str) -> None:
         """Something worth telling happened to a device."""
-        self._database.run("INSERT INTO history (device, at_ms, what, sentence) VALUES (?, ?, ?, ?)", (device, at_ms, what, sentence))
+        self._database.run(
+            "INSERT INTO history (device, at_ms, what, sentence) VALUES (?, ?, ?, ?)",
+            (device, at_ms, what, sentence),
+        )
 
     def history(self, device: str, most: int = 100) -> list[sqlite3.Row]:
         """at_ms, what, sentence; newest first."""
         return self._database.rows(
-            "SELECT at_ms, what, sentence FROM history WHERE device = ? ORDER BY id DESC LIMIT ?", (device, most)
+            "SELECT at_ms, what, sentence FROM history WHERE device = ? ORDER BY id DESC LIMIT ?",
+            (device, most),
         )
 
     # -- retention -------------------------------------------------------------------------------------------------
@@ -162,7 +168,8 @@ class Inbox:
     def _forget_surplus(self, retention: Retention) -> int:
         gone = 0
         for row in self._database.rows(
-            "SELECT device, count(*) AS rows FROM letters GROUP BY device HAVING rows > ?", (retention.letters_each,)
+            "SELECT device, count(*) AS rows FROM letters GROUP BY device HAVING rows > ?",
+            (retention.letters_each,),
         ):
             gone += self._database.run(
                 "DELETE FROM letters WHERE (device, key) IN (SELECT device, key FROM letters WHERE device = ?"
@@ -170,7 +177,8 @@ class Inbox:
                 (row["device"], row["rows"] - retention.letters_each),
             )
         for row in self._database.rows(
-            "SELECT device, count(*) AS rows FROM history GROUP BY device HAVING rows > ?", (retention.history_each,)
+            "SELECT device, count(*) AS rows FROM history GROUP BY device HAVING rows > ?",
+            (retention.history_each,),
         ):
             gone += self._database.run(
                 "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE device = ? ORDER BY id LIMIT ?)",
@@ -183,9 +191,12 @@ class Inbox:
     def count(self, name: str, by: int) -> None:
         """Add to one of the service's own counters."""
         self._database.run(
-            "INSERT INTO figures VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value", (name, by)
+            "INSERT INTO figures VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+            (name, by),
         )
 
     def figures(self) -> dict[str, int]:
         """The service's counters."""
-        return {row["name"]: row["value"] for row in self._database.rows("SELECT * FROM figures ORDER BY name")}
+        return {
+            row["name"]: row["value"] for row in self._database.rows("SELECT * FROM figures ORDER BY name")
+        }

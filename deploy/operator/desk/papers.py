@@ -38,7 +38,9 @@ class Papers:
         """
         found = self.key_sets()
         if not found:
-            raise CommandError("this desk has no key set", hint="gridlight-fleet init --help", code=Exit.USAGE)
+            raise CommandError(
+                "this desk has no key set", hint="gridlight-fleet init --help", code=Exit.USAGE
+            )
         return key_set_from_bytes(read_envelope(found[-1][1]).body)
 
     def key_sets(self) -> list[tuple[int, bytes]]:
@@ -54,6 +56,11 @@ class Papers:
         """The first version that no bundle under this key set has."""
         row = self._database.row("SELECT max(version) AS most FROM bundles WHERE key_set = ?", (key_set,))
         return 1 if row is None or row["most"] is None else int(row["most"]) + 1
+
+    def newest(self) -> tuple[int, int]:
+        """Key set and version of the newest bundle, zeros before the first: a new device takes none up to it."""
+        row = self._database.row("SELECT key_set, version FROM bundles ORDER BY key_set DESC, version DESC")
+        return (0, 0) if row is None else (row["key_set"], row["version"])
 
     def add(self, paper: Paper, now_ms: int) -> None:
         """Put a bundle down.
@@ -99,7 +106,9 @@ class Papers:
             "SELECT hash, envelope, undoes FROM bundles WHERE version = ? ORDER BY key_set DESC", (version,)
         )
         if row is None:
-            raise CommandError(f"this desk has no version {version}", hint="gridlight-fleet status", code=Exit.USAGE)
+            raise CommandError(
+                f"this desk has no version {version}", hint="gridlight-fleet status", code=Exit.USAGE
+            )
         return _paper(row)
 
 

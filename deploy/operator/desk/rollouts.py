@@ -89,17 +89,14 @@ class Rollouts:
             if names & {other["device"] for other in found}:
                 raise CommandError(
                     f"version {row['version']} is being rolled out to some of these devices",
-                    hint=f"wait for it (gridlight-fleet status v{row['version']}), or gridlight-fleet abort v{row['version']}",
+                    hint=f"wait for it, or gridlight-fleet abort v{row['version']}",
                 )
 
     def _with_standing(self, standings: Iterable[Standing]) -> list[sqlite3.Row]:
         chosen = sorted(standings)
         marks = ", ".join("?" * len(chosen))
-        return self._database.rows(
-            "SELECT rollouts.*, key_set, version FROM rollouts JOIN bundles USING (hash)"
-            f" WHERE standing IN ({marks}) ORDER BY id",  # noqa: S608 - question marks
-            chosen,
-        )
+        select = "SELECT rollouts.*, key_set, version FROM rollouts JOIN bundles USING (hash)"
+        return self._database.rows(f"{select} WHERE standing IN ({marks}) ORDER BY id", chosen)
 
     def watched(self, since_ms: int) -> list[tuple[int, bytes]]:
         """Number and bundle of the rollouts whose bundles may lie in topics, or that ended later than that."""
@@ -127,7 +124,8 @@ class Rollouts:
 
     def _row(self, number: int) -> sqlite3.Row:
         row = self._database.row(
-            "SELECT rollouts.*, key_set, version FROM rollouts JOIN bundles USING (hash) WHERE id = ?", (number,)
+            "SELECT rollouts.*, key_set, version FROM rollouts JOIN bundles USING (hash) WHERE id = ?",
+            (number,),
         )
         if row is None:
             raise CommandError(f"there is no rollout {number}")
@@ -153,7 +151,8 @@ class Rollouts:
     def write_before(self, number: int, device: str, document: bytes) -> None:
         """Remember what a device ran by before it kept the bundle, so that it can be taken back."""
         self._database.run(
-            "UPDATE outcomes SET before = ? WHERE rollout = ? AND device = ?", (document or None, number, device)
+            "UPDATE outcomes SET before = ? WHERE rollout = ? AND device = ?",
+            (document or None, number, device),
         )
 
     def before(self, number: int) -> list[tuple[str, Outcome, bytes | None]]:

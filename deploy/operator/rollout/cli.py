@@ -43,7 +43,13 @@ def permille_of(words: str) -> int:
     """
     number, percent, rest = words.partition("%")
     whole, _, tenth = number.partition(".")
-    if not percent or rest or not whole.isdecimal() or len(whole) > 3 or (tenth and not (tenth.isdecimal() and len(tenth) == 1)):
+    if (
+        not percent
+        or rest
+        or not whole.isdecimal()
+        or len(whole) > 3
+        or (tenth and not (tenth.isdecimal() and len(tenth) == 1))
+    ):
         raise CommandError(f"--abort: got {words!r}, expected such as 5% or 2.5%", code=Exit.USAGE)
     return 10 * int(whole) + int(tenth or 0)
 
@@ -59,19 +65,34 @@ def _add_push(
         "Sign a change and roll it out in waves, or roll out a bundle that was signed before.",
         _push,
         examples=(
-            "gridlight-fleet push change.toml --key fleet/operator.key",
+            "gridlight-fleet push --set privacy.lot_wh=250 --key fleet/operator.key",
             "gridlight-fleet push change.toml --target feeder=7 --waves 1,10%,100% --abort 5% --dry-run --key anna.key",
             "gridlight-fleet push change.bundle",
         ),
     )
     add_desk(parser)
-    parser.add_argument("file", metavar="FILE", help="a .toml file with the keys to set, or a signed bundle")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        default="-",
+        help="a .toml file with the keys to set, or a signed bundle",
+    )
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="instead of a file: one key, as TOML"
+    )
     parser.add_argument("--key", metavar="FILE", action="append", default=[], help="may be given again")
-    parser.add_argument("--dry-run", action="store_true", help="say what would change on which device, and send nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would change on which device, and send nothing"
+    )
     parser.add_argument("--detach", action="store_true", help="do not wait for the end")
     add_bundle_arguments(parser)
     parser.add_argument(
-        "--abort", metavar="SHARE", dest="abort_permille", type=permille_of, help="stop above so many failures; default: 5%%"
+        "--abort",
+        metavar="SHARE",
+        dest="abort_permille",
+        type=permille_of,
+        help="stop above so many failures; default: 5%%",
     )
 
 
@@ -89,7 +110,9 @@ def _add_status(commands: Commands, add_desk: Callable[[CommandParser], None]) -
     )
     add_desk(parser)
     parser.add_argument("what", metavar="VERSION|DEVICE", nargs="?")
-    parser.add_argument("--watch", action="store_true", help="again and again; with --json one document a line")
+    parser.add_argument(
+        "--watch", action="store_true", help="again and again; with --json one document a line"
+    )
 
 
 def _add_rollback(commands: Commands, add_desk: Callable[[CommandParser], None]) -> None:
@@ -98,14 +121,19 @@ def _add_rollback(commands: Commands, add_desk: Callable[[CommandParser], None])
         "rollback",
         "Put back what a version changed, on every device that took it: a new version with the old values.",
         _rollback,
-        examples=("gridlight-fleet rollback v18 --key anna.key", "gridlight-fleet rollback v18 --dry-run --key anna.key"),
+        examples=(
+            "gridlight-fleet rollback v18 --key anna.key",
+            "gridlight-fleet rollback v18 --dry-run --key anna.key",
+        ),
     )
     add_desk(parser)
     parser.add_argument("version", metavar="VERSION")
     parser.add_argument("--key", metavar="FILE", action="append", required=True, help="may be given again")
     parser.add_argument("--waves", metavar="LIST", default="100%", help="default: 100%%")
     parser.add_argument("--expires", metavar="SPAN", default="7d", help="default: 7d")
-    parser.add_argument("--without-clock", action="store_true", help="for devices that do not know the time, too")
+    parser.add_argument(
+        "--without-clock", action="store_true", help="for devices that do not know the time, too"
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would change, and send nothing")
     parser.add_argument("--detach", action="store_true", help="do not wait for the end")
 

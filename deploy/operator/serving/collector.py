@@ -81,7 +81,7 @@ class Collector:
         release_of(presence.firmware)
         before, name = self._online[heard.device], heard.device
         self._online[name] = presence.online
-        columns = {"online": int(presence.online), "heard_ms": now_ms}
+        columns: dict[str, Any] = {"online": int(presence.online), "heard_ms": now_ms}
         if presence.online:
             columns |= {"firmware": presence.firmware, "board": presence.board}
         if presence.online is not before:
@@ -119,7 +119,12 @@ class Collector:
             ensure_ascii=False,
         )
         self._desk.devices.change(
-            name, now_ms, problem=health.problem, health=document, health_ms=health.at_ms or now_ms, heard_ms=now_ms
+            name,
+            now_ms,
+            problem=health.problem,
+            health=document,
+            health_ms=health.at_ms or now_ms,
+            heard_ms=now_ms,
         )
         for alarm, began in inbox.set_alarms(name, health.alarms, health.at_ms or now_ms):
             inbox.note(name, now_ms, "alarm" if began else "alarm over", alarm.value)
@@ -134,10 +139,12 @@ class Collector:
                 note, at_ms = alarm_from_bytes(letter.body), letter.at_ms or now_ms
                 change = inbox.raise_alarm if note.raised else inbox.end_alarm
                 if change(heard.device, note.alarm, at_ms):
-                    inbox.note(heard.device, at_ms, "alarm" if note.raised else "alarm over", note.alarm.value)
+                    inbox.note(
+                        heard.device, at_ms, "alarm" if note.raised else "alarm over", note.alarm.value
+                    )
         return False
 
-    def _nothing(self, heard: Heard, payload: bytes, now_ms: int) -> bool:
+    def _nothing(self, *_: object) -> bool:
         """Our own words, which devices cannot say."""
         return False
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from base64 import encodebytes
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
 from deploy.broker.authority import Authority
 from deploy.broker.folder import write_tokens
-from deploy.operator.desk.devices import NAME
+from deploy.operator.desk.devices import NAME, State
 from deploy.operator.desk.folder import Desk
 from deploy.operator.serving.wire import Message, Sending
 from firmware_app.fleet.enrolling import Grant, broker_password, read_request
@@ -27,9 +27,23 @@ _RELOAD_S: Final = 30
 class Enrolment:
     """Answers requests; every call is inside the service's transaction."""
 
-    def __init__(self, desk: Desk, topics: Topics) -> None:
+    def __init__(self, desk: Desk, topics: Topics, reload: Callable[[], bool]) -> None:
         self._desk: Final = desk
         self._topics: Final = topics
+        self._reload: Final = reload
+        self._waited: frozenset[str] = frozenset()
+        self._revoked: frozenset[str] = frozenset()
+
+    def refresh(self, now_ms: int) -> None:
+        """Let the broker know whose tokens are waited for and who was revoked, where commands changed that."""
+        waited = frozenset(self._desk.devices.expected(now_ms))
+        revoked = frozenset(
+            device.name for device in self._desk.devices.all() if device.state is State.REVOKED
+        )
+        if (waited, revoked) != (self._waited, self._revoked):
+            self._waited, self._revoked = waited, revoked
+            write_expected(self._desk, now_ms)
+            self._reload()
 
     def hear(self, message: Message, now_ms: int) -> list[Sending]:
         """Answer one request; nothing for what is none, or comes without a token."""
@@ -61,15 +75,16 @@ class Enrolment:
             return Grant(certificate_pem=device.certificate)
         if granted:
             return self._refused(name, "the token was used for another key", now_ms)
-        pem = b"-----BEGIN CERTIFICATE REQUEST-----\n" + encodebytes(request) + b"-----END CERTIFICATE REQUEST-----\n"
         try:
             authority = Authority.load(self._desk.authority_folder)
-            certificate = authority.grant(pem, name, datetime.fromtimestamp(now_ms / 1_000, UTC))
+            certificate = authority.grant(request, name, datetime.fromtimestamp(now_ms / 1_000, UTC))
         except LocalError as error:
             return self._refused(name, str(error), now_ms)
         self._desk.devices.enrol(name, certificate, key, now_ms)
         self._desk.audit.add(now_ms, name, "enrolled", {"device": name, "request": key.hex()})
-        self._desk.inbox.note(name, now_ms, "enrolled", f"certificate for the key of request {key.hex()[:16]}")
+        self._desk.inbox.note(
+            name, now_ms, "enrolled", f"certificate for the key of request {key.hex()[:16]}"
+        )
         return Grant(certificate_pem=certificate)
 
     def _refused(self, name: str, why: str, now_ms: int) -> Grant:
@@ -80,18 +95,21 @@ class Enrolment:
         """Forget tokens that have served their purpose, and take their grants out of the broker."""
         names = self._desk.devices.spend_tokens(now_ms)
         if names:
-            tell_broker(self._desk, now_ms)
+            self._waited -= set(names)
+            write_expected(self._desk, now_ms)
+            self._reload()
         return [Sending(self._topics.enrol(name, "grant"), b"", retain=True) for name in names]
 
 
-def tell_broker(desk: Desk, now_ms: int) -> bool:
-    """Write the tokens that are waited for into the broker's folder, and let it read them; returns whether it did."""
+def write_expected(desk: Desk, now_ms: int) -> None:
+    """Write the tokens that are waited for into the broker's folder, where it is on this machine."""
     if not desk.broker_folder.is_dir():
-        return False
+        return
     fleet = desk.papers.key_set().fleet_id
     waited = desk.devices.expected(now_ms)
-    write_tokens(desk.broker_folder, {name: broker_password(token, fleet, name) for name, (token, _) in waited.items()})
-    return reload_broker(desk)
+    write_tokens(
+        desk.broker_folder, {name: broker_password(token, fleet, name) for name, (token, _) in waited.items()}
+    )
 
 
 def reload_broker(desk: Desk) -> bool:

@@ -17,7 +17,9 @@ def utc_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def run(service: Service, broker: Broker, *, goes_on: Callable[[], bool], now_ms: Callable[[], int] = utc_ms) -> None:
+def run(
+    service: Service, broker: Broker, *, goes_on: Callable[[], bool], now_ms: Callable[[], int] = utc_ms
+) -> None:
     """Serve until told to stop.
 
     Args:
@@ -26,7 +28,7 @@ def run(service: Service, broker: Broker, *, goes_on: Callable[[], bool], now_ms
     greeted = 0
     while goes_on():
         messages = broker.take(_WAIT_S)
-        sendings = service.turn(messages, now_ms())
+        sendings = service.turn(messages, now_ms(), hears=broker.connected)
         broker.written(messages)
         if broker.connections != greeted and broker.connected:
             greeted = broker.connections

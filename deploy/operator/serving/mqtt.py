@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -36,7 +37,9 @@ _MAX_BACKOFF_S: Final = 30
 class MqttBroker:
     """One connection, kept up by a thread of its own."""
 
-    def __init__(self, *, host: str, port: int, folder: Path, name: str, subscriptions: Sequence[str]) -> None:
+    def __init__(
+        self, *, host: str, port: int, folder: Path, name: str, subscriptions: Sequence[str]
+    ) -> None:
         """Prepare; `start` connects.
 
         Args:
@@ -54,7 +57,7 @@ class MqttBroker:
         self._online = threading.Event()
         self.problem = "not connected yet"
         self._client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5, manual_ack=True
+            CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5, manual_ack=True
         )
         try:
             context = ssl.create_default_context(cafile=str(folder / "authority.crt"))
@@ -73,7 +76,7 @@ class MqttBroker:
 
     def start(self) -> None:
         """Connect, and go on trying."""
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = SESSION_S
         properties.ReceiveMaximum = WINDOW
         properties.MaximumPacketSize = 2 * MAX_ENVELOPE_BYTES
@@ -124,7 +127,12 @@ class MqttBroker:
     # -- what the thread says --------------------------------------------------------------------------------------
 
     def _on_connect(
-        self, client: mqtt.Client, _data: Any, _flags: mqtt.ConnectFlags, reason: ReasonCode, _more: Properties | None
+        self,
+        client: mqtt.Client,
+        _data: Any,
+        _flags: mqtt.ConnectFlags,
+        reason: ReasonCode,
+        _more: Properties | None,
     ) -> None:
         if reason.is_failure:
             self.problem = f"the broker refuses: {reason}"

@@ -6,7 +6,7 @@ because what lies in topics follows from what is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from deploy.operator.desk.folder import Desk
@@ -14,6 +14,7 @@ from deploy.operator.desk.papers import Paper
 from deploy.operator.rollout.desired import Offer, desired
 from deploy.operator.rollout.engine import (
     Ask,
+    Awake,
     Effect,
     Event,
     Mark,
@@ -43,21 +44,30 @@ SERVICE: Final = "service"
 class Service:
     """The desk at work. Whoever drives it holds the desk's lock."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, reload_broker: Callable[[], bool] = lambda: False) -> None:
+        """Take up the desk where it was left.
+
+        Args:
+            reload_broker: lets the broker read its files again; returns whether it did.
+        """
         self._desk: Final = desk
         self.topics: Final = Topics(desk.papers.key_set().fleet_id)
         self._collector = Collector(desk, self.topics)
-        self._enrolment = Enrolment(desk, self.topics)
+        self._enrolment = Enrolment(desk, self.topics, reload_broker)
         self._rollouts: dict[int, tuple[Paper, Rollout]] = {}
         self._lies = {device.name: device.desired for device in desk.devices.all()}
         self._key_sets: dict[int, bytes] = {}
         self._writes = -1
         self._tick_ms = self._forget_ms = 0
+        self._hears = False
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
         """Topics to listen to."""
-        everyone = [self.topics.device("+", said) for said in (Said.REPORTED, Said.PRESENCE, Said.HEALTH, Said.DESIRED)]
+        everyone = [
+            self.topics.device("+", said)
+            for said in (Said.REPORTED, Said.PRESENCE, Said.HEALTH, Said.DESIRED)
+        ]
         return (*everyone, self.topics.device("+", Said.LETTER, "+"), self.topics.enrol("+", "request"))
 
     def greeting(self) -> list[Sending]:
@@ -71,17 +81,21 @@ class Service:
             if is_wanted(rollout.standing, place.outcome)
         }
         return sendings + [
-            self._desired_sending(name, papers[self._lies[name]]) for name in sorted(wanted) if self._lies.get(name) in papers
+            self._desired_sending(name, papers[self._lies[name]])
+            for name in sorted(wanted)
+            if self._lies.get(name) in papers
         ]
 
-    def turn(self, messages: Sequence[Message], now_ms: int) -> list[Sending]:
+    def turn(self, messages: Sequence[Message], now_ms: int, *, hears: bool = True) -> list[Sending]:
         """Deal with everything that was said and asked; what comes back is to be sent.
 
         Args:
             now_ms: UTC ms.
+            hears: whether there is a connection to the broker: without one nobody can be late.
         """
         writes = self._desk.database.writes
-        if not messages and writes == self._writes and now_ms - self._tick_ms < TICK_MS:
+        is_idle = not messages and writes == self._writes and hears is self._hears
+        if is_idle and now_ms - self._tick_ms < TICK_MS:
             return []
         sendings: list[Sending] = []
         with self._desk.database.transaction():
@@ -92,6 +106,7 @@ class Service:
                 touched |= self._obey(now_ms)
             for message in messages:
                 touched |= self._hear(message, now_ms, sendings)
+            touched |= self._listen(now_ms, hears=hears)
             touched |= self._pass_time(now_ms, sendings)
             sendings += self._lay(touched)
             sendings += self._collector.receipts()
@@ -103,6 +118,7 @@ class Service:
     def _refresh(self, now_ms: int) -> list[Sending]:
         """Take up devices, key sets and rollouts that commands wrote."""
         self._collector.refresh()
+        self._enrolment.refresh(now_ms)
         for device in self._desk.devices.all():
             self._lies.setdefault(device.name, device.desired)
         for number, name in self._desk.rollouts.watched(now_ms - WATCH_MS):
@@ -110,7 +126,9 @@ class Service:
                 paper = self._desk.papers.paper(name)
                 rollout = self._desk.rollouts.load(number, paper, self._collector.sight)
                 self._rollouts[number] = (paper, rollout)
-        fresh = {version: raw for version, raw in self._desk.papers.key_sets() if version not in self._key_sets}
+        fresh = {
+            version: raw for version, raw in self._desk.papers.key_sets() if version not in self._key_sets
+        }
         self._key_sets |= fresh
         return [self._key_set_sending(version, raw) for version, raw in fresh.items()]
 
@@ -150,7 +168,9 @@ class Service:
         if lies is None or self._name_of(payload) == lies:
             return []
         self._collector.count("topics_put_right")
-        self._desk.inbox.note(device, now_ms, "topic put right", "another bundle than the desk's lay in its topic")
+        self._desk.inbox.note(
+            device, now_ms, "topic put right", "another bundle than the desk's lay in its topic"
+        )
         return [self._desired_sending(device, self._paper(lies))]
 
     def _name_of(self, payload: bytes) -> bytes:
@@ -164,12 +184,21 @@ class Service:
 
     # -- time ------------------------------------------------------------------------------------------------------
 
+    def _listen(self, now_ms: int, *, hears: bool) -> set[str]:
+        """Give everybody their time anew when the desk begins to hear."""
+        touched: set[str] = set()
+        if hears and not self._hears:
+            for number in tuple(self._rollouts):
+                touched |= self._tell(number, Awake(), now_ms)
+        self._hears = hears
+        return touched
+
     def _pass_time(self, now_ms: int, sendings: list[Sending]) -> set[str]:
         touched: set[str] = set()
         if now_ms - self._tick_ms >= TICK_MS:
             self._tick_ms = now_ms
             sendings += self._enrolment.forget(now_ms)
-            for number in tuple(self._rollouts):
+            for number in tuple(self._rollouts) if self._hears else ():
                 touched |= self._tell(number, Tick(), now_ms)
         if now_ms - self._forget_ms >= FORGET_MS:
             self._forget_ms = now_ms
@@ -183,27 +212,29 @@ class Service:
     def _tell(self, number: int, event: Event, now_ms: int, who: str = SERVICE) -> set[str]:
         """Tell a rollout, and write what it says; returns the devices whose topics may change."""
         paper, rollout = self._rollouts[number]
-        before = {name: rollout.outcome(name) for name in _named(event)}
         effects = rollout.handle(event, now_ms)
         self._desk.rollouts.write(number, effects, now_ms)
         touched = {effect.place.device for effect in effects if isinstance(effect, Mark)}
         for effect in effects:
-            self._tell_people(number, paper, effect, now_ms, who, before)
+            self._tell_people(number, paper, effect, now_ms, who)
         if any(isinstance(effect, Stand) for effect in effects):
             touched |= {place.device for place in rollout.places}
         return touched
 
-    def _tell_people(
-        self, number: int, paper: Paper, effect: Effect, now_ms: int, who: str, before: dict[str, Outcome]
-    ) -> None:
+    def _tell_people(self, number: int, paper: Paper, effect: Effect, now_ms: int, who: str) -> None:
         version = paper.bundle.version
         if isinstance(effect, Stand):
             what = f"rollout {effect.standing}" if effect.standing is not Standing.RUNNING else "rollout wave"
-            detail = {"version": version, "hash": paper.hash.hex(), "wave": effect.wave, "reason": effect.reason}
+            detail = {
+                "version": version,
+                "hash": paper.hash.hex(),
+                "wave": effect.wave,
+                "reason": effect.reason,
+            }
             self._desk.audit.add(now_ms, who, what, detail)
             return
         place = effect.place
-        if before.get(place.device) is place.outcome:
+        if effect.before is place.outcome:
             return
         reason = f": {place.reason}" if place.reason else ""
         self._desk.inbox.note(place.device, now_ms, f"v{version}", f"{place.outcome}{reason}")
@@ -221,7 +252,7 @@ class Service:
         changed: list[tuple[str, bytes]] = []
         for name in sorted(devices):
             lies = self._lies.get(name, b"")
-            wanted = desired(self._offers(name), lies=lies, runs=self._collector.sight(name).hash)
+            wanted = desired(self._offers(name), lies=lies)
             if wanted != lies:
                 self._lies[name] = wanted
                 changed.append((name, wanted))
@@ -245,7 +276,3 @@ class Service:
 
     def _key_set_sending(self, version: int, raw: bytes) -> Sending:
         return Sending(self.topics.keys(version), raw, retain=True)
-
-
-def _named(event: Event) -> tuple[str, ...]:
-    return (event.device,) if isinstance(event, Seen) else ()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from math import fsum
 from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from testbed.experiments.findings import Step
 from testbed.experiments.manchester.bound import Prices, lower_bound
 from testbed.experiments.manchester.certificate import Answer, Judged, Problem, judge, problem_of
 from testbed.experiments.manchester.heat_loss import lossless_heat
@@ -17,6 +17,7 @@ from testbed.experiments.manchester.planning import Planned, Planning, plan, rec
 from testbed.experiments.manchester.published_rule import forged_prices
 from testbed.experiments.manchester.relaxation import Optimum, Relaxation
 from testbed.experiments.manchester.workbook import read_dispatch, read_system
+from testbed.experiments.work import Work
 
 FAVOURED: Final = 2
 """The hub, from 0, whose sales the dishonest solver pushes."""
@@ -56,7 +57,7 @@ class Cases:
         return self.run.problem.system
 
 
-def gather(root: Path, step: Step, *, both_tanks: bool) -> Cases:
+def gather(root: Path, work: Work, *, both_tanks: bool) -> Cases:
     """Bound, solve, lie, and judge.
 
     Args:
@@ -67,13 +68,16 @@ def gather(root: Path, step: Step, *, both_tanks: bool) -> Cases:
         ScenarioFileError: the workbooks are not what they should be.
     """
     system = read_system(root / "parameters.xlsx")
-    run = _solve(system, Tank.VERBATIM, step)
-    fixed = _solve(system, Tank.FIXED, step) if both_tanks else None
-    step("the dispatch of a dishonest solver")
-    lie = plan(system, Tank.VERBATIM, _quiet, distort)
-    step("the recorded dispatches")
+    run = _solve(system, Tank.VERBATIM, work)
+    fixed = _solve(system, Tank.FIXED, work) if both_tanks else None
+    cheat = partial(plan, system, Tank.VERBATIM, _quiet, distort)
+    lie = work.keep("the dispatch of a dishonest solver", Planned, cheat)
     records = {which: read_dispatch(root / "results.xlsx", which)[0] for which in ("optimal", "non-optimal")}
-    completed = {which: recorded(system, Tank.VERBATIM, record) for which, record in records.items()}
+    completed = work.keep(
+        "the recorded dispatches",
+        dict[str, Planned],
+        lambda: {which: recorded(system, Tank.VERBATIM, record) for which, record in records.items()},
+    )
     prices = run.relaxed.prices
     return Cases(
         run=run,
@@ -98,27 +102,52 @@ def _quiet(what: str) -> None:
     del what
 
 
-def _solve(system: System, tank: Tank, step: Step) -> Run:
-    step(f"bounds, heat tank {tank.value}")
-    loads = lossless_heat(system)
-    bare = Relaxation(system, tank, loads).solve(_ROUNDS)
-    problem = problem_of(system, tank)
-    relaxed = Relaxation(system, tank, problem.heat).solve(_ROUNDS)
-    step(f"own dispatch, heat tank {tank.value}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Relaxed:
+    """The relaxation without and with heat losses."""
+
+    bare: Optimum
+    relaxed: Optimum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Timed:
+    """A dispatch, and how long it took to find."""
+
+    own: Planned
+    solve_s: float
+
+
+def _solve(system: System, tank: Tank, work: Work) -> Run:
+    """Solved (or taken from an earlier start) and, always anew, bounded and judged."""
+    loads, problem = lossless_heat(system), problem_of(system, tank)
+    bounds = work.keep(
+        f"bounds, heat tank {tank.value}",
+        _Relaxed,
+        lambda: _Relaxed(
+            bare=Relaxation(system, tank, loads).solve(_ROUNDS),
+            relaxed=Relaxation(system, tank, problem.heat).solve(_ROUNDS),
+        ),
+    )
+    found = work.keep(f"own dispatch, heat tank {tank.value}", _Timed, partial(_planned, system, tank))
     began = perf_counter()
-    own = plan(system, tank, _quiet)
-    solved = perf_counter()
-    judged = judge(problem, answer_with(own, relaxed.prices))
+    judged = judge(problem, answer_with(found.own, bounds.relaxed.prices))
     return Run(
         problem=problem,
-        bare=bare,
-        bare_bound=lower_bound(system, tank, loads, bare.prices),
-        relaxed=relaxed,
-        own=own,
+        bare=bounds.bare,
+        bare_bound=lower_bound(system, tank, loads, bounds.bare.prices),
+        relaxed=bounds.relaxed,
+        own=found.own,
         judged=judged,
-        solve_s=solved - began,
-        check_s=perf_counter() - solved,
+        solve_s=found.solve_s,
+        check_s=perf_counter() - began,
     )
+
+
+def _planned(system: System, tank: Tank) -> _Timed:
+    began = perf_counter()
+    own = plan(system, tank, _quiet)
+    return _Timed(own=own, solve_s=perf_counter() - began)
 
 
 def answer_with(planned: Planned, prices: Prices) -> Answer:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from deploy.operator.desk.devices import Device, State
 from deploy.operator.desk.folder import make_desk, open_desk
@@ -19,6 +24,8 @@ from deploy.operator.serving.wire import Message, Sending
 from firmware_app.fleet.agent import Agent
 from firmware_app.fleet.bundle import Content
 from firmware_app.fleet.envelope import Envelope, Kind
+from firmware_app.fleet.key_set import KeySet
+from firmware_app.fleet.letters import Letter
 from firmware_app.fleet.memory import Configuration, Memory
 from firmware_app.fleet.plan import RolloutPlan, Wave
 from firmware_app.fleet.selector import DeviceFacts, Everyone
@@ -45,14 +52,17 @@ PLAN: Final = RolloutPlan(waves=WAVES, abort_permille=100, window_ms=30_000, hol
 class Meter:
     """One device: the real agent, and the part that speaks to the broker, both without I/O."""
 
-    def __init__(self, name: str, feeder: int = 7) -> None:
+    def __init__(
+        self, name: str, *, feeder: int = 7, key_set: KeySet = KEY_SET, now_ms: int = NOW_MS
+    ) -> None:
         document = example()
         document["device"]["name"] = name
         facts = DeviceFacts(name=name, board="beaglebone-black", release=(0, 1, 0), feeder=feeder)
-        kept = Memory(key_set=KEY_SET, current=Configuration(document=document))
+        kept = Memory(key_set=key_set, current=Configuration(document=document))
         agent = Agent(kept, facts, verify_signature=verify)
         self.name = name
-        self.driver = Driver(kept, agent=agent)
+        self.topics = Topics(key_set.fleet_id)
+        self.driver = Driver(kept, agent=agent, now_ms=now_ms)
         self.online = True
         self.problem_with: int | None = None
         """Lot size with which it is not well."""
@@ -82,34 +92,44 @@ class Meter:
         """How it is."""
         return self._said(Said.HEALTH, HealthReport(**{"at_ms": NOW_MS, "problem": "", **fields}).encode())
 
+    def letter(self, kind: str, letter: Letter) -> Message:
+        """Out of its outbox."""
+        return Message(self.topics.device(self.name, Said.LETTER, kind), letter.encode())
+
     def _said(self, said: Said, payload: bytes) -> Message:
-        return Message(TOPICS.device(self.name, said), payload)
+        return Message(self.topics.device(self.name, said), payload)
 
 
 class World:
     """Desk, broker and meters on one clock; a second at a time."""
 
-    def __init__(self, folder: Path, meters: int = 3) -> None:
+    def __init__(self, folder: Path, meters: int = 3, now_ms: int = NOW_MS) -> None:
         self.folder = folder
         make_desk(folder, host="localhost", port=8883, enrol_port=8884)
-        self.now_ms = NOW_MS
+        self.now_ms = now_ms
         self.desk = open_desk(folder)
         self.clerk = open_desk(folder)  # the commands are another process
-        self.meters = {meter.name: meter for meter in (Meter(f"meter-{n:04}") for n in range(1, meters + 1))}
+        self.meters = {
+            meter.name: meter
+            for meter in (Meter(f"meter-{n:04}", now_ms=now_ms) for n in range(1, meters + 1))
+        }
         with self.desk.database.transaction():
             envelope = Envelope(kind=Kind.KEY_SET, body=KEY_SET.encode(), signatures=())
-            self.desk.papers.add_key_set(1, envelope, NOW_MS)
+            self.desk.papers.add_key_set(1, envelope, now_ms)
             for name, meter in self.meters.items():
-                self.desk.devices.add(Device(name=name, state=State.ENROLLED, feeder=7, firmware="0.1.0"), NOW_MS)
+                self.desk.devices.add(
+                    Device(name=name, state=State.ENROLLED, feeder=7, firmware="0.1.0"), now_ms
+                )
                 self.desk.documents.keep(name, meter.driver.running)
         self.retained: dict[str, bytes] = {}
         self.sent: list[Sending] = []
         self.service = Service(self.desk)
         self._lay(self.service.turn((), self.now_ms))
 
-    def restart(self) -> None:
+    def restart(self, absent_ms: int = 0) -> None:
         """The operator's machine restarts: nothing is left but the folder."""
         self.desk.close()
+        self.now_ms += absent_ms
         self.desk = open_desk(self.folder)
         self.service = Service(self.desk)
         self._lay(self.service.turn((), self.now_ms))
@@ -140,14 +160,31 @@ class World:
         meter.online, meter.born = True, False
         meter.hear(self.retained.get(TOPICS.device(name, Said.DESIRED), b""))
 
+    @property
+    def time(self) -> datetime:
+        """Now."""
+        return datetime.fromtimestamp(self.now_ms / 1_000, UTC)
+
+    def request(self, name: str) -> bytes:
+        """A certificate request (DER) for a key that is drawn for it."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        made = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+        return made.public_bytes(serialization.Encoding.DER)
+
+    def ask_to_join(self, name: str, raw: bytes) -> list[Sending]:
+        """A device with a token asks; what the desk answers."""
+        return self.hear([Message(self.service.topics.enrol(name, "request"), raw)])
+
     def _lay(self, sendings: Iterable[Sending]) -> None:
         for sending in sendings:
             self.sent.append(sending)
             if sending.retain:
                 self.retained[sending.topic] = sending.payload
             heard = TOPICS.heard(sending.topic)
-            if heard and heard.said is Said.DESIRED and self.meters[heard.device].online:
-                self.meters[heard.device].hear(sending.payload)
+            meter = self.meters.get(heard.device) if heard and heard.said is Said.DESIRED else None
+            if meter and meter.online:
+                meter.hear(sending.payload)
 
     # -- the operator ----------------------------------------------------------------------------------------------
 
@@ -160,7 +197,8 @@ class World:
     def push(self, version: int = 1, content: Content = ORDINARY, **fields: Any) -> int:
         """Push a bundle; returns the rollout's number."""
         paper = self.paper(version, content, **fields)
-        return begin(self.clerk, paper, self.clerk.devices.selected(paper.bundle.target), who="anna")
+        devices = self.clerk.devices.selected(paper.bundle.target)
+        return begin(self.clerk, paper, devices, who="anna", now_ms=self.now_ms)
 
     def ask(self, version: int, step: Step, who: str = "anna", why: str = "") -> None:
         """Leave a wish for the service."""
@@ -173,7 +211,7 @@ class World:
 
     def outcome(self, name: str, version: int = 1) -> Outcome:
         """What became of a meter."""
-        return dict((v, place.outcome) for v, place in reversed(self.desk.rollouts.of_device(name)))[version]
+        return {v: place.outcome for v, place in reversed(self.desk.rollouts.of_device(name))}[version]
 
     def versions(self) -> list[int]:
         """What each meter runs by."""

@@ -1,14 +1,16 @@
 """A real home from counted intervals to intents and books: what it learns, what it offers, what it keeps."""
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from random import Random
 
 from firmware_app.bidding.bidder import Bidder
 from firmware_app.bidding.settings import BiddingSettings, PrivacySettings
-from firmware_app.config.schema import MeterSection, Role
+from firmware_app.config.schema import BatterySection, MeterSection, Role
 from firmware_app.device.bidding_home import BiddingHome
+from firmware_app.device.charge import StateOfCharge
 from firmware_app.device.decision import Occasion
 from firmware_app.device.outlook import Outlook
 from firmware_app.device.reporting import OPERATOR, Reporting
@@ -20,7 +22,7 @@ from firmware_app.reconcile.sealing import public_seal_key, unseal
 from firmware_app.reconcile.settings import ReportSettings
 from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.params import StoreParams
-from firmware_app.store.rows import Answer, HeaderRow, IntervalRow, OfferRow, TradeRow, VerdictRow
+from firmware_app.store.rows import Answer, EventRow, HeaderRow, IntervalRow, OfferRow, TradeRow, VerdictRow
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.news import Final, News
 from firmware_app.trading.orders import Order, Stage, asset_for
@@ -32,8 +34,10 @@ from light_client.rules.market.params import MarketParams
 from light_client.rules.units import FeederId, OfferId, Side
 from light_client.store.memory import MemoryStorage
 from light_client.wallet.wallet import Wallet
+from meter_io.bus.dialogue import Said
 from meter_io.intervals import IntervalEnergy
-from meter_io.reading import MeterId
+from meter_io.obis import STATE_OF_CHARGE
+from meter_io.reading import MeterId, Unit, Value
 from meter_io.span import Basis
 from tests.light_client.messages.samples import HEADER
 
@@ -288,3 +292,75 @@ def test_load_and_generation_are_told_apart_where_the_sun_is_metered(tmp_path: P
     outlook.take(Role.GRID, counted("house", _NOW, (_KWH, 0)))
     outlook.take(Role.GRID, counted("house", _NOW + 1, (_KWH, 0)))
     assert load.status().measured == 5 * _DAY, "without the sun's meter nothing is known of the load"
+
+
+def test_the_forecast_is_of_the_home_without_its_battery(tmp_path: Path) -> None:
+    """A battery takes the noon's surplus and gives it back at night: the meter at the grid sees a flat line."""
+    board = _Board(tmp_path)
+    outlook = Outlook(ForecastSettings(), board.store, interval_s=900, pv_meters=0, battery="cellar")
+    for interval in range(_NOW - 5 * _DAY, _NOW):
+        net_j = _usual_j(interval)
+        flat_j = _KWH // 10
+        into_j = flat_j - net_j
+        for role, name, drawn_j in ((Role.GRID, "house", flat_j), (Role.BATTERY, "cellar", into_j)):
+            energy = IntervalEnergy(
+                meter=MeterId(name),
+                interval=interval,
+                energy_j=(max(0, drawn_j), max(0, -drawn_j)),
+                basis=Basis.MEASURED,
+                covered_ms=900_000,
+            )
+            outlook.take(role, energy)
+    noon = (_NOW // _DAY + 1) * _DAY + 48
+    net = outlook.net(_NOW, noon - _NOW + 1)
+    assert net is not None
+    assert abs(net.at(noon, 500) - 2 * _KWH) <= _KWH // 5, "what is over at noon is over, wherever it went"
+
+
+def test_a_battery_of_which_nobody_knows_what_it_holds_sells_nothing(tmp_path: Path) -> None:
+    board = _Board(tmp_path)
+    evening = _NOW // _DAY * _DAY + 66
+    board.now_ms = evening * 900_000
+    board.live(_NOW - 5 * _DAY, evening)
+    section = BatterySection(
+        meter="cellar",
+        capacity_wh=100_000,
+        charge_w=20_000,
+        discharge_w=20_000,
+        sell=True,
+        window_intervals=4,
+    )
+    charge = StateOfCharge(section, monotonic_ms=board.monotonic_ms, event=board.store.event, interval_s=900)
+    board.home.charge = charge
+    bidder = Bidder(
+        market=_MARKET,
+        settings=BiddingSettings(),
+        privacy=PrivacySettings(),
+        chance=Random(1),
+        battery=section,
+    )
+    board.home.follow(bidder, BiddingSettings(), PrivacySettings())
+
+    def sold() -> list[Intent]:
+        occasion = Occasion(interval=evening, now_ms=board.now_ms, decided=None, orders=())
+        return [
+            intent for intent in board.home.decide(occasion) if intent.first_interval < intent.last_interval
+        ]
+
+    assert sold() == []
+    charge.hear(Said("inverter", {STATE_OF_CHARGE: Value(Decimal(100), Unit.PERCENT)}), board.now_ms)
+    assert sold(), "a full battery has more than the night needs"
+    assert board.home.hold_j > 0
+    board.home.follow(
+        Bidder(
+            market=_MARKET,
+            settings=BiddingSettings(),
+            privacy=PrivacySettings(),
+            chance=Random(1),
+            battery=replace(section, sell=False),
+        ),
+        BiddingSettings(),
+        PrivacySettings(),
+    )
+    assert sold() == [], "nobody steers the inverter"
+    assert [row.name for row in board.store.newest(EventRow, 9)] == ["battery.unknown", "battery.back"]

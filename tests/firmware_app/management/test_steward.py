@@ -414,7 +414,7 @@ def test_whatever_happens_in_whatever_order(tmp_path: Path) -> None:
             yield _folder(tmp_path / str(number))
 
     Life.folders = folders()
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Life,
         settings=settings(
             max_examples=8, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)

@@ -40,7 +40,7 @@ def test_what_numpy_computed_can_be_printed_as_json() -> None:
 
 def test_a_page_says_what_is_out_of_bounds(tmp_path: Path) -> None:
     text = page.write_page(tmp_path, "score-dpos", score_dpos, found(5.0)).read_text()
-    assert "**out** why" in text
+    assert "| **out** | why |" in text
     assert "gridlight-testbed experiment score-dpos" in text
     index = page.write_index(tmp_path, {"score-dpos": (score_dpos, found(5.0))}).read_text()
     assert "out of their bounds" in index

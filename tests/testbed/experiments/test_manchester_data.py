@@ -14,6 +14,7 @@ from testbed.experiments.manchester.model import Tank, cost, levels, total_cost
 from testbed.experiments.manchester.planning import recorded
 from testbed.experiments.manchester.relaxation import Relaxation
 from testbed.experiments.manchester.workbook import read_dispatch, read_system
+from testbed.experiments.work import Work
 from testbed.scenarios.errors import DataUnavailableError, ScenarioFileError
 
 
@@ -61,14 +62,14 @@ def test_the_recorded_dispatch_is_feasible_and_close_to_the_bound(manchester: Pa
 def test_the_quick_experiment_holds(manchester: Path) -> None:
     asked: list[str] = []
     options = Options(quick=True, data=manchester.parent)
-    findings = ies_dispatch.perform(options, asked.append)
+    findings = ies_dispatch.perform(options, Work(asked.append))
     assert findings.holds
     assert len(asked) == ies_dispatch.steps(options)
 
 
 def test_without_data_it_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(DataUnavailableError, match="--data"):
-        ies_dispatch.perform(Options(data=tmp_path), lambda _: None)
+        ies_dispatch.perform(Options(data=tmp_path), Work(lambda _: None))
 
 
 def test_a_file_that_is_no_workbook_is_refused(tmp_path: Path) -> None:
