@@ -163,7 +163,7 @@ def _secrets(day: SimulatedDay, ear: _Ear) -> Iterator[bytes]:
         header = certified.header
         yield from (header.hash(), header.tx_root, header.state_root, header.solution_root)
         for raw in body_from_bytes(certified.body, day.genesis.chain).transactions:
-            signed = decode_transaction(raw)
+            signed = decode_transaction(raw, max_bytes=day.genesis.chain.max_tx_bytes)
             yield from (signed.tx_id(), signed.public_key)
 
 
