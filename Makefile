@@ -9,10 +9,10 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCK  := requirements/dev.lock
 CODE  := firmware_app light_client meter_io testbed tests hatch_build.py
-DEPLOY := $(wildcard deploy/operator)
+DEPLOY := $(wildcard deploy/operator deploy/root)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test campaign-market fuzz-meters power-cuts bench check format lock setup clean
+.PHONY: help demo test test-armhf campaign-market fuzz-meters power-cuts bench check format lock setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ ifeq ($(ARGS),)
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
+
+test-armhf: $(READY) ## the device on its board's processor, emulated: image, tests inside it, a fleet of containers
+	PYTHON=$(BIN)/python deploy/armhf/run-tests $(ARGS)
 
 campaign-market: $(READY) ## random markets by the thousand against the brute-force oracle
 	$(BIN)/python -m tests.oracles.campaign $(ARGS)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from firmware_app import command_line
 from firmware_app.command_line import Commands, Parser
 from firmware_app.console import Console, Exit
+from firmware_app.management import cli as management
 from firmware_app.meters import cli as meters
 from firmware_app.status import cli as status
 from firmware_app.version import VERSION
@@ -34,6 +35,7 @@ def build_parser() -> tuple[Parser, Commands]:
     _add_run(commands)
     _add_enroll(commands)
     status.add_parsers(commands)
+    management.add_parsers(commands)
     meters.add_parsers(commands)
     _add_decode(commands)
     return parser, commands
@@ -64,9 +66,14 @@ def _add_enroll(commands: Commands) -> None:
         "enroll",
         "Make this device's keys, once, and the request that the grid operator registers it by.",
         enroll,
-        examples=("gridlight enroll", "gridlight enroll ./device.toml --json"),
+        examples=(
+            "gridlight enroll",
+            "gridlight enroll ./device.toml --json",
+            "gridlight enroll --ticket /media/stick/meter-0101.ticket   # besides, join a fleet",
+        ),
     )
     parser.add_argument("file", metavar="FILE", nargs="?", help="default: /etc/gridlight/gridlight.toml")
+    management.add_joining(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -83,10 +90,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def enroll(args: argparse.Namespace) -> int:
-    """Make keys and request."""
+    """Make keys and request; then join a fleet, if that is asked for."""
     from firmware_app.config import commands
 
-    return commands.enroll(args)
+    if args.ticket is None and not args.request:
+        return commands.enroll(args)
+    from firmware_app.management import commands as management_commands
+
+    commands.ensure_keys(args)
+    return management_commands.joining(args)
 
 
 def _add_decode(commands: Commands) -> None:

@@ -124,6 +124,11 @@ class Journal:
         self.lost = 0
         """Lines that the stream did not take."""
 
+    def follow(self, params: LogParams) -> None:
+        """Write by other settings from now on."""
+        self._params = params
+        self._least = Level[params.level.upper()]
+
     def debug(self, kind: str, message: str, **fields: object) -> None:
         """Normal work."""
         self._event(Level.DEBUG, kind, message, fields)

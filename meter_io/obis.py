@@ -80,6 +80,8 @@ EXPORT_TOTAL: Final = Obis(1, 0, 2, 8, 0)
 """Active energy fed into the grid, all tariffs."""
 POWER_NET: Final = Obis(1, 0, 16, 7, 0)
 """Active power over all phases, positive when drawn from the grid."""
+STATE_OF_CHARGE: Final = Obis(1, 0, 128, 7, 0)
+"""Of a battery, % or Wh. Values of C from 128 on are the maker's own, so that no standard quantity is meant."""
 POWER_IMPORT: Final = Obis(1, 0, 1, 7, 0)
 POWER_EXPORT: Final = Obis(1, 0, 2, 7, 0)
 FREQUENCY: Final = Obis(1, 0, 14, 7, 0)

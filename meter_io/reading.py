@@ -35,6 +35,7 @@ class Unit(Enum):
     JOULE = "J"
     DEGREE = "°"
     CELSIUS = "°C"
+    PERCENT = "%"
     NONE = ""
 
 

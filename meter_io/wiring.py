@@ -12,6 +12,7 @@ from meter_io.modbus.poll import Exchanges, ModbusMeter
 from meter_io.ports.address import Line, PortAddress
 from meter_io.ports.port import Port, port_at
 from meter_io.profiles.model import Profile, TelegramForm
+from meter_io.pulse.counter import PulseInput
 from meter_io.reading import MeterId
 from meter_io.sunspec.poll import SunSpecMeter
 
@@ -40,6 +41,8 @@ class Wiring:
     @property
     def where(self) -> str:
         """The place, for people."""
+        if isinstance(self.profile.form, PulseInput):
+            return self.address.text
         line = f" {self.line}" if self.address.kind == "serial" else ""
         unit = "" if isinstance(self.profile.form, TelegramForm) else f" id {self.unit}"
         return f"{self.address.text}{line}{unit}"

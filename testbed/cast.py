@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from firmware_app.device.device import Device
+from firmware_app.identity.identity import SecretIdentity
 from firmware_app.trading.meter import TradingMeter, always
 from firmware_app.trading.params import MeterParams
 from light_client.rules.crypto import CURVE_ORDER, public_key_of, sign
@@ -226,7 +227,7 @@ class Cast:
         trader = TradingMeter(
             name,
             self.genesis,
-            identity=self.secret("meter", home_id),
+            identity=SecretIdentity(self.secret("meter", home_id)),
             wallet=Wallet(seed, self.genesis.chain_id(), storage),
             feeder=next(home.feeder for home in self.scenario.homes if home.home_id == home_id),
             servers=servers,

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("gridlight", deadline=None)  # a busy machine is slow, not wrong
-settings.load_profile("gridlight")
+settings.register_profile(
+    "emulated", deadline=None, max_examples=10
+)  # under an emulator everything takes ten times as long
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gridlight"))
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 

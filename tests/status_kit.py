@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from firmware_app.status.snapshot import (
     Absent,
+    BatteryView,
     Board,
     ClockView,
     ConfigView,
@@ -17,6 +18,7 @@ from firmware_app.status.snapshot import (
     LinkView,
     MarketView,
     MeterView,
+    OwedView,
     PartView,
     Position,
     ProofView,
@@ -154,6 +156,24 @@ TRADING = Snapshot(
         bought_today_j=KWH * 3 // 4,
         earned_today_uc=890_000,
         last_offer="traded in full",
+    ),
+    battery=BatteryView(
+        meter="cellar",
+        stored_j=12_960_000,
+        capacity_j=23_040_000,
+        hold_j=3_600_000,
+        age_ms=4_000,
+        sells=True,
+    ),
+    owed=OwedView(
+        today_deviation_j=-4_536_000,
+        today_owed_uc=378_000,
+        days=30,
+        owed_uc=-2_150_000,
+        provisional=2,
+        reported_utc_ms=NOW_MS // DAY_MS * DAY_MS - DAY_MS,
+        version=1,
+        waiting=0,
     ),
     proof=ProofView(
         standing="following",

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.operator import files, keys
+from firmware_app.config.load import ConfigError
 from firmware_app.console import CommandError, Console, Exit
 from firmware_app.fleet.bundle import Bundle, Content, Delta, Whole
 from firmware_app.fleet.change import UNSET, Change
 from firmware_app.fleet.change import Path as KeyPath
-from firmware_app.fleet.document import Tree
+from firmware_app.fleet.document import Tree, read_toml
 from firmware_app.fleet.envelope import Envelope, Kind
 from firmware_app.fleet.key_set import KeySet, Role, Signers
 from firmware_app.fleet.ownership import check_owned, roles_needed
@@ -85,8 +86,10 @@ def sign(args: argparse.Namespace) -> int:
     key_set = files.read_key_set(Path(args.key_set))
     secrets = [keys.read_secret(Path(name)) for name in args.key]
     source = Path(args.file)
+    if args.file == "-" and not args.out:
+        raise CommandError("a bundle without a file needs --out", code=Exit.USAGE)
     if source.suffix == ".toml" or args.unset:
-        envelope, out = _fresh(args, key_set), Path(args.out or source.with_suffix(".bundle"))
+        envelope, out = fresh_bundle(args, key_set), Path(args.out or source.with_suffix(".bundle"))
         replace = False
     else:
         envelope, out = files.read_signed(source), Path(args.out or source)
@@ -102,9 +105,12 @@ def sign(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _fresh(args: argparse.Namespace, key_set: KeySet) -> Envelope:
-    if args.file == "-" and not args.out:
-        raise CommandError("a bundle without a file needs --out", code=Exit.USAGE)
+def fresh_bundle(args: argparse.Namespace, key_set: KeySet) -> Envelope:
+    """The bundle that the arguments of `sign` or `push` ask for, not signed yet.
+
+    Raises:
+        CommandError: it cannot be.
+    """
     if args.version is None:
         raise CommandError("a new bundle needs --version, higher than any before", code=Exit.USAGE)
     now_ms = time.time_ns() // 1_000_000
@@ -138,12 +144,22 @@ def _fresh(args: argparse.Namespace, key_set: KeySet) -> Envelope:
 
 
 def _content(args: argparse.Namespace) -> Content:
-    tree = files.read_document(Path(args.file)) if args.file != "-" else {}
+    tree = files.read_document(Path(args.file)) if args.file != "-" else _set_by_hand(args)
     if args.whole:
         return Whole(document=tree)
     changes = [Change(path=path, value=value) for path, value in _leaves(tree, ())]
     changes += [Change(path=tuple(path.split(".")), value=UNSET) for path in args.unset]
     return Delta(changes=tuple(sorted(changes, key=lambda change: change.path)), base=args.base)
+
+
+def _set_by_hand(args: argparse.Namespace) -> Tree:
+    """The keys of ``--set KEY=VALUE``."""
+    try:
+        return read_toml("\n".join(getattr(args, "set", [])), "--set")
+    except ConfigError as error:
+        raise CommandError(
+            str(error), hint="--set privacy.lot_wh=250, texts in quotes", code=Exit.USAGE
+        ) from None
 
 
 def _leaves(tree: Tree, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:

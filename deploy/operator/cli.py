@@ -1,23 +1,30 @@
-"""The command `gridlight-fleet`: what the field operator types, on a desk, without a device in reach."""
+"""The command `gridlight-fleet`: what the field operator types.
+
+Here are the commands that work on files alone; those of a desk are in `desk/cli.py`, of rollouts in `rollout/cli.py`.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 
+from deploy.operator.desk import cli as desk
+from deploy.operator.rollout import cli as rollouts
 from firmware_app import command_line
-from firmware_app.command_line import Commands, Parser
+from firmware_app.command_line import CommandParser, Commands, Parser
 
 
 def build_parser() -> tuple[Parser, Commands]:
     """Return the parser with every command."""
     parser, commands = command_line.program(
         "gridlight-fleet",
-        "Configuration for a fleet of meters: keys, signed bundles, and what they would change.",
+        "Configuration for a fleet of meters: signed, pushed in waves, watched, taken back.",
         examples=(
-            "gridlight-fleet keygen anna",
-            "gridlight-fleet sign change.toml --version 18 --target feeder=7 --key-set keys-1 --key anna.key",
-            "gridlight-fleet verify change.bundle --key-set keys-1 --device meter-0101.toml",
+            "gridlight-fleet init",
+            "gridlight-fleet enroll meter-0101 --feeder 7",
+            "gridlight-fleet serve",
+            "gridlight-fleet push change.toml --target feeder=7 --waves 1,10%,100% --key fleet/operator.key",
+            "gridlight-fleet status --watch",
         ),
     )
     _add_keygen(commands)
@@ -25,6 +32,9 @@ def build_parser() -> tuple[Parser, Commands]:
     _add_sign(commands)
     _add_verify(commands)
     _add_diff(commands)
+    _add_broker(commands)
+    desk.add_parsers(commands)
+    rollouts.add_parsers(commands, desk.add_desk, add_bundle_arguments)
     return parser, commands
 
 
@@ -77,6 +87,11 @@ def _add_sign(commands: Commands) -> None:
     parser.add_argument("--key-set", metavar="FILE", required=True, help="the key set in force")
     parser.add_argument("--key", metavar="FILE", action="append", required=True, help="may be given again")
     parser.add_argument("--out", metavar="FILE", help="default: beside FILE, ending in .bundle")
+    add_bundle_arguments(parser)
+
+
+def add_bundle_arguments(parser: CommandParser) -> None:
+    """What a new bundle is made of, for `sign` and `push` alike."""
     fresh = parser.add_argument_group("for a new bundle")
     fresh.add_argument("--version", metavar="N", type=int, help="higher than any before")
     fresh.add_argument(
@@ -129,6 +144,36 @@ def _add_diff(commands: Commands) -> None:
     parser.add_argument("after", metavar="FILE", help="a bundle or a .toml file")
 
 
+def _add_broker(commands: Commands) -> None:
+    parser = command_line.add_command(
+        commands,
+        "broker",
+        "Write the folder that a mosquitto broker runs from: configuration, rights, certificates.",
+        _broker,
+        examples=(
+            "gridlight-fleet broker --key-set keys-1 --host broker.example.net",
+            "gridlight-fleet broker --key-set keys-1 --host 192.0.2.7 --devices 200 --watcher grafana --json",
+        ),
+    )
+    parser.add_argument("--key-set", metavar="FILE", required=True, help="any key set of the fleet")
+    parser.add_argument(
+        "--host", metavar="HOST", action="append", required=True, help="name or address of it"
+    )
+    parser.add_argument("--out", metavar="FOLDER", default="broker", help="what to write; default: broker")
+    parser.add_argument(
+        "--installed", metavar="FOLDER", help="where it will lie; default: where it is written"
+    )
+    parser.add_argument("--authority", metavar="FOLDER", default="authority", help="default: authority")
+    parser.add_argument("--data-folder", metavar="FOLDER", default="/var/lib/mosquitto", help="of the broker")
+    parser.add_argument("--bind", metavar="ADDRESS", default="0.0.0.0", help="default: all addresses")  # noqa: S104
+    parser.add_argument("--port", metavar="N", type=int, default=8883, help="default: 8883")
+    parser.add_argument("--enrol-port", metavar="N", type=int, default=8884, help="0 for none; default: 8884")
+    parser.add_argument("--devices", metavar="N", type=int, default=10_000, help="default: 10000")
+    parser.add_argument("--user", metavar="NAME", default="mosquitto", help="runs it; default: mosquitto")
+    parser.add_argument("--operator", metavar="NAME", action="append", help="may write; default: desk")
+    parser.add_argument("--watcher", metavar="NAME", action="append", default=[], help="may only listen")
+
+
 def _keygen(args: argparse.Namespace) -> int:
     from deploy.operator.authoring import keygen
 
@@ -157,6 +202,12 @@ def _diff(args: argparse.Namespace) -> int:
     from deploy.operator.reviewing import diff
 
     return diff(args)
+
+
+def _broker(args: argparse.Namespace) -> int:
+    from deploy.operator.brokering import broker
+
+    return broker(args)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

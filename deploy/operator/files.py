@@ -65,13 +65,21 @@ def read_key_set(path: Path) -> KeySet:
     Raises:
         CommandError: the file holds none.
     """
-    envelope = read_signed(path)
+    return key_set_of(read_signed(path), str(path))
+
+
+def key_set_of(envelope: Envelope, name: str) -> KeySet:
+    """The key set of an envelope.
+
+    Raises:
+        CommandError: it holds none.
+    """
     if envelope.kind is not Kind.KEY_SET:
-        raise CommandError(f"{path} is a bundle, expected a key set", code=Exit.USAGE)
+        raise CommandError(f"{name} is a bundle, expected a key set", code=Exit.USAGE)
     try:
         return key_set_from_bytes(envelope.body)
     except RuleViolation as error:
-        raise CommandError(f"{path} is no key set: {error}") from None
+        raise CommandError(f"{name} is no key set: {error}") from None
 
 
 def read_document(path: Path) -> Tree:

@@ -32,7 +32,7 @@ def make_key(folder: Path, name: str) -> tuple[Path, Path, bytes]:
     private_file, public_file = folder / f"{name}.key", folder / f"{name}.pub"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_new(private_file, f"{_HEADER}\n{secret.hex()}\n", 0o600)
+        write_secret(private_file, secret)
         _write_new(public_file, f"{public.hex()}\n", 0o644)
     except FileExistsError as error:
         raise CommandError(
@@ -41,6 +41,15 @@ def make_key(folder: Path, name: str) -> tuple[Path, Path, bytes]:
     except OSError as error:
         raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
     return private_file, public_file, public
+
+
+def write_secret(path: Path, secret: bytes) -> None:
+    """Write a secret key into a file that is not there yet, for its owner alone.
+
+    Raises:
+        OSError: it is there, or cannot be written.
+    """
+    _write_new(path, f"{_HEADER}\n{secret.hex()}\n", 0o600)
 
 
 def _write_new(path: Path, text: str, mode: int) -> None:

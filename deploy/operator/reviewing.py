@@ -53,7 +53,7 @@ def verify(args: argparse.Namespace) -> int:
         else:
             bundle = bundle_from_bytes(envelope.body)
             facts |= _facts(bundle)
-            _check(envelope, bundle, key_set)
+            check_bundle(envelope, bundle, key_set)
             depth += ["expiry", "ownership"]
             if args.device:
                 check_schema(document_of(bundle, files.read_document(Path(args.device))))
@@ -69,7 +69,12 @@ def verify(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _check(envelope: Envelope, bundle: Bundle, key_set: KeySet) -> None:
+def check_bundle(envelope: Envelope, bundle: Bundle, key_set: KeySet) -> None:
+    """Ask every rule that needs no device.
+
+    Raises:
+        RuleViolation: the first that is broken.
+    """
     check_fleet(bundle, key_set)
     if bundle.key_set > key_set.version:
         raise RuleViolation("FLT-04", "key set of a bundle", got=bundle.key_set, expected=key_set.version)
@@ -105,8 +110,8 @@ def diff(args: argparse.Namespace) -> int:
         changes = difference(before, after)
     except RuleViolation as error:
         raise CommandError(str(error), code=Exit.USAGE) from None
-    rows = [_row(change, before) for change in changes]
-    lines = [f"{row['sign']} {row['key']:<40} {_shown(row)}" for row in rows]
+    rows = [row_of(change, before) for change in changes]
+    lines = [line_of(row) for row in rows]
     console.result(_DIFF, {"changes": rows}, lines or ["nothing changes"])
     return Exit.OK
 
@@ -123,7 +128,8 @@ def _after(path: Path, before: Tree) -> Tree:
         raise CommandError(f"{path} does not fit this document: {error}") from None
 
 
-def _row(change: Change, before: Tree) -> dict[str, Any]:
+def row_of(change: Change, before: Tree) -> dict[str, Any]:
+    """A change with the old value, secrets hidden."""
     old = _value_at(before, change.path)
     sign = "-" if change.value is UNSET else ("+" if old is None else "~")
     new = None if change.value is UNSET else change.value
@@ -153,6 +159,11 @@ def _value_at(tree: Any, path: Iterable[str]) -> Any:
         else:
             tree = tree.get(step) if isinstance(tree, dict) else None
     return tree
+
+
+def line_of(row: dict[str, Any]) -> str:
+    """A change for people."""
+    return f"{row['sign']} {row['key']:<40} {_shown(row)}"
 
 
 def _shown(row: dict[str, Any]) -> str:

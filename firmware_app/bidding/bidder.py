@@ -117,6 +117,14 @@ class Bidder:
     def _last_ahead(self, now: int) -> int:
         return now + self._market.t_clear + self._privacy.spread_intervals
 
+    @property
+    def reach(self) -> int:
+        """How far ahead of a decision the energy may lie that it offers, intervals."""
+        if self._battery is None:
+            return self._last_ahead(0)
+        window = min(self._battery.window_intervals, self._market.horizon)
+        return max(self._last_ahead(0), self._first_open(0) + window)
+
     def _look(
         self, now: int, net: QuantileForecast, state: BatteryState | None, committed: Committed
     ) -> _View:
@@ -179,7 +187,7 @@ class Bidder:
         """Offers over several intervals of what the battery holds beyond the home's own need."""
         battery = self._battery
         price = self._battery_price(past)
-        if battery is None or state is None or price is None:
+        if battery is None or not battery.sell or state is None or price is None:
             return []
         first = last = self._first_open(view.now)
         energy_j = spare_j(

@@ -61,6 +61,15 @@ class Deciding:
         self._orders = orders
         self.hold_j = 0
 
+    @property
+    def reach(self) -> int:
+        """How far ahead of a decision the energy may lie that it offers, intervals."""
+        return self._bidder.reach
+
+    def follow(self, bidder: Bidder) -> None:
+        """Decide by other settings from now on."""
+        self._bidder = bidder
+
     def __call__(self, occasion: Occasion) -> tuple[Intent, ...]:
         """The intents of an interval; none where they were decided before a restart, or nothing is foreseen."""
         if occasion.decided is not None and occasion.interval <= occasion.decided:

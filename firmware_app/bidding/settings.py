@@ -147,6 +147,8 @@ class BatterySettings:
     """Energy that is never sold, Wh: for an outage, or for the health of the cells."""
     cycles_per_day_permille: int = 1_000
     """Most energy discharged in a UTC day for sale and own use together, in thousandths of the capacity."""
+    sell: bool = True
+    """Whether anything is sold out of it. Only where something keeps the inverter to what must stay in the store."""
     window_intervals: int = 16
     """Over how many intervals the market may spread one offer from the battery; at least 2."""
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from firmware_app.config import keys
 from firmware_app.config.load import ConfigError, read
-from firmware_app.config.schema import DeviceConfig, MeterSection
+from firmware_app.config.schema import BatterySection, DeviceConfig, MeterSection
 from firmware_app.status.password import PasswordError, read_password
 from light_client.rules.encoding import decode
 from light_client.rules.errors import LightClientError
@@ -16,8 +16,9 @@ from light_client.rules.ledger.genesis import Genesis, genesis_from_wire
 from meter_io.errors import MeterError
 from meter_io.ports.address import Line, PortAddress
 from meter_io.profiles import load
-from meter_io.profiles.model import ModbusMap, SunSpecMap
+from meter_io.profiles.model import ModbusMap, SunSpecMap, TelegramForm
 from meter_io.pulse.counter import PulseInput
+from meter_io.reading import Unit
 from meter_io.wiring import Wiring
 
 DEFAULT_FILE: Final = Path("/etc/gridlight/gridlight.toml")
@@ -58,7 +59,7 @@ class Checked:
     @property
     def is_enrolled(self) -> bool:
         """Whether the device has its keys."""
-        return keys.are_there(self.folder)
+        return keys.are_there(self.folder, self.config.device.identity)
 
 
 def check(path: Path) -> Checked:
@@ -67,15 +68,59 @@ def check(path: Path) -> Checked:
     Raises:
         ConfigError: something is wrong.
     """
-    config = read(path, DeviceConfig)
+    return check_config(read(path, DeviceConfig), path)
+
+
+def check_config(config: DeviceConfig, path: Path) -> Checked:
+    """Look at everything that a document names.
+
+    Args:
+        path: what its relative paths are relative to is this file's folder.
+
+    Raises:
+        ConfigError: something is wrong.
+    """
     genesis = _genesis(config, path)
     wirings = {meter.name: _wiring(meter, path) for meter in config.meter}
+    _check_pulses(config, wirings, path)
+    if config.battery is not None:
+        _check_charge(config.battery, wirings[config.battery.meter], path)
     found = Checked(path=path, config=config, genesis=genesis, wirings=wirings)
     try:
         found.page_password()
     except PasswordError as error:
         raise ConfigError(f"{path}: [status] password_file: {error}") from None
     return found
+
+
+def _check_pulses(config: DeviceConfig, wirings: dict[str, Wiring], path: Path) -> None:
+    """A pulse input is a wire of its own."""
+    for meter in config.meter:
+        others = [other.name for other in config.meter if other.port == meter.port and other is not meter]
+        if isinstance(wirings[meter.name].profile.form, PulseInput) and others:
+            raise ConfigError(
+                f"{path}: [[meter]] {meter.name}: port: {meter.port} is that of {others[0]} too, "
+                "and pulses have a wire for themselves"
+            )
+
+
+def _check_charge(battery: BatterySection, wiring: Wiring, path: Path) -> None:
+    """Whether the battery's meter can tell what it holds; a telegram is known only once it has come."""
+    profile = wiring.profile
+    if isinstance(profile.form, TelegramForm):
+        return
+    registers = profile.form.registers if isinstance(profile.form, ModbusMap) else ()
+    units = [register.unit for _, register in registers if register.obis == battery.obis]
+    if not units:
+        raise ConfigError(
+            f"{path}: [battery] measurement: {profile.name} gives no {battery.measurement}: "
+            "copy the profile, and add a [[register]] with this code and the unit % or Wh"
+        )
+    if units[0] not in (Unit.PERCENT, Unit.WATT_HOUR):
+        raise ConfigError(
+            f"{path}: [battery] measurement: {profile.name} gives {battery.measurement} in "
+            f"{units[0].value}, expected % or Wh"
+        )
 
 
 def _genesis(config: DeviceConfig, path: Path) -> Genesis:
@@ -107,8 +152,6 @@ def _wiring(meter: MeterSection, path: Path) -> Wiring:
     named = str(path.parent / meter.profile) if meter.profile.endswith(".toml") else meter.profile
     try:
         profile = load.find(named)
-        if isinstance(profile.form, PulseInput):
-            raise ConfigError(f"{where}: profile: {profile.name} counts pulses on a wire, which needs a bus")
         unit = meter.address
         if unit is None:
             unit = profile.form.address if isinstance(profile.form, ModbusMap | SunSpecMap) else 0

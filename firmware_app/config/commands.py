@@ -15,6 +15,7 @@ from firmware_app.console import CommandError, Console, Exit
 
 EXAMPLE: Final = Path(__file__).with_name("example.toml")
 _CHECK_SCHEMA: Final = "gridlight.check/1"
+_REQUEST: Final = "enrolment.json"
 _DEPTH: Final = "valid: syntax and meaning; meter not tried"
 
 
@@ -32,8 +33,13 @@ def checked(path: Path) -> Checked:
     try:
         return check(path)
     except ConfigError as error:
-        hint = f"gridlight run --example > {path}" if not path.exists() else f"gridlight run --check {path}"
-        raise CommandError(str(error), hint=hint, code=Exit.USAGE) from None
+        raise refusal(error, path) from None
+
+
+def refusal(error: ConfigError, path: Path) -> CommandError:
+    """What ends a command whose document does not hold together."""
+    hint = f"gridlight run --example > {path}" if not path.exists() else f"gridlight run --check {path}"
+    return CommandError(str(error), hint=hint, code=Exit.USAGE)
 
 
 def show_example(console: Console) -> int:
@@ -69,23 +75,39 @@ def show_check(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def enroll(args: argparse.Namespace) -> int:
-    """Make the device's keys if it has none, and write the request for the grid operator."""
-    console: Console = args.console
+def ensure_keys(args: argparse.Namespace) -> tuple[Checked, list[Path], dict[str, Any]]:
+    """Make the device's keys if it has none, and write the request for the grid operator.
+
+    Returns:
+        The configuration, the files that were made, and the request.
+
+    Raises:
+        CommandError: it cannot be done.
+    """
     found = checked(file_of(args))
     try:
-        made = keys.create_missing(found.folder, found.store)
-        request = enrolment_of(found.config.device.name, keys.load(found.folder))
+        made = keys.create_missing(found.folder, found.store, found.config.device.identity)
+        request = enrolment_of(
+            found.config.device.name, keys.load(found.folder, found.config.device.identity)
+        )
         document = {**request.document(), "chain": found.config.market.fingerprint}
-        path = found.folder / "enrolment.json"
-        path.write_text(json.dumps({"schema": SCHEMA, **document}, indent=1) + "\n", encoding="utf-8")
+        text = json.dumps({"schema": SCHEMA, **document}, indent=1) + "\n"
+        (found.folder / _REQUEST).write_text(text, encoding="utf-8")
     except keys.KeysError as error:
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
+    return found, made, document
+
+
+def enroll(args: argparse.Namespace) -> int:
+    """Make the device's keys if it has none, and say what the grid operator has to know."""
+    console: Console = args.console
+    found, made, document = ensure_keys(args)
+    path = found.folder / _REQUEST
     lines = [
         f"{'made' if made else 'kept'}         {', '.join(map(str, made or [found.folder]))}",
-        f"fingerprint  {request.fingerprint}",
+        f"fingerprint  {document['fingerprint']}",
         f"request      {path}",
     ]
     console.result(SCHEMA, {**document, "file": str(path), "made": [file.name for file in made]}, lines)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from firmware_app.config.keys import DeviceKeys
-from light_client.rules.crypto import sign, tagged_hash
+from light_client.rules.crypto import tagged_hash
 from light_client.rules.encoding import encode
 
 SCHEMA: Final = "gridlight.enrolment/1"
@@ -49,7 +49,7 @@ class Enrolment:
 def enrolment_of(name: str, keys: DeviceKeys) -> Enrolment:
     """The request of a meter; the same for the same name and keys."""
     message = _message(name, keys.identity_key)
-    return Enrolment(name=name, identity_key=keys.identity_key, signature=sign(keys.identity, message))
+    return Enrolment(name=name, identity_key=keys.identity_key, signature=keys.identity.sign(message))
 
 
 def _message(name: str, identity_key: bytes) -> bytes:

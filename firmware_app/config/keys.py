@@ -1,6 +1,7 @@
 """The device's secrets: the identity that the grid operator knows, and the wallet's seed. Files of mode 0600.
 
-They are made once, on the board, and never leave it; what leaves is the public half, in the enrolment request.
+They are made once, on the board, and never leave it; what leaves is the public half, in the enrolment request. Where
+`[device.identity]` says so, the identity lies on a chip instead of in a file, and not even the service reads it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,17 @@ import secrets
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from light_client.rules.crypto import CURVE_ORDER, public_key_of
+from firmware_app.identity.identity import Identity, IdentityError, SecretIdentity
+from firmware_app.identity.params import IdentityParams, KeyPlace
+from light_client.rules.crypto import CURVE_ORDER
 from light_client.wallet.wallet import SEED_BYTES
 
+if TYPE_CHECKING:
+    from firmware_app.identity.pkcs11 import TokenIdentity
+
+IN_FILES: Final = IdentityParams()
 IDENTITY: Final = "identity.key"
 SEED: Final = "wallet.seed"
 _HEADERS: Final = {IDENTITY: "gridlight identity 1", SEED: "gridlight wallet seed 1"}
@@ -30,28 +37,29 @@ class KeysError(Exception):
 class DeviceKeys:
     """Both secrets; they show in no repr."""
 
-    identity: bytes = field(repr=False)
-    """Secret key that signs the meter's requests to the grid operator."""
+    identity: Identity
+    """Signs the meter's requests to the grid operator."""
     seed: bytes = field(repr=False)
     """What every address of the wallet is derived from."""
 
     @property
     def identity_key(self) -> bytes:
         """The public half of the identity."""
-        return public_key_of(self.identity)
+        return self.identity.public_key
 
 
-def are_there(folder: Path) -> bool:
-    """Whether both files exist."""
-    return all((folder / name).exists() for name in _HEADERS)
+def are_there(folder: Path, place: IdentityParams = IN_FILES) -> bool:
+    """Whether both were made; a chip is not asked, since the seed is made after the key on it."""
+    return all((folder / name).exists() for name in _files(place))
 
 
-def create_missing(folder: Path, store: Path) -> list[Path]:
-    """Make the files that are not there; never touch one that is.
+def create_missing(folder: Path, store: Path, place: IdentityParams = IN_FILES) -> list[Path]:
+    """Make what is not there; never touch what is.
 
     Args:
         folder: where they belong; made if it is missing.
         store: what the wallet has handed out so far; with it but without its seed, granted assets would be lost.
+        place: where the identity lies.
 
     Returns:
         The files that were made.
@@ -66,18 +74,51 @@ def create_missing(folder: Path, store: Path) -> list[Path]:
         )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return [folder / name for name in _HEADERS if _create(folder / name)]
+        if place.place is KeyPlace.PKCS11:
+            with _chip(folder, place) as chip:
+                if not chip.is_there:
+                    chip.create()
+        return [folder / name for name in _files(place) if _create(folder / name)]
+    except IdentityError as error:
+        raise KeysError(str(error)) from None
     except OSError as error:
         raise KeysError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
 
 
-def load(folder: Path) -> DeviceKeys:
-    """Read both secrets.
+def load(folder: Path, place: IdentityParams = IN_FILES) -> DeviceKeys:
+    """Read both secrets, or log in to the chip that holds the first.
 
     Raises:
-        KeysError: one is missing, open to others, or damaged.
+        KeysError: one is missing, open to others, or damaged; the chip refuses.
     """
-    return DeviceKeys(identity=_read(folder / IDENTITY), seed=_read(folder / SEED))
+    seed = _read(folder / SEED)
+    if place.place is KeyPlace.FILE:
+        return DeviceKeys(identity=SecretIdentity(_read(folder / IDENTITY)), seed=seed)
+    try:
+        chip = _chip(folder, place)
+        chip.public_key  # noqa: B018 - a chip without the key is found out now, not at the first request
+    except IdentityError as error:
+        raise KeysError(str(error)) from None
+    return DeviceKeys(identity=chip, seed=seed)
+
+
+def _files(place: IdentityParams) -> tuple[str, ...]:
+    return (IDENTITY, SEED) if place.place is KeyPlace.FILE else (SEED,)
+
+
+def _chip(folder: Path, place: IdentityParams) -> TokenIdentity:
+    from firmware_app.identity.pkcs11 import identity_on_chip  # noqa: PLC0415 - most boards have none
+
+    return identity_on_chip(place.module, place.token, folder / place.pin_file)
+
+
+def check(path: Path) -> None:
+    """Whether a secret could be used; nothing of it is told.
+
+    Raises:
+        KeysError: it is missing, open to others, or damaged.
+    """
+    _read(path)
 
 
 def _create(path: Path) -> bool:

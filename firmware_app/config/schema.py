@@ -11,19 +11,24 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from firmware_app.bidding.settings import BiddingSettings, PrivacySettings
+from firmware_app.bidding.settings import BatterySettings, BiddingSettings, PrivacySettings
 from firmware_app.clock.params import ClockParams
 from firmware_app.forecast.settings import ForecastSettings
+from firmware_app.identity.params import IdentityParams
 from firmware_app.journal import LogParams
+from firmware_app.management.params import FleetParams
 from firmware_app.reconcile.deviation import ImbalancePrices
+from firmware_app.reconcile.settings import ReportSettings
 from firmware_app.status.params import StatusParams
 from firmware_app.store.params import StoreParams
 from firmware_app.watchdog.parts import WatchdogParams
 from light_client.rules.errors import LocalError
 from light_client.transport.keys import check_public_key
+from meter_io.obis import STATE_OF_CHARGE, Obis
 from meter_io.ports.address import PortAddress
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,58}")
+_LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,58}=[^=\s]{1,100}")
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -68,9 +73,17 @@ class DeviceSection:
     """The registered name of the meter, as the grid operator knows it."""
     data_folder: str = "/var/lib/gridlight"
     """Where keys, store and state are; relative to the file's own folder if it does not begin with a slash."""
+    labels: tuple[str, ...] = ()
+    """What an operator may choose devices by: ``site=north``."""
+    identity: IdentityParams = field(default_factory=IdentityParams)
+    """Where the key lies that the grid operator knows it by; the board's own matter, like all of this section."""
 
     def __post_init__(self) -> None:
         _named("name", self.name)
+        if not all(_LABEL.fullmatch(label) for label in self.labels):
+            raise LocalError("labels", got=self.labels, expected="such as 'site=north'")
+        if len({label.partition("=")[0] for label in self.labels}) != len(self.labels):
+            raise LocalError("labels", got=self.labels, expected="each name once")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +121,37 @@ class MeterSection:
             _within("address", self.address, 0, 255)
         if self.baud is not None:
             _within("baud", self.baud, 50, 4_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatterySection(BatterySettings):
+    """``[battery]``: what the battery can do, and who tells what it holds.
+
+    Raises:
+        LocalError: a value out of its bounds, or a measurement that is none.
+    """
+
+    meter: str
+    """Name of the meter of the role ``battery`` that tells it."""
+    measurement: str = str(STATE_OF_CHARGE)
+    """Under which code its profile gives the state of charge, in % or Wh."""
+    max_age_s: int = 300
+    """After so long without a value nobody knows what is stored, and nothing is offered out of it, s."""
+    sell: bool = False
+    """Whether anything is sold out of it. Only where something keeps the inverter to what must stay in the store."""
+
+    def __post_init__(self) -> None:
+        BatterySettings.__post_init__(self)
+        _within("max_age_s", self.max_age_s, 5, 86_400)
+        try:
+            Obis.parse(self.measurement)
+        except ValueError:
+            raise LocalError("measurement", got=self.measurement, expected="such as 1-0:128.7.0") from None
+
+    @property
+    def obis(self) -> Obis:
+        """The code of the state of charge."""
+        return Obis.parse(self.measurement)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,15 +216,18 @@ class DeviceConfig:
     device: DeviceSection
     market: MarketSection
     meter: tuple[MeterSection, ...] = field(default=())
+    battery: BatterySection | None = None
     forecast: ForecastSettings = field(default_factory=ForecastSettings)
     bidding: BiddingSettings = field(default_factory=BiddingSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     imbalance: ImbalancePrices = field(default_factory=ImbalancePrices)
+    report: ReportSettings = field(default_factory=ReportSettings)
     store: StoreParams = field(default_factory=StoreParams)
     clock: ClockParams = field(default_factory=ClockParams)
     status: StatusParams = field(default_factory=StatusParams)
     watchdog: WatchdogParams = field(default_factory=WatchdogParams)
     log: LogParams = field(default_factory=LogParams)
+    fleet: FleetParams = field(default_factory=FleetParams)
 
     def __post_init__(self) -> None:
         names = [meter.name for meter in self.meter]
@@ -189,6 +236,10 @@ class DeviceConfig:
         at_grid = [meter.name for meter in self.meter if meter.role is Role.GRID]
         if len(at_grid) != 1:
             raise LocalError("meter", got=at_grid, expected="exactly one of the role 'grid'")
+        there = [meter.name for meter in self.meter if meter.role is Role.BATTERY]
+        if self.battery is not None and self.battery.meter not in there:
+            known = " or ".join(map(repr, there)) or "a [[meter]] of the role 'battery' first"
+            raise LocalError("battery", got=self.battery.meter, expected=known)
 
     def folder(self, document: Path) -> Path:
         """Where keys, store and state are.

@@ -23,6 +23,8 @@ from firmware_app.journal import Journal
 from firmware_app.runtime.board_time import BoardTime, GateTime
 from firmware_app.runtime.driver import Driver
 from firmware_app.store.state import noted, open_state
+from firmware_app.trading.addresses import sit_out
+from firmware_app.trading.lost_orders import search
 from firmware_app.trading.meter import TradingMeter
 from firmware_app.trading.params import MeterParams
 from light_client.session.actor import Effect, Event, TimerFired
@@ -46,6 +48,7 @@ class MarketPart:
         board_time: BoardTime,
         params: MeterParams,
         *,
+        reach: int,
         journal: Journal,
         fresh: Callable[[str], None],
         idle: Callable[[str, str], None],
@@ -55,6 +58,7 @@ class MarketPart:
         """Open the store and build the actor; nothing is dialled yet.
 
         Args:
+            reach: how far ahead of a decision the energy may lie that it offers, intervals.
             fresh, idle: where signs of life go.
             on_clock: is told when signed time made the time known.
             on_salvaged: records what became of a damaged file.
@@ -73,10 +77,11 @@ class MarketPart:
         name = found.config.device.name
         state = open_state(found.store, wallets=(f"{name}/{WALLET}",))
         self._storage = self._stack.enter_context(state.storage)
-        if state.note:
-            on_salvaged(state.note)
-            self._storage.commit([noted()])
         self._compartment = Compartment(self._storage, name)
+        if state.note:
+            on_salvaged(f"{state.note}; nothing is offered for {reach} intervals: lost orders may stand")
+            writes = [sit_out(reach), *search(self._compartment)]
+            self._storage.commit([noted(), *map(self._compartment.owned, writes)])
         self.device = self._device(keys, params)
         self.connected: frozenset[str] = frozenset()
 

@@ -2,6 +2,7 @@
 
     only a grid meter       net load is learnt as one series
     a grid and PV meters    generation is what the PV meters fed in, load is import - export + generation
+    a battery as well       where it is planned with, its flows are taken out: the forecast is of the home without it
 
 An interval counts only when all meters have told of it; a later one of the grid meter closes what is still open.
 """
@@ -28,9 +29,19 @@ class Outlook:
     """The forecast of one home, fed by its meters."""
 
     def __init__(
-        self, settings: ForecastSettings, store: DeviceStore, *, interval_s: int, pv_meters: int
+        self,
+        settings: ForecastSettings,
+        store: DeviceStore,
+        *,
+        interval_s: int,
+        pv_meters: int,
+        battery: str | None = None,
     ) -> None:
-        """Go on with what was learnt in an earlier life."""
+        """Go on with what was learnt in an earlier life.
+
+        Args:
+            battery: meter of a battery that is planned with.
+        """
         self._store = store
         self._slots = DAY_S // interval_s
         self._pv_meters = pv_meters
@@ -38,6 +49,8 @@ class Outlook:
         self.forecasters = {one: _forecaster(one, settings, store, interval_s=interval_s) for one in series}
         self._grid: dict[int, IntervalEnergy] = {}
         self._pv: dict[int, list[IntervalEnergy]] = {}
+        self._battery = battery
+        self._stored: dict[int, IntervalEnergy] = {}
         self._learnt = 0
 
     def take(self, role: Role, energy: IntervalEnergy) -> None:
@@ -46,24 +59,33 @@ class Outlook:
             self._grid[energy.interval] = energy
         elif role is Role.PV and self._pv_meters:
             self._pv.setdefault(energy.interval, []).append(energy)
+        elif energy.meter == self._battery:
+            self._stored[energy.interval] = energy
         for interval in sorted(self._grid):
             complete = len(self._pv.get(interval, ())) >= self._pv_meters
+            complete = complete and (self._battery is None or interval in self._stored)
             if not complete and interval >= max(self._grid):
                 break
-            self._learn(self._grid.pop(interval), tuple(self._pv.pop(interval, ())))
-        for stale in sorted(self._pv)[:-_MAX_OPEN]:
-            del self._pv[stale]
+            stored = self._stored.pop(interval, None)
+            self._learn(self._grid.pop(interval), tuple(self._pv.pop(interval, ())), stored)
+        for books in (self._pv, self._stored):
+            for stale in sorted(books)[:-_MAX_OPEN]:
+                del books[stale]
 
-    def _learn(self, grid: IntervalEnergy, pv: tuple[IntervalEnergy, ...]) -> None:
-        import_j, export_j = (part or 0 for part in grid.energy_j)
+    def _learn(
+        self, grid: IntervalEnergy, pv: tuple[IntervalEnergy, ...], stored: IntervalEnergy | None
+    ) -> None:
+        seen = self._battery is None or stored is not None
+        net_j = -_fed_in(grid) + (0 if stored is None else _fed_in(stored))
+        told = (grid, *pv, *(() if stored is None else (stored,)))
+        basis = _worst(tuple(one.basis for one in told))
         if not self._pv_meters:
-            self.forecasters[Series.NET].learn(grid.interval, import_j - export_j, grid.basis)
+            self.forecasters[Series.NET].learn(grid.interval, net_j if seen else None, basis)
         else:
             known = len(pv) >= self._pv_meters
-            generation_j = max(0, sum((one.energy_j[1] or 0) - (one.energy_j[0] or 0) for one in pv))
-            load_j = import_j - export_j + generation_j
-            basis = _worst((grid.basis, *(one.basis for one in pv)))
-            load_known = known and load_j >= 0
+            generation_j = max(0, sum(map(_fed_in, pv)))
+            load_j = net_j + generation_j
+            load_known = seen and known and load_j >= 0
             self.forecasters[Series.GENERATION].learn(grid.interval, generation_j if known else None, basis)
             self.forecasters[Series.LOAD].learn(grid.interval, load_j if load_known else None, basis)
         self._learnt += 1
@@ -97,6 +119,12 @@ def _forecaster(
     if kept is None:
         return Forecaster(settings, interval_s=interval_s, series=series)
     return Forecaster.from_bytes(kept, settings, interval_s=interval_s, series=series)
+
+
+def _fed_in(energy: IntervalEnergy) -> int:
+    """Export less import, J; a direction without a counter counts as nothing."""
+    import_j, export_j = energy.energy_j
+    return (export_j or 0) - (import_j or 0)
 
 
 def _kept(series: Series) -> str:

@@ -12,12 +12,13 @@ from firmware_app.device.bidding_home import BiddingHome
 from firmware_app.device.device import Device
 from firmware_app.device.lifecycle import State
 from firmware_app.forecast.settings import Series
-from firmware_app.meters.desk import MeterStatus
+from firmware_app.meters.desk import MISSED, MeterStatus
 from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_ms
 from firmware_app.status import views
 from firmware_app.status.board import board_view
 from firmware_app.status.snapshot import (
     Absent,
+    BatteryView,
     Board,
     DayPoint,
     ForecastView,
@@ -26,6 +27,7 @@ from firmware_app.status.snapshot import (
     MarketView,
     Maybe,
     MeterView,
+    OwedView,
     Position,
     ProofView,
     Snapshot,
@@ -37,8 +39,10 @@ from firmware_app.store.rows import IntervalRow
 from firmware_app.version import VERSION
 from firmware_app.watchdog.watch import PartReport
 from light_client.rules.units import JOULES_PER_KWH, Side
+from light_client.store.errors import StoreError
 
 _DAY_MS: Final = 86_400_000
+_LEAST_LIMIT_MS: Final = 180_000
 _SLOW_MS: Final = 30_000
 """What takes time is looked at so often."""
 _SUBJECTS: Final = {Series.NET: "net", Series.LOAD: "load", Series.GENERATION: "PV"}
@@ -53,6 +57,7 @@ class _Slow:
     forecast: Maybe[ForecastView]
     store: Maybe[StoreView]
     day: Maybe[tuple[DayPoint, ...]]
+    owed: Maybe[OwedView]
 
 
 class Portrait:
@@ -67,6 +72,11 @@ class Portrait:
         self._slow: _Slow | None = None
         self._links: dict[str, tuple[bool, int]] = {}
         """Peer -> (whether it is up, since when by the monotonic clock)."""
+
+    def follow(self, found: Checked) -> None:
+        """The device runs by another configuration from now on."""
+        self._found = found
+        self._links.clear()
 
     def take(
         self,
@@ -106,6 +116,8 @@ class Portrait:
             if isinstance(self._time, GateTime)
             else Absent("this run has a clock of its own"),
             market=self._market(device, utc_ms),
+            battery=self._battery(),
+            owed=slow.owed,
             proof=self._proof(device, utc_ms),
             links=self._look_at_links(connected, now_ms),
             forecast=slow.forecast,
@@ -132,7 +144,16 @@ class Portrait:
             port=wiring.where,
             monotonic_ms=self._time.monotonic_ms(),
             no_reading=status.error or "no reading yet",
+            limit_ms=max(_LEAST_LIMIT_MS, MISSED * status.poll_ms),
+            counts=status.counts,
+            last_suspect=status.last_suspect,
         )
+
+    def _battery(self) -> Maybe[BatteryView]:
+        section, charge = self._found.config.battery, self._home.charge
+        if section is None or charge is None:
+            return Absent("none configured")
+        return views.battery_view(section, charge.report(), self._home.hold_j)
 
     def _market(self, device: Device | None, utc_ms: int | None) -> Maybe[MarketView]:
         if device is None or utc_ms is None:
@@ -230,7 +251,14 @@ class Portrait:
     def _slowly(self, now_ms: int) -> _Slow:
         if self._slow is None or now_ms - self._slow.at_ms >= _SLOW_MS:
             board, utc_ms = board_view(self._found.folder), self._time.utc_ms()
-            self._slow = _Slow(now_ms, board, self._forecast(utc_ms), self._store_view(), self._day(utc_ms))
+            self._slow = _Slow(
+                now_ms,
+                board,
+                self._forecast(utc_ms),
+                self._store_view(),
+                self._day(utc_ms),
+                self._owed(utc_ms),
+            )
         return self._slow
 
     def _store_view(self) -> StoreView:
@@ -250,6 +278,14 @@ class Portrait:
             problem=status.fault,
         )
 
+    def _owed(self, utc_ms: int | None) -> Maybe[OwedView]:
+        if utc_ms is None:
+            return Absent("the time is not known")
+        try:
+            return views.owed_view(self._home.reporting.owing(utc_ms))
+        except StoreError:
+            return Absent("the file cannot be read")
+
     def _day(self, utc_ms: int | None) -> Maybe[tuple[DayPoint, ...]]:
         if utc_ms is None:
             return Absent("the time is not known")
@@ -261,7 +297,7 @@ class Portrait:
         }
         if not net:
             return Absent("no finished interval yet")
-        settled = self._home.reconciler.settle(min(net), max(net))
+        settled = self._home.reporting.settle(min(net), max(net))
         traded = {one.interval: -one.traded_j for one in settled.deviations}
         return tuple(
             DayPoint(interval=interval, net_j=net_j, traded_j=traded.get(interval, Absent("nothing traded")))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 from firmware_app.journal import Journal
+from firmware_app.management.part import FleetPart
 from firmware_app.meters.relay import Relay
 from firmware_app.status.control import ControlServer, Handler, status_handler
 from firmware_app.status.params import StatusParams
@@ -19,14 +20,20 @@ _PROBE_EVERY: Final = 30
 """So many looks between two questions of our own."""
 
 
-def handlers_of(shown: Shown, journal: Journal, relay: Relay) -> Mapping[str, Handler]:
-    """What can be asked through the control socket: how the device fares, what it wrote lately, what it reads."""
+def handlers_of(
+    shown: Shown, journal: Journal, relay: Relay, fleet: FleetPart | None = None
+) -> Mapping[str, Handler]:
+    """What can be asked through the control socket: how the device fares, what it wrote lately, what it reads.
+
+    Of a device in a fleet also how its configuration stands.
+    """
 
     async def recent(_: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
         for event in tuple(journal.recent):
             yield {"kind": event.kind, "level": event.level.name.lower(), "message": event.message}
 
-    return {"status": status_handler(shown), "journal": recent, "read": relay.handle}
+    handlers = {"status": status_handler(shown), "journal": recent, "read": relay.handle}
+    return handlers if fleet is None else {**handlers, "fleet": fleet.answer}
 
 
 async def keep_windows(

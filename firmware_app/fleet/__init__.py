@@ -13,4 +13,8 @@ agent.py          staged, on trial, committed or rolled back: a state machine wi
 memory.py         what the agent keeps, in one piece; memory_file.py puts it on the disk
 folder.py         bundles and key sets on a stick
 report.py         what the device reports, and how often
+topics.py         the table of MQTT topics
+letters.py        letters out of the device's outbox, and receipts for them
+telemetry.py      presence, health and alarms
+enrolling.py      ticket, request and grant: how a device gets its certificate
 """

@@ -91,7 +91,7 @@ class Agent:
         self._looks = Allowance(burst=20, each_ms=1_000)
         self._reports = Allowance(burst=2, each_ms=REPORT_EACH_MS)
         self._refused: Counter[str] = Counter()
-        self._last_refusal = ""
+        self._last_refusal = self._last_refused = ""
         self._waiting = ""
         self._health = ""
         self._well_since_ms: int | None = None
@@ -105,6 +105,11 @@ class Agent:
     def memory(self) -> Memory:
         """What is kept."""
         return self._memory
+
+    @property
+    def waiting(self) -> tuple[bytes, ...]:
+        """Bundles and key sets that wait for something, in memory alone."""
+        return (*self._genuine, *self._strange)
 
     def handle(self, event: Event, now: Moment) -> tuple[Effect, ...]:
         """Take one event; what comes back is to be done in its order."""
@@ -137,6 +142,7 @@ class Agent:
             health=self._health,
             refused=dict(self._refused),
             last_refusal=self._last_refusal,
+            last_refused=self._last_refused,
             waiting=self._waiting,
         )
 
@@ -158,7 +164,7 @@ class Agent:
             elif not self._is_known(envelope):
                 self._consider(raw, now)
         except RuleViolation as error:
-            self._refuse(Rejected(rule=error.rule, reason=str(error)))
+            self._refuse(Rejected(rule=error.rule, reason=str(error)), raw)
 
     def _is_known(self, envelope: Envelope) -> bool:
         """Whether this is what the device has, is taking over, or has rolled back: a retained message comes again."""
@@ -188,7 +194,7 @@ class Agent:
             case Approved() if not is_busy:
                 self._stage(judgement)
             case Rejected(rule=rule) if not is_busy or rule not in RULES_OF_THE_PRESENT:
-                self._refuse(judgement)
+                self._refuse(judgement, raw)
             case Undecided(rule="FLT-04"):
                 self._wait(self._strange, raw, judgement.missing)
             case Undecided():
@@ -235,11 +241,12 @@ class Agent:
                 line = self._strange if answer.rule == "FLT-04" else self._genuine
                 self._wait(line, raw, answer.missing)
             elif isinstance(answer, Rejected):
-                self._refuse(answer)
+                self._refuse(answer, raw)
 
-    def _refuse(self, rejected: Rejected) -> None:
+    def _refuse(self, rejected: Rejected, raw: bytes = b"") -> None:
         self._refused[rejected.rule] += 1
         self._last_refusal = rejected.reason
+        self._last_refused = _name_of(raw, self._memory.key_set.fleet_id)
         self._changed = True
         self._effects.append(Note(name="fleet.refused", sentence=rejected.reason))
 
@@ -367,3 +374,11 @@ class Agent:
 
 def _is_bundle(raw: bytes) -> bool:
     return not is_key_set(read_envelope(raw))
+
+
+def _name_of(raw: bytes, fleet: bytes) -> str:
+    """The hash of a signed body, hexadecimal; empty for what is none."""
+    try:
+        return read_envelope(raw).hash(fleet).hex()
+    except RuleViolation:
+        return ""

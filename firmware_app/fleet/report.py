@@ -39,7 +39,14 @@ class Allowance:
 
 
 def reported_of(
-    name: str, memory: Memory, *, health: str, refused: dict[str, int], last_refusal: str, waiting: str
+    name: str,
+    memory: Memory,
+    *,
+    health: str,
+    refused: dict[str, int],
+    last_refusal: str,
+    last_refused: str,
+    waiting: str,
 ) -> dict[str, Any]:
     """The reported document.
 
@@ -48,6 +55,7 @@ def reported_of(
         health: ``ok``, a sentence, or empty where it is not known yet.
         refused: rule -> how many bundles it refused since the start.
         last_refusal: the sentence of the last of them.
+        last_refused: its hash, hexadecimal; empty where it had none.
         waiting: what a newer bundle waits for, or empty.
     """
     following, failure = memory.following, memory.failure
@@ -67,6 +75,7 @@ def reported_of(
         "waiting_for": waiting or None,
         "refused": dict(sorted(refused.items())),
         "last_refusal": last_refusal or None,
+        "last_refused": last_refused or None,
     }
 
 

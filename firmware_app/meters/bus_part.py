@@ -49,7 +49,9 @@ def bus_of(
 
 
 @contextmanager
-def encryption_of(section: MeterSection, document: Path, data: Path) -> Iterator[Decryptor | None]:
+def encryption_of(
+    section: MeterSection, document: Path, data: Path, *, keep: bool = True
+) -> Iterator[Decryptor | None]:
     """What decrypts a P1 port, from where its last life ended; None where nothing is encrypted.
 
     The counter is kept at the end of a life. After a power cut the telegrams since then could be played to the meter
@@ -58,6 +60,7 @@ def encryption_of(section: MeterSection, document: Path, data: Path) -> Iterator
     Args:
         document: folder of the configuration, which the key file is relative to.
         data: folder of the device.
+        keep: whether the counter is kept at the end; not for somebody who only looks.
 
     Raises:
         CommandError: the keys cannot be used.
@@ -73,7 +76,7 @@ def encryption_of(section: MeterSection, document: Path, data: Path) -> Iterator
     try:
         yield decryptor
     finally:
-        if decryptor is not None:
+        if decryptor is not None and keep:
             kept.save(decryptor.seen)
 
 

@@ -3,6 +3,7 @@
     a round came        judged by the meter's account; the reading and the intervals that it ends go to the store, and
                         the account with the intervals, in one batch: energy is neither lost nor booked twice
     a round failed      an event, the first time in a row; a gap of the readings is in the store from then on
+    a reading is doubted an event, the first time in a row: how often in thirty days is known over restarts
     the time is known   what waited for it is booked
 
 No I/O and no clock of its own: time comes with what is heard.
@@ -11,12 +12,13 @@ No I/O and no clock of its own: time comes with what is heard.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from firmware_app.config.schema import MeterSection, Role
+from firmware_app.meters.tally import Tally
 from firmware_app.store.device_store import DeviceStore
-from firmware_app.store.rows import IntervalRow, ReadingRow
+from firmware_app.store.rows import EventRow, IntervalRow, ReadingRow
 from meter_io.account import AccountStateError, MeterAccount
 from meter_io.bus.dialogue import Said
 from meter_io.bus.events import Broken, Failed, Round
@@ -29,6 +31,12 @@ from meter_io.reading import MeterId, Moment, Quality, Reading, Sample
 
 MISSED: Final = 3
 """Readings in a row without which nobody knows any more what the meter shows."""
+SUSPECT: Final = "meter.suspect"
+"""Event: a meter is not believed any more; its detail begins with the meter's name."""
+_DOUBT_MS: Final = 30 * 86_400_000
+_NEWEST_EVENTS: Final = 512
+"""Among which doubtful times are looked for."""
+_LOOK_UP_MS: Final = 3_600_000
 _STRAIGHT_MS: Final = 60_000
 _TRUST_GAP_MS: Final = 300_000
 
@@ -50,6 +58,7 @@ class _Desk:
     error: str = ""
     """Why the last round failed; empty if it did not."""
     rounds: int = 0
+    tally: Tally = field(default_factory=Tally)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +68,15 @@ class MeterStatus:
     name: str
     role: Role
     reading: Reading | None
+    poll_ms: int
     failures: int
     error: str
     rounds: int
     """Since the start."""
+    counts: Mapping[str, int]
+    """`rounds`, `damaged`, `unanswered` of the last hour, `read_ms` of the last round, `suspects` of thirty days."""
+    last_suspect: str
+    """The last time that a reading was not believed; empty if there was none."""
 
 
 class MeterDesk:
@@ -91,6 +105,8 @@ class MeterDesk:
         self._interval_s = interval_s
         self._on_interval = on_interval
         self._monotonic_ms = monotonic_ms
+        self._doubted: tuple[int, dict[str, list[str]]] | None = None
+        """When it was looked up, and meter -> its doubtful times."""
 
     def is_measured(self) -> bool:
         """Whether the grid meter is to be believed now: its newest reading is good, and not old."""
@@ -112,6 +128,7 @@ class MeterDesk:
         """
         match what:
             case Round(meter=meter, said=said):
+                self._desks[meter].tally.took(self._monotonic_ms(), what.ended_ms - what.began_ms)
                 return self._take(self._desks[meter], said, moment)
             case Failed(meter=meter, error=error):
                 self._miss(self._desks[meter], error)
@@ -128,17 +145,40 @@ class MeterDesk:
 
     def status(self) -> tuple[MeterStatus, ...]:
         """How each meter fares."""
+        now_ms = self._monotonic_ms()
+        doubts = self._doubts(now_ms)
         return tuple(
             MeterStatus(
                 name=meter,
                 role=desk.section.role,
                 reading=desk.reading,
+                poll_ms=desk.section.poll_ms,
                 failures=desk.failures,
                 error=desk.error,
                 rounds=desk.rounds,
+                counts={**desk.tally.counts(now_ms), "suspects": len(doubts.get(meter, ()))},
+                last_suspect=doubts.get(meter, ("",))[-1],
             )
             for meter, desk in self._desks.items()
         )
+
+    def _doubts(self, now_ms: int) -> dict[str, list[str]]:
+        """Meter -> why it was not believed, each time of the thirty days up to the newest event."""
+        if self._doubted is None or now_ms - self._doubted[0] >= _LOOK_UP_MS:
+            events = self._store.newest(EventRow, _NEWEST_EVENTS)
+            since_ms = max((row.at_ms or 0 for row in events), default=0) - _DOUBT_MS
+            found: dict[str, list[str]] = {}
+            for row in events:
+                if row.name == SUSPECT and (row.at_ms is None or row.at_ms >= since_ms):
+                    meter, _, why = row.detail.partition(": ")
+                    found.setdefault(meter, []).append(why)
+            self._doubted = (now_ms, found)
+        return self._doubted[1]
+
+    def _doubt(self, reading: Reading) -> None:
+        """From here on a meter is not believed: once for each time, however many readings it lasts."""
+        self._store.event(SUSPECT, f"{reading.meter}: {reading.quality.value}: {reading.reason}")
+        self._doubted = None
 
     def _take(self, desk: _Desk, said: Said, moment: Moment) -> Reading:
         meter = MeterId(desk.section.name)
@@ -146,13 +186,17 @@ class MeterDesk:
             desk.account = self._account(desk.section, said)
         sample = Sample(meter=meter, moment=moment, model=said.model, values=said.values)
         entry = desk.account.judge(sample)
-        desk.reading = entry.reading
+        before, desk.reading = desk.reading, entry.reading
         desk.rounds += 1
         if desk.failures:
             self._store.event("meter.back", f"{meter}: after {desk.failures} rounds without a reading")
         desk.failures, desk.error = 0, ""
         if entry.reading.quality is Quality.GOOD:
             desk.good_ms = self._monotonic_ms()
+        elif entry.reading.quality is not Quality.FIRST and (
+            before is None or before.quality is Quality.GOOD
+        ):
+            self._doubt(entry.reading)
         self._store.record(ReadingRow.of(entry.reading))
         self._ended(desk, entry.intervals)
         return entry.reading
@@ -167,6 +211,7 @@ class MeterDesk:
             self._on_interval(desk.section.role, energy)
 
     def _miss(self, desk: _Desk, error: MeterError) -> None:
+        desk.tally.failed(self._monotonic_ms(), error)
         desk.failures += 1
         desk.error = error.sentence
         if desk.failures == 1:

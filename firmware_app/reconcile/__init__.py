@@ -1,1 +1,1 @@
-"""What was metered against what was traded: deviations, what is owed, delivery reports, leftovers. No I/O."""
+"""What was metered against what was traded: deviations, what is owed, delivery reports. No I/O."""

@@ -96,6 +96,10 @@ class Reconciler:
         self._metered: dict[int, MeteredInterval] = {}
         self._trades: dict[int, dict[int, FinalTrade]] = {}
         self._issued = dict(issued or {})
+        self._unreported: set[int] = set()
+        """Days with news since it was last seen whether the operator has them."""
+        self._unsettled: set[int] = set()
+        """Days with news since they were last added up."""
 
     def add_metered(self, metered: MeteredInterval) -> bool:
         """Take in an interval, or a better knowledge of it; tells whether anything changed.
@@ -107,6 +111,9 @@ class Reconciler:
         if known is not None and metered.quality >= known.quality:
             return False
         self._metered[metered.interval] = metered
+        day = metered.interval // self._per_day
+        self._unreported.add(day)
+        self._unsettled.add(day)
         return True
 
     def add_trade(self, trade: FinalTrade) -> bool:
@@ -118,6 +125,7 @@ class Reconciler:
         known = self._trades.get(trade.interval, {}).get(trade.offer_id)
         if known is None:
             self._trades.setdefault(trade.interval, {})[trade.offer_id] = trade
+            self._unsettled.add(trade.interval // self._per_day)
         elif known != trade:
             raise LocalError("a final trade changed", got=trade, expected=known)
         return known is None
@@ -132,14 +140,33 @@ class Reconciler:
                 deviations.append(deviation_of(metered, trades, self._prices))
         return Settlement(deviations=tuple(deviations))
 
-    def days_due(self, now_ms: int) -> tuple[int, ...]:
-        """Days that are over and of which the operator has no report, or one that has been corrected since; ascending.
+    def days_settled(self, now_ms: int) -> tuple[tuple[int, Settlement], ...]:
+        """Days that are over and have news since this was asked last, each added up; ascending.
 
         A day is UTC seconds // 86,400.
         """
         today = now_ms // (_DAY_S * 1_000)
-        days = sorted({interval // self._per_day for interval in self._metered})
-        return tuple(day for day in days if day < today and self.report(day) is not None)
+        days = sorted(day for day in self._unsettled if day < today)
+        self._unsettled.difference_update(days)
+        return tuple((day, self.settle_day(day)) for day in days)
+
+    def settle_day(self, day: int) -> Settlement:
+        """Deviations of a day."""
+        first = day * self._per_day
+        return self.settle(first, first + self._per_day - 1)
+
+    def days_due(self, now_ms: int) -> tuple[int, ...]:
+        """Days that are over and of which the operator has no report, or one that was corrected since; ascending."""
+        today = now_ms // (_DAY_S * 1_000)
+        over = {day for day in self._unreported if day < today}
+        due = {day for day in over if self.report(day) is not None}
+        self._unreported -= over - due
+        return tuple(sorted(due))
+
+    @property
+    def last_issued(self) -> tuple[int, Issued] | None:
+        """The newest day that was reported, and its newest version; None if none was."""
+        return max(self._issued.items()) if self._issued else None
 
     def report(self, day: int) -> DeliveryReport | None:
         """The report that the operator lacks of a day; None if it has the newest."""
@@ -171,6 +198,8 @@ class Reconciler:
                 del book[old]
         for day in [day for day in self._issued if (day + 1) * self._per_day <= interval]:
             del self._issued[day]
+        for days in (self._unreported, self._unsettled):
+            days -= {day for day in days if (day + 1) * self._per_day <= interval}
 
     def unknown_in(self, day: int) -> tuple[int, ...]:
         """Intervals of a day of which nothing or not everything is known, for status and for the operator's desk."""

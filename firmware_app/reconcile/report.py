@@ -24,6 +24,11 @@ MAX_METER_ID: Final = 60
 MAX_ROWS: Final = 1_440
 """Most intervals of a day: minutes."""
 MAX_VERSION: Final = 1 << 16
+_ROW_BYTES: Final = 20
+"""Most that an interval takes: head, two energies of nine bytes, quality."""
+_FRAME_BYTES: Final = 384
+"""Most that name, numbers and signature take."""
+_DAY_S: Final = 86_400
 _FORM: Final = 1
 _MAX_BYTES: Final = 64 << 10
 _TAG: Final = "gridlight/delivery-report/1"
@@ -103,6 +108,11 @@ class DeliveryReport:
         if form != _FORM:
             raise RuleViolation("RPT-01", "form of a delivery report", got=form, expected=_FORM)
         return report
+
+
+def padded_bytes(interval_s: int) -> int:
+    """A size that every signed report of intervals of this length fits into."""
+    return _FRAME_BYTES + _ROW_BYTES * -(-_DAY_S // interval_s)
 
 
 def report_message(report: DeliveryReport) -> bytes:

@@ -18,7 +18,8 @@ from meter_io.reading import Moment
 
 _LOOK_S: Final = 1.0
 _ASK_EVERY: Final = 16
-"""A time service is asked at every so many looks."""
+"""A time service is asked at every so many looks, unless told otherwise."""
+_TRIES: Final = 3
 
 
 class BoardTime(Protocol):
@@ -59,6 +60,23 @@ def real_wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def both_clocks(
+    wall: Callable[[], int], monotonic: Callable[[], int], apart_ms: int
+) -> tuple[int, int] | None:
+    """Wall and monotonic clock at one instant; None if a busy machine came between them each time.
+
+    Two clocks are read one after the other; what passes in between would look as if one of them had been set.
+
+    Args:
+        apart_ms: how much may pass between them.
+    """
+    for _ in range(_TRIES):
+        before_ms, wall_ms = monotonic(), wall()
+        if monotonic() - before_ms <= apart_ms:
+            return wall_ms, before_ms
+    return None
+
+
 async def ask_service() -> Sync:
     """What the kernel and chrony say; they may take two seconds, so in a thread."""
     return await asyncio.to_thread(ask, libc_adjtimex())
@@ -75,6 +93,7 @@ class GateTime:
         wall: Callable[[], int] = real_wall_ms,
         service: Callable[[], Awaitable[Sync]] = ask_service,
         look_s: float = _LOOK_S,
+        ask_every: int = _ASK_EVERY,
     ) -> None:
         """Begin with a closed gate.
 
@@ -83,12 +102,14 @@ class GateTime:
             wall: the system's clock, UTC ms.
             service: asks a time service.
             look_s: pause between two looks at the clocks, s.
+            ask_every: the time service is asked at every so many looks.
         """
         self.gate = gate
         self.monotonic_ms = monotonic
         self._wall = wall
         self._service = service
         self._look_s = look_s
+        self._ask_every = ask_every
         self._offset_ms = wall() - monotonic()
 
     @property
@@ -122,10 +143,12 @@ class GateTime:
         """Look at both clocks once a second, and ask a time service now and then."""
         looks = 0
         while not stop.is_set():
-            sync = await self._service() if looks % _ASK_EVERY == 0 else None
+            sync = await self._service() if looks % self._ask_every == 0 else None
             looks += 1
-            for event in self.gate.look(wall_ms=self._wall(), monotonic_ms=self.monotonic_ms(), sync=sync):
-                on_event(event)
+            both = both_clocks(self._wall, self.monotonic_ms, self.gate.params.jump_ms // 4)
+            if both is not None:
+                for event in self.gate.look(wall_ms=both[0], monotonic_ms=both[1], sync=sync):
+                    on_event(event)
             on_look()
             try:
                 await asyncio.wait_for(stop.wait(), self._look_s)

@@ -50,6 +50,8 @@ def redacted(snapshot: Snapshot) -> Snapshot:
         snapshot,
         meters=meters,
         market=LEFT_OUT,
+        battery=LEFT_OUT,
+        owed=LEFT_OUT,
         forecast=LEFT_OUT,
         day=LEFT_OUT,
         notices=tuple(

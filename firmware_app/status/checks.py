@@ -101,7 +101,13 @@ def _counter(snapshot: Snapshot) -> str | Absent:
     if not suspects:
         return "no reset, roll-over, false zero or back-step in 30 d"
     last = next((meter.last_suspect for meter in snapshot.meters if meter.last_suspect), "not told")
-    return f"{wording.plural(suspects, 'reading')} of 30 d not believed, none now; the last: {last}"
+    return f"not believed {wording.plural(suspects, 'time')} in 30 d, not now; the last: {last}"
+
+
+def _battery(snapshot: Snapshot) -> str | Absent:
+    if isinstance(snapshot.battery, Absent):
+        return snapshot.battery
+    return next(row for row in rows.rows(snapshot) if row.title == "Battery").lines[0]
 
 
 def _network(snapshot: Snapshot) -> str | Absent:
@@ -142,6 +148,12 @@ def _store(snapshot: Snapshot) -> str | Absent:
     return "; ".join(next(row for row in rows.rows(snapshot) if row.title == "Store").lines)
 
 
+def _keys(snapshot: Snapshot) -> str | Absent:
+    if not snapshot.device.up_ms:
+        return Absent("the configuration cannot be used, and it says where they are")
+    return "in use by the service, which takes none that is open to others"
+
+
 def _config(snapshot: Snapshot) -> str | Absent:
     config = snapshot.config
     if isinstance(config, Absent):
@@ -169,10 +181,12 @@ CHECKS: Final[dict[str, Summary]] = {
     "clock": _clock,
     "meter": _meter,
     "counter": _counter,
+    "battery": _battery,
     "network": _network,
     "witness": _witness,
     "ledger": _ledger,
     "store": _store,
+    "keys": _keys,
     "config": _config,
     "forecast": _forecast,
     "parts": _parts,
@@ -186,10 +200,12 @@ EXPLAINED: Final = {
     "clock": "whether the time is known, and from whom",
     "meter": "whether each meter answers, and how clean its answers are",
     "counter": "whether the counters of each meter are believed",
+    "battery": "whether it is known what the battery holds",
     "network": "whether market and operator answer",
     "witness": "whether other servers show the same chain",
     "ledger": "whether the chain is the enrolled one, and how far it is verified",
     "store": "whether readings are kept, and for how long",
+    "keys": "whether the device's secrets are there, whole, and nobody else's to read",
     "config": "whether the configuration is right, and how deep that was checked",
     "forecast": "whether the forecast is better than a naive one",
     "parts": "whether every part of the program shows signs of life",

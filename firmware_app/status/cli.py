@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Final
 from firmware_app.command_line import CommandParser, Commands, add_command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from firmware_app.status.checks import Check
     from firmware_app.status.local import Looks
 
 STATES: Final = ("unprovisioned", "waiting for clock", "syncing", "trading", "degraded", "halted")
@@ -18,10 +22,12 @@ _CHECKS: Final = (
     "clock",
     "meter",
     "counter",
+    "battery",
     "network",
     "witness",
     "ledger",
     "store",
+    "keys",
     "config",
     "forecast",
     "parts",
@@ -81,6 +87,11 @@ def _add_doctor(commands: Commands) -> None:
         "--only", action="append", choices=_CHECKS, metavar="ID", help="this check; may be given again"
     )
     parser.add_argument("--bundle", metavar="FILE", help="write an archive for support")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="what to go by where no service runs; default: /etc/gridlight/gridlight.toml",
+    )
     _add_socket(parser)
     from firmware_app.meters.cli import add_line
 
@@ -88,13 +99,23 @@ def _add_doctor(commands: Commands) -> None:
     add_line(parser)
 
 
-def _looks() -> Looks:
+def _looks(document: str | None = None) -> Looks:
+    from functools import partial
     from pathlib import Path
 
-    from firmware_app.config.view import look
+    from firmware_app.config.check import DEFAULT_FILE
+    from firmware_app.management.view import look
     from firmware_app.status.local import looks
 
-    return looks(Path(_STORE), look)
+    path = Path(document) if document else DEFAULT_FILE
+    return looks(Path(_STORE), partial(look, path), partial(_closely, path))
+
+
+def _closely(path: Path) -> Mapping[str, Callable[[], Iterator[Check]]]:
+    """Loads the meters, which `status` and a doctor who is answered do without."""
+    from firmware_app.status.closely import closely
+
+    return closely(path)
 
 
 def _status(args: argparse.Namespace) -> int:
@@ -106,4 +127,4 @@ def _status(args: argparse.Namespace) -> int:
 def _doctor(args: argparse.Namespace) -> int:
     from firmware_app.status.doctor import run
 
-    return run(args, _looks())
+    return run(args, _looks(args.config))

@@ -140,6 +140,14 @@ CONDITIONS: Final = (
         code="config-doubtful", check="config", severity="warning", after_ms=0, find=findings.two_files
     ),
     Condition(
+        code="battery-unknown",
+        check="battery",
+        severity="warning",
+        after_ms=_MIN,
+        find=findings.charge_unknown,
+        root_causes=("meter-lost",),
+    ),
+    Condition(
         code="board-memory", check="board", severity="warning", after_ms=5 * _MIN, find=findings.memory
     ),
     Condition(code="board-disk", check="board", severity="warning", after_ms=0, find=findings.disk),

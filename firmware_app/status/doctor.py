@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +35,9 @@ def run(args: argparse.Namespace, looking: Looks) -> int:
         return _sum_up(console, list(_printed(console, wiring_checks(args))), began_s, served=False)
     path = client.socket_path(args.socket)
     seen, served = _look(console, path, looking)
-    checks = list(_printed(console, _checks(args.only or [SERVICE, *CHECKS], seen, served=served)))
+    closely = {} if served else looking.closely()
+    names = args.only or [SERVICE, *CHECKS]
+    checks = list(_printed(console, _checks(names, seen, closely, served=served)))
     if args.bundle:
         _bundle(console, Path(args.bundle), seen, checks, _journal(path) if served else [])
     return _sum_up(console, checks, began_s, served=served)
@@ -49,15 +51,19 @@ def _look(console: Console, path: str, looking: Looks) -> tuple[Snapshot, bool]:
     except (CommandError, DocumentError, ValueError) as error:
         why = error.sentence if isinstance(error, CommandError | DocumentError) else str(error)
         console.note(f"{why[:1].upper()}{why[1:]}.")
-        console.note("These checks are of the board alone.\n")
+        console.note("So these checks look at the board, and at what its configuration names.\n")
         return snapshot(why.split(":")[0], looking), False
     console.note("Asking the running service (it owns the ports); trading is not interrupted.\n")
     return seen, True
 
 
-def _checks(names: list[str], seen: Snapshot, *, served: bool) -> Iterator[Check]:
+def _checks(
+    names: list[str], seen: Snapshot, closely: Mapping[str, Callable[[], Iterator[Check]]], *, served: bool
+) -> Iterator[Check]:
     for name in names:
-        if name in CHECKS:
+        if name in closely:
+            yield from closely[name]()
+        elif name in CHECKS:
             yield from check(name, seen)
         elif served:
             yield Check(

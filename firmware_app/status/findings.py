@@ -187,6 +187,17 @@ def simulated(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
+def charge_unknown(snapshot: Snapshot) -> Iterator[Finding]:
+    """Nobody knows what the battery holds."""
+    battery = snapshot.battery
+    if not isinstance(battery, Absent) and isinstance(battery.stored_j, Absent):
+        yield Finding(
+            battery.meter,
+            f"nobody knows what the battery holds, so nothing is offered out of it: {battery.stored_j.why}",
+            f"check the meter {battery.meter}; gridlight read {battery.meter}; [battery] of the configuration",
+        )
+
+
 # -- network, witness, ledger ----------------------------------------------------------------------------------------
 
 

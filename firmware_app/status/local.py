@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLateError
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from firmware_app.clock import sources
 from firmware_app.clock.gate import Sync
 from firmware_app.status.board import board_view
+from firmware_app.status.checks import Check
 from firmware_app.status.snapshot import Absent, Board, ClockView, ConfigView, Device, Life, Maybe, Snapshot
 from firmware_app.version import VERSION
 
@@ -31,20 +32,28 @@ class Looks:
     clock: Callable[[], Sync]
     config: Callable[[], Maybe[ConfigView]]
     utc_ms: Callable[[], int]
+    closely: Callable[[], Mapping[str, Callable[[], Iterator[Check]]]] = dict
+    """Makes looks at what the configuration names: id of a check -> what does it; none where it cannot be used."""
 
 
-def looks(store: Path, config: Callable[[], Maybe[ConfigView]]) -> Looks:
+def looks(
+    store: Path,
+    config: Callable[[], Maybe[ConfigView]],
+    closely: Callable[[], Mapping[str, Callable[[], Iterator[Check]]]] = dict,
+) -> Looks:
     """Looks at this board.
 
     Args:
         store: where the store is, or will be.
         config: reads the configuration as deeply as that is possible without opening a port.
+        closely: makes looks at what the configuration names.
     """
     return Looks(
         board=lambda: board_view(store),
         clock=lambda: sources.ask(sources.libc_adjtimex()),
         config=config,
         utc_ms=lambda: time.time_ns() // 1_000_000,
+        closely=closely,
     )
 
 

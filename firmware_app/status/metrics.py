@@ -83,11 +83,12 @@ def render(snapshot: Snapshot, *, age_ms: int = 0) -> str:
     for name, found in by_name.items():
         if found:
             lines += [f"# HELP {name} {METRICS[name]}", f"# TYPE {name} gauge"]
-            lines += map(_line, found)
+            lines += map(line, found)
     return "\n".join(lines) + "\n"
 
 
-def _line(metric: Metric) -> str:
+def line(metric: Metric) -> str:
+    """One number as Prometheus reads it."""
     labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in metric.labels)
     return (
         f"{metric.name}{{{labels}}} {metric.value:.15g}" if labels else f"{metric.name} {metric.value:.15g}"

@@ -9,6 +9,7 @@ from firmware_app.status import wording
 from firmware_app.status.findings import waiting_records
 from firmware_app.status.snapshot import (
     Absent,
+    BatteryView,
     ClockView,
     ConfigView,
     ForecastView,
@@ -16,6 +17,7 @@ from firmware_app.status.snapshot import (
     MarketView,
     Maybe,
     MeterView,
+    OwedView,
     Position,
     ProofView,
     Snapshot,
@@ -42,6 +44,9 @@ def rows(snapshot: Snapshot) -> Iterator[Row]:
     yield from _meters(snapshot)
     yield _section("Clock", snapshot.clock, _clock)
     yield _section("Market", snapshot.market, lambda view: _market(view, snapshot.zone_offset_s))
+    if not isinstance(snapshot.battery, Absent):
+        yield _section("Battery", snapshot.battery, _battery)
+    yield _section("Owed", snapshot.owed, _owed)
     yield _section("Verified", snapshot.proof, lambda view: _proof(view, snapshot.zone_offset_s))
     yield _section("Forecast", snapshot.forecast, _forecast)
     yield _section("Store", snapshot.store, _store)
@@ -106,7 +111,9 @@ def meter_lines(meter: MeterView) -> tuple[str, ...]:
         f"import {text(meter.import_j, lambda joules: wording.kwh(joules, 3))}    "
         f"export {text(meter.export_j, lambda joules: wording.kwh(joules, 3))}"
     )
-    return (f"{f'{meter.model}, {meter.port}':<35} {fresh}", totals)
+    bad = meter.damaged + meter.unanswered
+    lately = f"{meter.damaged} of {meter.rounds} rounds of the last hour damaged, {meter.unanswered} without an answer"
+    return (f"{f'{meter.model}, {meter.port}':<35} {fresh}", totals, *((lately,) if bad else ()))
 
 
 _LONG_MS: Final = 600_000
@@ -162,6 +169,37 @@ def today(market: MarketView) -> str:
     ]
     traded = " and ".join(parts) or "nothing traded"
     return f"today {traded}: {wording.money(market.earned_today_uc, market.currency)}"
+
+
+def _battery(battery: BatteryView) -> tuple[str, ...]:
+    whole = wording.kwh(battery.capacity_j, 1)
+    stored = text(battery.stored_j, lambda joules: wording.kwh(joules, 1).removesuffix(" kWh"))
+    held = (
+        f"{wording.kwh(battery.hold_j, 1)} held for promises"
+        if battery.sells
+        else "nothing is sold out of it"
+    )
+    return (f"{stored} of {whole}, {wording.age(battery.age_ms)}; {held}",)
+
+
+def _owed(owed: OwedView) -> tuple[str, ...]:
+    flow = "drawn" if owed.today_deviation_j < 0 else "fed in"
+    energy = wording.kwh(abs(owed.today_deviation_j))
+    doubt = f", {wording.plural(owed.provisional, 'interval')} provisional" if owed.provisional else ""
+    report = text(owed.reported_utc_ms, lambda utc_ms: f"of {wording.utc(utc_ms)[:10]}")
+    version = "" if isinstance(owed.version, Absent) else f", v{owed.version}"
+    waits = f", {owed.waiting} not acknowledged yet" if owed.waiting else ""
+    return (
+        f"today {energy} {flow} beside the market: {_due(owed.today_owed_uc, owed.currency)}",
+        f"{wording.plural(owed.days, 'day')} before: {_due(owed.owed_uc, owed.currency)}{doubt}",
+        f"last report {report}{version}{waits}",
+    )
+
+
+def _due(owed_uc: int, currency: str) -> str:
+    """Who owes how much."""
+    word = "owed" if owed_uc >= 0 else "due to you"
+    return f"{wording.money(abs(owed_uc), currency)} {word}"
 
 
 def _proof(proof: ProofView, zone_offset_s: int) -> tuple[str, ...]:

@@ -113,19 +113,19 @@ class StatusServer:
         """One connection: one request, one answer."""
         async with asyncio.timeout(self._params.timeout_s):
             reply, with_body = await self._answer(reader)
-            writer.write(_head(reply) + (reply.body if with_body else b""))
+            writer.write(head(reply, _POLICY) + (reply.body if with_body else b""))
             await writer.drain()
 
     async def _answer(self, reader: asyncio.StreamReader) -> tuple[Reply, bool]:
         try:
-            head = await reader.readuntil(b"\r\n\r\n")
+            raw = await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:
-            return _refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE), True
+            return refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE), True
         except asyncio.IncompleteReadError:
-            return _refusal(HTTPStatus.BAD_REQUEST), True
-        request = read_request(head)
+            return refusal(HTTPStatus.BAD_REQUEST), True
+        request = read_request(raw)
         if request is None:
-            return _refusal(HTTPStatus.BAD_REQUEST), True
+            return refusal(HTTPStatus.BAD_REQUEST), True
         reply = self.reply(request)
         if reply.status is HTTPStatus.UNAUTHORIZED and "authorization" in request.headers:
             await asyncio.sleep(WRONG_S)  # a guess costs time, and one of few places
@@ -133,16 +133,16 @@ class StatusServer:
 
     def reply(self, request: Request) -> Reply:
         """Decide on one request."""
-        if self._params.is_local and not _is_local_name(request.headers.get("host", "")):
-            return _refusal(HTTPStatus.MISDIRECTED_REQUEST)
+        if self._params.is_local and not is_local_name(request.headers.get("host", "")):
+            return refusal(HTTPStatus.MISDIRECTED_REQUEST)
         if request.method not in {"GET", "HEAD"}:
-            return _refusal(HTTPStatus.METHOD_NOT_ALLOWED)._replace(headers=(("Allow", "GET, HEAD"),))
+            return refusal(HTTPStatus.METHOD_NOT_ALLOWED)._replace(headers=(("Allow", "GET, HEAD"),))
         if self._password and not self._knows_password(request.headers.get("authorization", "")):
             asks = (("WWW-Authenticate", 'Basic realm="gridlight", charset="UTF-8"'),)
-            return _refusal(HTTPStatus.UNAUTHORIZED)._replace(headers=asks)
+            return refusal(HTTPStatus.UNAUTHORIZED)._replace(headers=asks)
         answers = {"/": self._page, "/status.json": self._document, "/metrics": self._metrics}
         answer = answers.get(request.path)
-        return _refusal(HTTPStatus.NOT_FOUND) if answer is None else answer()
+        return refusal(HTTPStatus.NOT_FOUND) if answer is None else answer()
 
     def _knows_password(self, authorization: str) -> bool:
         kind, _, credentials = authorization.partition(" ")
@@ -179,12 +179,13 @@ class StatusServer:
     def _metrics(self) -> Reply:
         snapshot = self.shown.snapshot
         if snapshot is None:
-            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE)
+            return refusal(HTTPStatus.SERVICE_UNAVAILABLE)
         text = metrics.render(snapshot, age_ms=self.shown.age_ms)
         return Reply(HTTPStatus.OK, metrics.CONTENT_TYPE, text.encode())
 
 
-def _is_local_name(host: str) -> bool:
+def is_local_name(host: str) -> bool:
+    """Whether a browser asks for this very machine."""
     name = (
         host
         if host.endswith("]")
@@ -195,15 +196,17 @@ def _is_local_name(host: str) -> bool:
     return name.lower() in _LOCAL_NAMES
 
 
-def _refusal(status: HTTPStatus) -> Reply:
+def refusal(status: HTTPStatus) -> Reply:
+    """An answer that is a status alone."""
     return Reply(status, "text/plain; charset=utf-8", f"{status.value} {status.phrase}\n".encode())
 
 
-def _head(reply: Reply) -> bytes:
+def head(reply: Reply, policy: str) -> bytes:
+    """Status line and headers of an answer."""
     headers = (
         ("Content-Type", reply.content_type),
         ("Content-Length", str(len(reply.body))),
-        ("Content-Security-Policy", _POLICY),
+        ("Content-Security-Policy", policy),
         ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", "no-referrer"),
         ("Cache-Control", "no-store"),

@@ -109,7 +109,7 @@ class MeterView:
     unanswered: int = 0
     """Of these, answers that did not come."""
     suspects: int = 0
-    """Readings of the last 30 days that the counter guard did not believe: resets, false zeros, back-steps, jumps."""
+    """How often in the last 30 days the counter guard began to doubt it: resets, false zeros, back-steps, jumps."""
     last_suspect: str = ""
     """The last of them: what and when."""
 
@@ -163,6 +163,45 @@ class MarketView:
     currency: str = "EUR"
     last_offer: str = ""
     """What became of the last offer, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatteryView:
+    """The battery. For the owner's own screens alone."""
+
+    meter: str
+    """Who tells what it holds."""
+    stored_j: Maybe[int]
+    capacity_j: int
+    hold_j: int
+    """What must stay in it for promises and reserve: the lower limit for whoever steers the inverter."""
+    age_ms: Maybe[int]
+    """Of the newest state of charge."""
+    sells: bool
+    """Whether anything is sold out of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwedView:
+    """What was metered against what was traded. For the owner's own screens alone."""
+
+    today_deviation_j: int
+    """Metered less traded since midnight UTC, fed in less drawn; negative: drawn beside the market."""
+    today_owed_uc: int
+    """Owed for it so far; negative: due to the home."""
+    days: int
+    """How many days before today are added up, at most thirty."""
+    owed_uc: int
+    """Owed for the deviations of those days; negative: due to the home."""
+    provisional: int
+    """Intervals of those days that a correction may still change."""
+    reported_utc_ms: Maybe[int]
+    """Beginning of the newest day that was reported to the operator."""
+    version: Maybe[int]
+    """Of that report."""
+    waiting: int
+    """Reports that the operator has not acknowledged."""
+    currency: str = "EUR"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +358,8 @@ class Snapshot:
     meters: Maybe[tuple[MeterView, ...]] = Absent("no meter configured")
     clock: Maybe[ClockView] = Absent("not looked at")
     market: Maybe[MarketView] = Absent("not trading")
+    battery: Maybe[BatteryView] = Absent("none configured")
+    owed: Maybe[OwedView] = Absent("nothing metered yet")
     proof: Maybe[ProofView] = Absent("no chain yet")
     links: Maybe[tuple[LinkView, ...]] = Absent("not connected")
     forecast: Maybe[ForecastView] = Absent("not enough readings yet")

@@ -6,12 +6,25 @@ from collections.abc import Mapping
 from typing import Final
 
 from firmware_app.clock.gate import ClockReport
-from firmware_app.status.snapshot import Absent, ClockView, Maybe, MeterView, PartView, ProofView
+from firmware_app.config.schema import BatterySection
+from firmware_app.device.charge import ChargeReport
+from firmware_app.device.reporting import Owing
+from firmware_app.status.snapshot import (
+    Absent,
+    BatteryView,
+    ClockView,
+    Maybe,
+    MeterView,
+    OwedView,
+    PartView,
+    ProofView,
+)
 from firmware_app.watchdog.watch import PartReport
 from light_client.client.status import ProofLevel, Standing, Status
 from light_client.rules.light import TrustedState
 from meter_io.reading import Reading
 
+_DAY_MS: Final = 86_400_000
 _LEVELS: Final = {
     ProofLevel.NONE: "nothing",
     ProofLevel.HEADERS: "headers",
@@ -35,6 +48,34 @@ def clock_view(report: ClockReport, monotonic_ms: int) -> ClockView:
         synchronised_ago_ms=Absent("never") if synchronised is None else monotonic_ms - synchronised,
         jumps=report.jumps,
         reason=report.reason,
+    )
+
+
+def battery_view(section: BatterySection, report: ChargeReport, hold_j: int) -> BatteryView:
+    """The battery."""
+    return BatteryView(
+        meter=section.meter,
+        stored_j=_or(report.stored_j, report.why),
+        capacity_j=section.capacity_j,
+        hold_j=hold_j,
+        age_ms=_or(report.age_ms, report.why),
+        sells=section.sell,
+    )
+
+
+def owed_view(owing: Owing) -> OwedView:
+    """What is owed."""
+    nothing = "not yet" if owing.is_reported else "[report] operator_key is not set"
+    day, version = owing.reported or (None, None)
+    return OwedView(
+        today_deviation_j=owing.today.deviation_j,
+        today_owed_uc=owing.today.owed_uc,
+        days=owing.days,
+        owed_uc=owing.owed_uc,
+        provisional=owing.provisional,
+        reported_utc_ms=_or(None if day is None else day * _DAY_MS, nothing),
+        version=_or(version, nothing),
+        waiting=owing.waiting,
     )
 
 
@@ -63,6 +104,7 @@ def meter_view(
     no_reading: str = "no reading yet",
     limit_ms: int = 180_000,
     counts: Mapping[str, int] | None = None,
+    last_suspect: str = "",
 ) -> MeterView:
     """One meter.
 
@@ -75,6 +117,7 @@ def meter_view(
         no_reading: why there is none.
         limit_ms: above this age the meter counts as lost.
         counts: `read_ms`, `rounds`, `damaged`, `unanswered` and `suspects`, as far as they are known.
+        last_suspect: the last time that it was not believed.
     """
     known = counts or {}
     absent = Absent(no_reading)
@@ -102,6 +145,7 @@ def meter_view(
         damaged=known.get("damaged", 0),
         unanswered=known.get("unanswered", 0),
         suspects=known.get("suspects", 0),
+        last_suspect=last_suspect,
     )
 
 

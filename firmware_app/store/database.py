@@ -85,8 +85,8 @@ class Database:
         (tables,) = run("SELECT count(*) FROM sqlite_master").fetchone()
         if not tables:
             mark(self._connection, KIND)
-            for statement in SCHEMA:
-                run(statement)
+        for statement in SCHEMA:  # a file of an earlier release gets the tables that it lacks
+            run(statement)
         run("COMMIT")
 
     @contextmanager

@@ -328,8 +328,8 @@ class DeviceStore:
             event=lambda detail: self._event("store.salvaged", detail),
         )
         self._database = opening.database
-        self.found = opening.found
-        if opening.found is Found.CUT_OFF:
+        again, self.found = self.found is not None, opening.found
+        if opening.found is Found.CUT_OFF and not again:
             self.event("store.cut-off", "the last run ended without closing the file")
         return opening.database
 

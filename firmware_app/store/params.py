@@ -47,6 +47,7 @@ class StoreParams:
     offers_days: int = 400
     headers_days: int = 100
     trades_days: int = 3_700
+    settlements_days: int = 3_700
     verdicts_days: int = 400
     events_days: int = 400
 

@@ -149,6 +149,26 @@ class TradeRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementRow:
+    """A day's energy and money added up; a second one of the same day takes its place."""
+
+    at_ms: int
+    """When the day was over."""
+    day: int
+    """UTC seconds // 86,400."""
+    metered_j: int
+    """Export less import, J."""
+    traded_j: int
+    """Sold less bought, J."""
+    received_uc: int
+    """Money of trades, micro-currency; negative: paid."""
+    owed_uc: int
+    """Owed for deviations as far as they are known, micro-currency; negative: due to the home."""
+    provisional: int = 0
+    """How many intervals a correction may still change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictRow:
     """What a verification answered."""
 
@@ -173,4 +193,6 @@ class EventRow:
     """Both as in `ReadingRow`."""
 
 
-Row: TypeAlias = ReadingRow | IntervalRow | OfferRow | HeaderRow | TradeRow | VerdictRow | EventRow
+Row: TypeAlias = (
+    ReadingRow | IntervalRow | OfferRow | HeaderRow | TradeRow | SettlementRow | VerdictRow | EventRow
+)

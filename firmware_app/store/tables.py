@@ -21,6 +21,7 @@ from firmware_app.store.rows import (
     OfferRow,
     ReadingRow,
     Row,
+    SettlementRow,
     TradeRow,
     VerdictRow,
 )
@@ -155,9 +156,10 @@ INTERVALS: Final = Table(name="intervals", row=IntervalRow, urgent=True, key=("i
 OFFERS: Final = Table(name="offers", row=OfferRow, urgent=True)
 HEADERS: Final = Table(name="headers", row=HeaderRow, urgent=False, key=("height",))
 TRADES: Final = Table(name="trades", row=TradeRow, urgent=True, key=("interval", "offer_id"))
+SETTLEMENTS: Final = Table(name="settlements", row=SettlementRow, urgent=False, key=("day",))
 VERDICTS: Final = Table(name="verdicts", row=VerdictRow, urgent=True)
 EVENTS: Final = Table(name="events", row=EventRow, urgent=False)
 
-TABLES: Final = (READINGS, HEADERS, OFFERS, INTERVALS, VERDICTS, EVENTS, TRADES)
+TABLES: Final = (READINGS, HEADERS, OFFERS, INTERVALS, VERDICTS, EVENTS, SETTLEMENTS, TRADES)
 """All tables, in the order in which their oldest rows leave when the quota is reached: detail goes before money."""
 BY_ROW: Final[dict[type[Any], Table]] = {table.row: table for table in TABLES}

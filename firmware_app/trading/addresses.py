@@ -1,7 +1,8 @@
 """Which address makes which offer: fresh ones for each offer, or spare ones out of a batch that was asked for ahead.
 
 What is durable beside the orders: the last interval for which offers were decided, so that a decision is carried out
-once however often it is made, and the last day for which a batch was asked.
+once however often it is made, and the last day for which a batch was asked. And, after orders may have been lost with a
+damaged file, for how many intervals nothing is decided: what was lost may have been offered.
 """
 
 from __future__ import annotations
@@ -22,6 +23,16 @@ from light_client.wallet.wallet import Wallet
 _TABLE: Final = "trading"
 _DECIDED: Final = b"decided"
 _RESERVED_DAY: Final = b"reserved-day"
+_SITS_OUT: Final = b"sits-out"
+
+
+def sit_out(intervals: int) -> Write:
+    """The write that lets the next decision wait, where orders may have been lost.
+
+    Args:
+        intervals: how far ahead of a decision the energy may lie that it offers.
+    """
+    return _number(_SITS_OUT, intervals)
 
 
 class Addresses:
@@ -42,6 +53,22 @@ class Addresses:
         """The last interval for which offers were decided; None before the first."""
         self.reserved_day = _stored_number(storage, _RESERVED_DAY)
         """The last day for which spare addresses were asked for, UTC days since 1970; None before the first."""
+        self._sits_out = _stored_number(storage, _SITS_OUT)
+
+    def wait_for_what_was_lost(self, interval: int) -> list[Write]:
+        """Where orders may have been lost: let no decision be carried out until their energy has flowed.
+
+        Args:
+            interval: the present one, by a clock that is believed.
+
+        Returns:
+            The writes that make it durable; none where nothing was lost.
+        """
+        if self._sits_out is None:
+            return []
+        self.decided = interval + self._sits_out
+        self._sits_out = None
+        return [_number(_DECIDED, self.decided), Write(table=_TABLE, key=_SITS_OUT, value=None)]
 
     def assign(
         self, decided: int, intents: Iterable[Intent], moment: Callable[[Intent], int]

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from random import Random
 
+from firmware_app.identity.identity import Identity
 from firmware_app.trading import posting, settling, withdrawing
 from firmware_app.trading.addresses import Addresses
 from firmware_app.trading.intent import Intent
+from firmware_app.trading.lost_orders import LostOrders
 from firmware_app.trading.news import Final, News
 from firmware_app.trading.order_book import OrderBook
 from firmware_app.trading.order_store import load, stored
@@ -61,7 +63,7 @@ class TradingMeter:
         name: PeerName,
         genesis: Genesis,
         *,
-        identity: bytes,
+        identity: Identity,
         wallet: Wallet,
         feeder: int,
         servers: tuple[PeerName, ...],
@@ -96,6 +98,13 @@ class TradingMeter:
             resend_ms=params.resend_ms,
         )
         self._addresses = Addresses(wallet, storage, feeder=feeder, book=book)
+        self._lost = LostOrders(
+            wallet,
+            storage,
+            book=book,
+            max_tx_bytes=genesis.chain.max_tx_bytes,
+            gate_ms=genesis.gate_ms,
+        )
         submissions = Submissions(client)
         self._posting = Posting(
             genesis,
@@ -137,18 +146,26 @@ class TradingMeter:
 
         A decision for an interval that is not after ``decided`` is not carried out: it was, before a restart.
         """
+        lost = self._look_after_lost(interval, now_ms)
         if self.decided is not None and interval <= self.decided:
-            return []
+            return lost
         wanted = tuple(intents)
         forgotten = self._book.forget(interval - self._params.kept_intervals)
         expired = self._settling.expire_spare(now_ms)
         if not wanted:
-            return [*forgotten, *expired, *self._stored()]
+            return [*lost, *forgotten, *expired, *self._stored()]
         asking, writes = self._addresses.assign(interval, wanted, self._posting.moment)
         self._withdrawing.want(asking)
         asked = self._withdrawing.ask(now_ms) if asking else []
         posting = self._posting.timer(now_ms)
-        return [*forgotten, *expired, *writes, *self._stored(), *asked, *posting]
+        return [*lost, *forgotten, *expired, *writes, *self._stored(), *asked, *posting]
+
+    def _look_after_lost(self, interval: int, now_ms: int) -> list[Effect]:
+        """Where orders were lost with a damaged file: wait until nothing of them can be offered, hand back the rest."""
+        waits = self._addresses.wait_for_what_was_lost(interval)
+        ends = self._lost.end(interval, self._params.kept_intervals)
+        soon = self._settling.soon(now_ms) if self._lost.hand_back(now_ms) else []
+        return [*waits, *ends, *self._stored(), *soon]
 
     @property
     def reserved_day(self) -> int | None:
@@ -249,6 +266,7 @@ class TradingMeter:
 
     def _take_in(self, block: BlockVerified, now_ms: int) -> list[Effect]:
         """Find what concerns this home in a verified block."""
+        self._lost.take_in(block.followed)
         own = self._book.take_in(block.followed)
         height = block.header.height
         self._news.headers.append(block.header)

@@ -1,6 +1,7 @@
 """Asking the DSO to grant assets to the home's addresses, a batch at a time, again until it answers.
 
-After a restart the requests for what is not granted go out once more; the DSO answers them as it did before.
+After a restart the requests for what is not granted go out once more; the DSO answers them as it did before. A request
+of which every order is too late is not repeated: after a day without the DSO it would grant a day of assets for nought.
 """
 
 from __future__ import annotations
@@ -8,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from firmware_app.identity.identity import Identity
 from firmware_app.trading.order_book import OrderBook
 from firmware_app.trading.orders import Order, Stage
 from light_client.messages.codec import encode_message
 from light_client.messages.registry import WithdrawEntry, WithdrawReply, WithdrawRequest, sign_withdraw
-from light_client.rules.crypto import public_key_of, sign
 from light_client.session.actor import Effect, PeerName, Report, Send, SetTimer
 
 TIMER: Final = "withdraw"
@@ -28,7 +29,7 @@ class Withdrawing:
         name: PeerName,
         chain_id: bytes,
         *,
-        identity: bytes,
+        identity: Identity,
         operator: PeerName,
         book: OrderBook,
         resend_ms: int,
@@ -46,7 +47,7 @@ class Withdrawing:
     @property
     def identity_key(self) -> bytes:
         """Public key under which the DSO knows this meter."""
-        return public_key_of(self._identity)
+        return self._identity.public_key
 
     def want(self, orders: Iterable[Order]) -> None:
         """Request what orders need; those of one request together."""
@@ -57,7 +58,9 @@ class Withdrawing:
             self._requests[number] = encode_message(self._request(number, together))
 
     def ask(self, now_ms: int) -> list[Effect]:
-        """Send the requests that wait for an answer."""
+        """Send the requests that wait for an answer, and that something can still be offered with."""
+        useful = {order.request for order in self._book.at(Stage.PLANNED)}
+        self._requests = {number: raw for number, raw in self._requests.items() if number in useful}
         effects: list[Effect] = [Send(peer=self._operator, message=raw) for raw in self._requests.values()]
         if effects:
             effects.append(SetTimer(name=TIMER, at_ms=now_ms + self._resend_ms))
@@ -91,5 +94,5 @@ class Withdrawing:
             meter_id=self._name,
             entries=entries,
             public_key=self.identity_key,
-            signer=lambda message: sign(self._identity, message),
+            signer=self._identity.sign,
         )

@@ -115,11 +115,13 @@ def _der_integer(number: bytes) -> bytes:
 def _coincurve() -> Library:
     import coincurve
 
+    parsed = lru_cache(maxsize=256)(coincurve.PublicKey)  # a committee's few keys sign every block
+
     class Coincurve:
         name = "coincurve"
 
         def verify_digest(self, public_key: bytes, r: bytes, s: bytes, digest: bytes) -> bool:
-            return bool(coincurve.PublicKey(public_key).verify(_der(r, s), digest, hasher=None))
+            return bool(parsed(public_key).verify(_der(r, s), digest, hasher=None))
 
         def sign_digest(self, secret: bytes, digest: bytes) -> tuple[int, int]:
             compact = coincurve.PrivateKey(secret).sign_recoverable(digest, hasher=None)

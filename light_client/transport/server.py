@@ -61,7 +61,7 @@ class Server:
             await asyncio.sleep(0)  # a flood of rubbish must not keep others from their turn
 
     def _remember(self, peer: PeerName, route: bytes) -> None:
-        """Note the way back to a peer, and forget the one unheard of for longest if there are too many."""
+        """Note the way back to a peer, and forget the one silent for longest if there are too many."""
         self._routes[peer] = route
         self._routes.move_to_end(peer)
         if len(self._routes) > self._limits.known_senders:
@@ -73,6 +73,7 @@ class Server:
         if route is None:
             self._tally.count(peer, Fault.UNREACHABLE)
             return False
+        self._routes.move_to_end(peer)  # channels come by the thousand, followers must stay
         return self._wiring.send_now(self._socket, [route, message], peer)
 
     def close(self) -> None:

@@ -44,9 +44,10 @@ def skip_used(table: str, chance: bytes) -> Write:
 
     Args:
         table: the wallet's table in its store.
-        chance: eight random bytes. Indexes that are counted up never come near 2^62, and two random ones do not meet.
+        chance: eight random bytes. Indexes that are counted up never come near 2^61, and two random ones do not meet.
+            They stay below 2^62, since a request for assets is numbered by an index.
     """
-    index = 1 << 62 | int.from_bytes(chance, "big") >> 2
+    index = 1 << 61 | int.from_bytes(chance, "big") >> 3
     return Write(table=table, key=_NEXT_INDEX, value=index.to_bytes(8, "big"))
 
 

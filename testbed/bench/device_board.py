@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -18,14 +19,18 @@ from firmware_app.config.schema import MeterSection, Role
 from firmware_app.device.bidding_home import BiddingHome
 from firmware_app.device.device import Device
 from firmware_app.device.outlook import Outlook
+from firmware_app.device.reporting import Reporting
 from firmware_app.forecast.forecaster import Forecaster
 from firmware_app.forecast.settings import ForecastSettings, Series
+from firmware_app.identity.identity import SecretIdentity
 from firmware_app.meters.desk import MeterDesk
 from firmware_app.reconcile.deviation import ImbalancePrices
-from firmware_app.reconcile.reconciler import Reconciler
+from firmware_app.reconcile.sealing import public_seal_key
+from firmware_app.reconcile.settings import ReportSettings
 from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.params import StoreParams
 from firmware_app.trading.meter import TradingMeter
+from light_client.rules.crypto import sign
 from light_client.rules.encoding import decode
 from light_client.rules.ledger.genesis import Genesis, genesis_from_wire
 from light_client.session.actor import Effect, Event, SetTimer, Started, Storage, TimerFired
@@ -42,6 +47,8 @@ _READ: Final = "read"
 _HOUSE: Final = MeterId("house")
 _PROFILE: Final = "eastron-sdm630"
 _TAUGHT_DAYS: Final = 7
+_OPERATOR_SECRET: Final = bytes(range(32))
+"""Of the one to whom reports are sealed; worthless elsewhere."""
 _GENESIS_BYTES: Final = 4 << 20
 _J_PER_WH: Final = 3_600
 
@@ -95,7 +102,7 @@ class Board:
         trader = TradingMeter(
             spec.name,
             genesis,
-            identity=bytes.fromhex(spec.identity),
+            identity=SecretIdentity(bytes.fromhex(spec.identity)),
             wallet=Wallet(bytes.fromhex(spec.seed), genesis.chain_id(), storage),
             feeder=spec.feeder,
             servers=spec.servers,
@@ -138,8 +145,14 @@ class Board:
                 privacy=PrivacySettings(),
                 chance=self._chance("bidder"),
             ),
-            reconciler=Reconciler(
-                meter_id=self.name, interval_s=market.interval_s, prices=ImbalancePrices(), issued={}
+            reporting=Reporting(
+                meter_id=self.name,
+                interval_s=market.interval_s,
+                prices=ImbalancePrices(),
+                settings=ReportSettings(operator_key=public_seal_key(_OPERATOR_SECRET).hex()),
+                store=self.store,
+                sign=partial(sign, bytes.fromhex(self._spec.identity)),
+                chance=self._chance("seals").randbytes,
             ),
             store=self.store,
             market=market,

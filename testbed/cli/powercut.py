@@ -12,10 +12,12 @@ _SUBJECTS: Final = {
     "outbox": "messages put in and delivered",
     "settings": "configuration documents, replaced as a whole",
     "wallet": "the wallet's next index and the light client's floor",
+    "orders": "what the trading meter decided, and the steps of its orders that may wait",
     "salvage": "a start that finds a damaged page of the history",
     "headless": "a start that finds the history without its first page",
     "replacement": "the swap of a damaged file, whose log must join no other file",
     "state-salvage": "a start that finds a damaged page of wallet and light client",
+    "fleet": "the agent's memory as bundles arrive, prove themselves or do not",
 }
 
 

@@ -38,6 +38,9 @@ def add_parser(commands: Commands) -> None:
             "gridlight-testbed up --from 12:00 --intervals 8     # a part of the day",
             "gridlight-testbed up homes102 --speed 60 --out out/live",
             "gridlight-testbed up --speed 200 --from 00:00 --kills 200   # SIGKILL at 200 random moments",
+            "gridlight-testbed up --fleet 8 --mode process --faults drawn   # eight whole devices, each with its meter",
+            "gridlight-testbed up --fleet 8 --mode container --image gridlight:armhf --speed 90",
+            "gridlight-testbed up --fleet 1000 --mode inprocess --from 12:00 --intervals 4",
         ),
     )
     parser.add_argument(
@@ -73,6 +76,26 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="a new folder; default: out/live, out/live-2, ..."
     )
+    _add_fleet_options(parser)
+
+
+def _add_fleet_options(parser: argparse.ArgumentParser) -> None:
+    """Options of a fleet of whole devices."""
+    fleet = parser.add_argument_group("a fleet of whole devices instead of a scenario's meters")
+    fleet.add_argument("--fleet", type=int, metavar="N", help="a village of N homes, a board in each")
+    fleet.add_argument(
+        "--mode",
+        choices=("inprocess", "process", "container", "qemu"),
+        default="process",
+        help="what boards run in; default: process",
+    )
+    fleet.add_argument(
+        "--faults",
+        metavar="FILE",
+        help="script of what goes wrong, lines of HOME:KIND@SECOND+DURATION; 'drawn' draws one from the seed",
+    )
+    fleet.add_argument("--image", default="gridlight:armhf", help="of containers; default: gridlight:armhf")
+    fleet.add_argument("--engine", default="docker", help="that runs containers; default: docker")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -87,8 +110,10 @@ def run(args: argparse.Namespace) -> int:
     from testbed.live.up import run as run_live
 
     console: Console = args.console
+    if args.fleet is not None:
+        return _run_fleet(args)
     file, staging = _staging(args)
-    folder = _new_folder(args.out)
+    folder = new_folder(args.out)
     try:
         deployment = deploy(folder, file, staging, meters_per_process=args.meters_per_process)
         with _Display(console, staging.intervals) as display:
@@ -121,6 +146,17 @@ def run(args: argparse.Namespace) -> int:
     return Exit.OK if summary.passed else Exit.FAILED
 
 
+def _run_fleet(args: argparse.Namespace) -> int:
+    """Run a fleet of whole devices, and say of each how it ended."""
+    from testbed.boards import command
+
+    _check("--fleet", args.fleet, 2, 100_000)
+    args.scenario = "village"
+    _, staging = _staging(args)
+    with _Display(args.console, staging.intervals) as display:
+        return command.run(args, staging, lambda: new_folder(args.out), display)
+
+
 def _staging(args: argparse.Namespace) -> tuple[ScenarioFile, Staging]:
     """What the arguments ask for, checked as far as that goes before anything is written."""
     from testbed.live.pace import highest_speed
@@ -134,7 +170,7 @@ def _staging(args: argparse.Namespace) -> tuple[ScenarioFile, Staging]:
         day = catalogue.build(file, seed=seed)
     except ScenarioError as error:
         raise CommandError(str(error), code=Exit.USAGE) from None
-    skip = _start_s(args.start) // day.interval_s
+    skip = start_s(args.start) // day.interval_s
     staging = Staging(
         scenario="scenario.toml",
         data=None,
@@ -160,7 +196,7 @@ def _check(flag: str, got: int, low: int, high: int) -> None:
         raise CommandError(f"{flag} is {got}, expected {low} to {high}", code=Exit.USAGE)
 
 
-def _start_s(text: str) -> int:
+def start_s(text: str) -> int:
     """Seconds since midnight."""
     found = _TIME.fullmatch(text)
     if found is None:
@@ -168,7 +204,7 @@ def _start_s(text: str) -> int:
     return int(found[1]) * 3_600 + int(found[2]) * 60
 
 
-def _new_folder(asked: Path | None) -> Path:
+def new_folder(asked: Path | None) -> Path:
     """Make the folder that was asked for, or the first free one."""
     try:
         for folder in _candidates() if asked is None else [asked]:

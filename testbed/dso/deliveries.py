@@ -1,4 +1,4 @@
-"""Delivery reports as the grid operator takes them in: identified, in versions, held against trades of its grants.
+"""Delivery reports as the grid operator takes them in: opened, in versions, held against trades of its grants.
 
 The operator is the only one who can join the two planes: it granted the addresses. What it joins stays in its books.
 """
@@ -11,6 +11,7 @@ from enum import Enum
 from firmware_app.reconcile.deviation import FinalTrade, ImbalancePrices
 from firmware_app.reconcile.reconciler import Reconciler, Settlement
 from firmware_app.reconcile.report import DeliveryReport, read_signed_report
+from firmware_app.reconcile.sealing import unseal
 from light_client.rules.crypto import verify
 
 
@@ -27,25 +28,29 @@ class Taken(Enum):
 class DeliveryDesk:
     """The newest report of every meter and day."""
 
-    def __init__(self, key_of: Callable[[str], bytes | None], prices: ImbalancePrices) -> None:
+    def __init__(
+        self, key_of: Callable[[str], bytes | None], prices: ImbalancePrices, seal_secret: bytes
+    ) -> None:
         """Empty books.
 
         Args:
             key_of: name of a meter -> its registered identity key.
             prices: what deviations cost.
+            seal_secret: opens what was sealed to this operator.
         """
         self._key_of = key_of
+        self._seal_secret = seal_secret
         self._prices = prices
         self._reports: dict[tuple[str, int], DeliveryReport] = {}
 
-    def take(self, raw: bytes) -> Taken:
-        """Take a report in; the same one again, or an older version, changes nothing.
+    def take(self, sealed: bytes) -> Taken:
+        """Take in what came over the management plane; the same again, or an older version, changes nothing.
 
         Raises:
             MalformedError: not canonical bytes.
-            RuleViolation: RPT-01, RPT-02.
+            RuleViolation: RPT-01, RPT-02, RPT-03.
         """
-        report = read_signed_report(raw, self._key_of, verify)
+        report = read_signed_report(unseal(sealed, self._seal_secret), self._key_of, verify)
         place = (report.meter_id, report.first_interval)
         known = self._reports.get(place)
         if known is not None and known.version >= report.version:

@@ -44,6 +44,7 @@ from light_client.session.actor import (
 )
 from light_client.sync.follow import TIMER as FOLLOW_TIMER
 from light_client.sync.follow import FollowParams, newest_of
+from testbed.dso.accuracy import GrantedTrades
 from testbed.dso.registry import Registry, WithdrawalRefusedError
 from testbed.dso.reporting import Delivered, Reporter
 from testbed.follower import LedgerFollower
@@ -110,6 +111,7 @@ class Operator:
         )
         self.ledger = LedgerFollower(genesis, verify)
         self._follower = self._params.follow.follower(miners)
+        self.trades = GrantedTrades(registry.owner)
         self._answered: dict[tuple[bytes, int], WithdrawReply] = {}
         self._waiting: dict[bytes, Asset] = {}
         self._outstanding: tuple[int, frozenset[bytes], bytes] | None = None
@@ -241,6 +243,7 @@ class Operator:
                 ]
             received += 1
             effects.append(Report(name="block", value=FollowedBlock(certified=certified, outcome=outcome)))
+            self.trades.take(outcome.events)
             for event in outcome.events:
                 if isinstance(event, Deposited):
                     self.registry.deposit(event.address, event.amounts)

@@ -152,6 +152,11 @@ class Registry:
                 left -= part
         return left
 
+    def owner(self, address: Address) -> int | None:
+        """The meter to which an address was granted, by its id; None for an address of nobody."""
+        owner = self._owner.get(address)
+        return None if owner is None else owner[0].meter_id
+
     def deposit(self, address: Address, amounts: Amounts) -> int | None:
         """Credit what an address handed back; returns the meter's id, or None for an address of nobody."""
         owner = self._owner.get(address)

@@ -14,7 +14,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from errno import EADDRINUSE
@@ -67,6 +67,14 @@ class Deployment:
     nodes: tuple[Node, ...]
     servers: Mapping[str, Address]
     """Name of each actor that listens -> where, and its transport key."""
+    elsewhere: tuple[str, ...] = ()
+    """Meters that take part in the run without being nodes of it."""
+
+    def without_meters(self) -> "Deployment":
+        """The same tier; the meters are somebody else's matter."""
+        meters = set(self.cast.meter_names)
+        nodes = tuple(node for node in self.nodes if not meters & set(node.actors))
+        return replace(self, nodes=nodes, elsewhere=tuple(self.cast.meter_names))
 
 
 def deploy(
@@ -76,12 +84,16 @@ def deploy(
     *,
     meters_per_process: int,
     meter_processes: int | None = None,
+    host: str = HOST,
+    elsewhere: Collection[int] = (),
 ) -> Deployment:
     """Write everything into an existing, empty folder.
 
     Args:
         meters_per_process: the most meters in one process.
         meter_processes: instead of that, over how many processes the meters are spread evenly.
+        host: address of this machine that the servers listen on.
+        elsewhere: numbers of homes whose meters somebody else plays.
 
     Raises:
         StagingError: no cast can be derived.
@@ -96,8 +108,9 @@ def deploy(
     cast = cast_for(staging, nodes)
     (folder / "genesis.cbor").write_bytes(encode(cast.genesis.to_wire()))
     _write_secret(folder / "test-keys.json", _test_keys(cast))
-    writer = _NodeWriter(nodes, cast, asdict(staging))
-    meters = list(cast.meter_names)
+    writer = _NodeWriter(nodes, cast, asdict(staging), host)
+    guests = tuple(name for name, home_id in cast.meter_names.items() if home_id in elsewhere)
+    meters = [name for name in cast.meter_names if name not in guests]
     count = -(-len(meters) // meters_per_process) if meter_processes is None else meter_processes
     ends = [
         (at + 1) * meters_per_process if meter_processes is None else len(meters) * (at + 1) // count
@@ -110,21 +123,28 @@ def deploy(
         *(writer.clients(name, "solver", [name]) for name in cast.solver_names),
         *(writer.clients(f"meters-{number}", "meter", group) for number, group in enumerate(groups)),
     ]
-    return Deployment(folder=folder, staging=staging, cast=cast, nodes=tuple(written), servers=writer.servers)
+    return Deployment(
+        folder=folder,
+        staging=staging,
+        cast=cast,
+        nodes=tuple(written),
+        servers=writer.servers,
+        elsewhere=guests,
+    )
 
 
 class _NodeWriter:
     """Writes node files that know of each other."""
 
-    def __init__(self, folder: Path, cast: Cast, options: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, cast: Cast, options: Mapping[str, Any], host: str) -> None:
         self._folder = folder
         self._cast = cast
         self._options = options
         servers = (*cast.miner_names, DSO)
         self._keys = {name: TransportKey.generate() for name in servers}
-        ports = free_ports(len(servers))
+        ports = free_ports(len(servers), host)
         self.servers = {
-            name: Address(endpoint=f"tcp://{HOST}:{port}", server_key=self._keys[name].public)
+            name: Address(endpoint=f"tcp://{host}:{port}", server_key=self._keys[name].public)
             for name, port in zip(servers, ports, strict=True)
         }
 
@@ -170,8 +190,8 @@ class _NodeWriter:
         return Node(name=process, path=path, actors=tuple(actor["name"] for actor in actors))
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on at the moment.
+def free_ports(count: int, host: str = HOST) -> list[int]:
+    """Ports of one address of this machine that nobody listens on at the moment.
 
     Raises:
         OSError: there are not that many to be found.
@@ -184,7 +204,7 @@ def free_ports(count: int) -> list[int]:
             probe = held.enter_context(socket.socket())
             port = secrets.choice(_PORTS)
             try:
-                probe.bind((HOST, port))
+                probe.bind((host, port))
             except OSError:
                 continue
             found.append(port)

@@ -11,6 +11,22 @@ from firmware_app.runtime.clock import Clock
 from meter_io.reading import Moment, TimeBasis
 
 _LOOK_S = 1.0
+_PAIRS = 8
+
+
+class BusClock:
+    """The run's time by the clock of buses, which is the machine's monotonic one: they go at one pace."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Hold both clocks against each other once."""
+        pairs = [(real_monotonic_ms(), clock.now_ms(), real_monotonic_ms()) for _ in range(_PAIRS)]
+        before_ms, self._now_ms, after_ms = min(pairs, key=lambda pair: pair[2] - pair[0])
+        self._bus_ms = (before_ms + after_ms) // 2
+        self._speed = clock.speed
+
+    def at(self, bus_ms: int) -> int:
+        """The run's time when the clock of buses stood there, UTC ms."""
+        return self._now_ms + (bus_ms - self._bus_ms) * self._speed
 
 
 class HurriedTime:
@@ -20,6 +36,7 @@ class HurriedTime:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._bus = BusClock(clock)
 
     def now_ms(self) -> int:
         """The run's time."""
@@ -39,8 +56,7 @@ class HurriedTime:
 
     def moment(self, bus_ms: int) -> Moment:
         """The run's time when the bus's clock stood there."""
-        ago_ms = (real_monotonic_ms() - bus_ms) * self._clock.speed
-        at_ms = self._clock.now_ms() - ago_ms
+        at_ms = self._bus.at(bus_ms)
         return Moment(utc_ms=at_ms, monotonic_ms=at_ms, basis=TimeBasis.RECEIVED)
 
     async def work(

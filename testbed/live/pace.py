@@ -8,14 +8,11 @@ ones. The deadline for solutions is part of the genesis, so a hurried chain has 
 from typing import Final, TypedDict
 
 from firmware_app.trading.params import MeterParams
-from light_client.client.params import ClientParams
 from light_client.rules.ledger.genesis import ChainParams
-from light_client.sync.follow import FollowParams
-from light_client.sync.servers import ServersParams
-from light_client.sync.witness import WitnessParams
 from testbed.dso.operator import OperatorParams
+from testbed.live.patience import at_least as at_least_at
+from testbed.live.patience import follow_params, meter_params
 from testbed.miner.params import MinerParams, PoolLimits, Timeouts
-from testbed.miner.serving import SUBSCRIPTION_MS
 from testbed.solver.params import SolverParams
 
 SHORTEST_INTERVAL_MS: Final = 500
@@ -42,13 +39,9 @@ def pace(speed: int, interval_s: int) -> Pace:
     interval_ms = interval_s * 1_000
 
     def at_least(virtual_ms: int, real_ms: int) -> int:
-        """The usual patience, or the virtual time that passes in `real_ms`."""
-        return max(virtual_ms, real_ms * speed)
+        return at_least_at(virtual_ms, real_ms, speed)
 
-    follow = FollowParams(
-        retry_ms=at_least(3_000, 400),
-        poll_ms=min(at_least(500_000, 1_000), SUBSCRIPTION_MS * 5 // 6),
-    )
+    follow = follow_params(speed)
     return Pace(
         chain=ChainParams(solve_deadline_ms=min(at_least(60_000, 1_000), interval_ms * 3 // 4)),
         miner_params=MinerParams(
@@ -66,15 +59,7 @@ def pace(speed: int, interval_s: int) -> Pace:
                 status_ms=at_least(1_000, 200),
             ),
         ),
-        meter_params=MeterParams(
-            resend_ms=at_least(20_000, 600),
-            quiet_ms=min(at_least(5_000, 50), interval_ms // 3),
-            client=ClientParams(
-                follow=follow,
-                servers=ServersParams(rest_ms=at_least(1_000, 100)),
-                witness=WitnessParams(patience_ms=at_least(60_000, 1_000)),
-            ),
-        ),
+        meter_params=meter_params(speed, interval_s),
         operator_params=OperatorParams(
             batch_ms=at_least(5_000, 50), resend_ms=at_least(10_000, 500), follow=follow
         ),

@@ -9,7 +9,7 @@ from testbed.scenarios import catalogue
 from testbed.scenarios.errors import ScenarioError
 from testbed.scenarios.files import TransaxSection
 from testbed.scenarios.metering import MeterSource
-from testbed.scenarios.part import part_of
+from testbed.scenarios.part import part_of, repeated
 from testbed.simulation.day import cast_of
 
 
@@ -33,6 +33,8 @@ class Staging:
     miners: int
     solvers: int
     speed: int
+    days: int = 1
+    """How often the scenario's day is lived through before a part of it is taken."""
     meters: str | None = None
     """Whether homes are metered (``plan`` or ``readings``), instead of what the scenario file says."""
 
@@ -62,7 +64,7 @@ def cast_for(staging: Staging, folder: Path) -> Cast:
             file = replace(file, particulars=TransaxSection(folder=staging.data))
         if staging.meters is not None:
             file = replace(file, meters=replace(file.meters, source=MeterSource(staging.meters)))
-        day = catalogue.build(file, seed=staging.seed)
+        day = repeated(catalogue.build(file, seed=staging.seed), days=staging.days)
         scenario = part_of(day, skip=staging.skip, intervals=staging.intervals)
         cast = replace(
             cast_of(file, scenario, staging.seed),

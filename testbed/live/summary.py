@@ -1,7 +1,7 @@
 """What a live run came to, and whether it was as it should be."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 
@@ -46,8 +46,14 @@ class Summary:
         return not self.failures
 
 
-def summary_of(view: View, cast: Cast, restarts: Mapping[str, int]) -> Summary:
-    """Sum up what was seen."""
+def summary_of(
+    view: View, cast: Cast, restarts: Mapping[str, int], *, elsewhere: Collection[str] = ()
+) -> Summary:
+    """Sum up what was seen.
+
+    Args:
+        elsewhere: meters that are no nodes of the run, and write no reports.
+    """
     late = [final.late_ms for final in view.finals.values()]
     return Summary(
         intervals=cast.scenario.intervals,
@@ -65,16 +71,16 @@ def summary_of(view: View, cast: Cast, restarts: Mapping[str, int]) -> Summary:
         checked={what: view.checked(what) for what in ("headers", "solutions", "trades", "balances")},
         refusals=dict(view.refusals),
         restarts=dict(restarts),
-        failures=tuple(_failures(view, cast)),
+        failures=tuple(_failures(view, cast, elsewhere)),
     )
 
 
-def copies_of(cast: Cast) -> tuple[str, ...]:
-    """Everybody who holds the chain, or judges all of it, and says how far."""
-    return (*cast.miner_names, DSO, *cast.meter_names)
+def copies_of(cast: Cast, elsewhere: Collection[str] = ()) -> tuple[str, ...]:
+    """Everybody who holds the chain, or judges all of it, and says how far; those elsewhere say it to others."""
+    return (*cast.miner_names, DSO, *(name for name in cast.meter_names if name not in elsewhere))
 
 
-def _failures(view: View, cast: Cast) -> Iterator[str]:
+def _failures(view: View, cast: Cast, elsewhere: Collection[str]) -> Iterator[str]:
     """What is not as it should be, worst first."""
     if forks := view.forks():
         yield f"copies of the chain differ at height {forks[0]}, expected one chain"
@@ -82,11 +88,12 @@ def _failures(view: View, cast: Cast) -> Iterator[str]:
         yield f"{actor} stopped believing the chain: {reason}"
     if rejected := view.checked("rejected"):
         yield f"meters refused {rejected} answers, expected 0"
-    if len(view.meters) < len(cast.meter_names):
-        yield f"{len(view.meters)} meters followed the chain, expected {len(cast.meter_names)}"
+    meters = len(cast.meter_names) - len(elsewhere)
+    if len(view.meters) < meters:
+        yield f"{len(view.meters)} meters followed the chain, expected {meters}"
     if len(view.finals) < cast.scenario.intervals:
         yield f"{len(view.finals)} intervals are final, expected {cast.scenario.intervals}"
-    if behind := view.behind(copies_of(cast)):
+    if behind := view.behind(copies_of(cast, elsewhere)):
         yield f"{len(behind)} copies of the chain lack the last final interval, that of {behind[0]} among them"
 
 

@@ -65,6 +65,11 @@ class Supervisor:
         }
 
     @property
+    def total(self) -> int:
+        """How many processes there are."""
+        return len(self._children)
+
+    @property
     def ready(self) -> int:
         """How many processes have built everything, and are up."""
         return sum(child.ready.is_set() for child in self._children.values())

@@ -13,6 +13,7 @@ from testbed.powercut.file_subjects import (
     WalletSubject,
 )
 from testbed.powercut.fleet_subject import FleetSubject
+from testbed.powercut.orders_subject import OrdersSubject
 from testbed.powercut.ring_subjects import HeadlessSubject, OutboxSubject, RingSubject, SalvageSubject
 
 SUBJECTS: Final[dict[str, Callable[[], Subject]]] = {
@@ -22,6 +23,7 @@ SUBJECTS: Final[dict[str, Callable[[], Subject]]] = {
         OutboxSubject,
         SettingsSubject,
         WalletSubject,
+        OrdersSubject,
         SalvageSubject,
         HeadlessSubject,
         ReplacementSubject,

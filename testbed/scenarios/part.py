@@ -1,11 +1,14 @@
-"""A part of a scenario's day, as a shorter scenario of its own."""
+"""A part of a scenario's day, or the same day several times over, as a scenario of its own."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from testbed.scenarios.errors import PlanError
 from testbed.scenarios.model import Scenario
+
+_MOST_DAYS: Final = 31
 
 
 def part_of(scenario: Scenario, *, skip: int, intervals: int) -> Scenario:
@@ -40,5 +43,33 @@ def part_of(scenario: Scenario, *, skip: int, intervals: int) -> Scenario:
             offer
             for offer in scenario.offers
             if first <= offer.first_interval and offer.last_interval <= last
+        ),
+    )
+
+
+def repeated(scenario: Scenario, *, days: int) -> Scenario:
+    """The same day `days` times, one after the other: homes do and plan each day what they did the day before.
+
+    Raises:
+        PlanError: there is no such number of days.
+    """
+    if not 1 <= days <= _MOST_DAYS:
+        raise PlanError("days of a scenario", got=days, expected=f"1 to {_MOST_DAYS}")
+    shifts = [day * scenario.intervals for day in range(days)]
+    return replace(
+        scenario,
+        intervals=scenario.intervals * days,
+        homes=tuple(
+            replace(home, load_j=home.load_j * days, pv_j=home.pv_j * days) for home in scenario.homes
+        ),
+        offers=tuple(
+            replace(
+                offer,
+                first_interval=offer.first_interval + shift,
+                last_interval=offer.last_interval + shift,
+                post_interval=offer.post_interval + shift,
+            )
+            for shift in shifts
+            for offer in scenario.offers
         ),
     )

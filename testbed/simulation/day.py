@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from firmware_app.device.device import Device
+from firmware_app.reconcile.deviation import FinalTrade
 from firmware_app.trading.meter import TradingMeter
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.ledger.transactions import decode_transaction
@@ -22,7 +23,7 @@ from light_client.session.actor import Actor, PeerName, Send
 from testbed.adversaries.eclipse import Eclipse
 from testbed.adversaries.troupe import NOBODY, Troupe
 from testbed.cast import DSO, Cast
-from testbed.dso.operator import FollowedBlock
+from testbed.dso.operator import FollowedBlock, Operator
 from testbed.miner.miner import Miner
 from testbed.network.faults import NO_FAULTS, Faults, Link
 from testbed.network.simulator import Build, Seen, Simulator
@@ -50,6 +51,12 @@ class Observed:
     """Everything that somebody may have to look into."""
 
 
+def _nothing_granted(home_id: int) -> tuple[FinalTrade, ...]:
+    """What a DSO that plays false is believed to have granted."""
+    del home_id
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class SimulatedDay:
     """A day that has been run."""
@@ -63,6 +70,8 @@ class SimulatedDay:
     wall_s: float
     homes: Mapping[int, MeteredHome] = field(default_factory=dict)
     """Home -> its electricity meter, read to the end; empty where homes go by their plan."""
+    granted: Callable[[int], tuple[FinalTrade, ...]] = _nothing_granted
+    """Home -> the trades of the addresses that the DSO granted it, as the DSO saw them."""
 
     @property
     def genesis(self) -> Genesis:
@@ -130,6 +139,7 @@ def run_day(
             progress(passed, observed.record)
     devices = [_honest(simulator.actor(name)) for name in cast.meter_names]
     miners = [_honest(simulator.actor(name)) for name in cast.miner_names]
+    operator = simulator.actor(DSO)
     return SimulatedDay(
         cast=cast,
         troupe=troupe,
@@ -138,6 +148,7 @@ def run_day(
         miners=tuple(miner for miner in miners if isinstance(miner, Miner)),
         wall_s=perf_counter() - began,
         homes={} if cast.homes is None else cast.homes.finish(),
+        granted=operator.trades.of if isinstance(operator, Operator) else _nothing_granted,
     )
 
 

@@ -23,6 +23,7 @@ from testbed.simulation.day import SimulatedDay
 from testbed.simulation.offline import OfflineOptimum
 from testbed.simulation.readings import metering_expectations, readings_of
 from testbed.simulation.recheck import Recheck
+from testbed.simulation.reconciled import reconciling_expectations
 from testbed.simulation.record import DayRecord
 
 
@@ -67,7 +68,11 @@ def trading_day(
         prosumer=_prosumer(day, record),
         bound_cumulative_j=optimum.cumulative_j,
         rejected_by_rule=tuple(refusals.most_common()),
-        expectations=(*expectations(day, check, undisturbed=undisturbed), *metering_expectations(day)),
+        expectations=(
+            *expectations(day, check, undisturbed=undisturbed),
+            *metering_expectations(day),
+            *reconciling_expectations(day),
+        ),
         command=command,
         versions=(("gridlight", VERSION),),
         readings=readings_of(day),

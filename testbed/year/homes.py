@@ -32,6 +32,8 @@ class YearHome:
 
     name: str
     net_j: Ints
+    sun_j: Ints
+    """Of it the generation, J."""
     battery: BatterySettings | None
 
 
@@ -64,15 +66,17 @@ def village_of(sources: Sequence[SourceHome], *, days: int, battery: BatterySett
     for source in sources:
         load = np.array(source.load_j[:days], np.int64)
         sun = np.array(source.sun_j_per_kw[:days], np.int64) * source.nameplate_w // 1_000
-        homes.append(YearHome(name=source.name, net_j=(sun - load).ravel(), battery=battery))
+        homes.append(
+            YearHome(name=source.name, net_j=(sun - load).ravel(), sun_j=sun.ravel(), battery=battery)
+        )
     return Village(homes=tuple(homes))
 
 
 class Foresight(Protocol):
     """What a home believes about its coming intervals."""
 
-    def net(self, home: int, place: int) -> QuantileForecast:
-        """Generation less load of the village's ``ahead`` intervals, from the one at ``place`` on."""
+    def net(self, home: int, place: int) -> QuantileForecast | None:
+        """Generation less load of the village's ``ahead`` intervals, from the one at ``place`` on; None: unknown."""
 
 
 class SeasonalNaive:

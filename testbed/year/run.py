@@ -209,13 +209,16 @@ class _Year:
             or (order.traded and order.intent.last_interval >= midnight)
             or (learns and order.intent.last_interval >= now - LEARN_INTERVALS)
         ]
+        net = foresight.net(number, place)
+        if net is None:
+            return
         state = (
             None
             if home.cell is None
             else BatteryState(stored_j=home.cell.stored_j, discharged_today_j=home.cell.discharged_today_j)
         )
         commitments = [order.commitment() for order in home.orders]
-        decision = home.bidder.decide(now, foresight.net(number, place), state, commitments)
+        decision = home.bidder.decide(now, net, state, commitments)
         home.hold_j = decision.hold_j
         length_ms = self._village.interval_s * 1_000
         for intent in decision.intents:

@@ -13,6 +13,7 @@ from firmware_app.reconcile.deviation import ImbalancePrices
 from light_client.rules.units import JOULES_PER_KWH
 from testbed.year.bounds import best_income_uc
 from testbed.year.homes import Foresight, PerfectForesight, SeasonalNaive, Village
+from testbed.year.learnt import Learnt
 from testbed.year.run import Terms, YearResult, trade_year
 
 FEED_IN_UC_PER_KWH: Final = 450_000
@@ -95,7 +96,7 @@ Cases = list[tuple[str, str, int | None, Foresight, Terms]]
 
 def cases_of(village: Village, terms: Terms) -> Cases:
     """Name, words, chance, foresight and terms of every variant."""
-    naive, truth = SeasonalNaive(village), PerfectForesight(village)
+    learnt, truth = Learnt(village), PerfectForesight(village)
 
     def bidding(**changes: object) -> Terms:
         return replace(terms, bidding=replace(terms.bidding, **changes))  # type: ignore[arg-type]
@@ -105,33 +106,38 @@ def cases_of(village: Village, terms: Terms) -> Cases:
             f"chance-{chance}",
             f"sells and buys what is {chance // 10} % sure",
             chance,
-            naive,
+            learnt,
             bidding(sell_chance_permille=chance, buy_chance_permille=chance),
         )
         for chance in CHANCES
     ]
-    cases.append(
-        ("adaptive", "even odds, prices follow own fills", None, naive, bidding(strategy=Strategy.ADAPTIVE))
-    )
     exact = replace(terms, privacy=replace(terms.privacy, lot_wh=1, lot_units=(), spread_intervals=1))
-    cases.append(("exact", "even odds, offers of any size, posted late", 500, naive, exact))
-    cases.append(("foresight", "knows load and sun beforehand", None, truth, exact))
-    return cases
+    adaptive = bidding(strategy=Strategy.ADAPTIVE)
+    alone = Learnt(village, at_roof=False)
+    return [
+        *cases,
+        ("adaptive", "even odds, prices follow own fills", None, learnt, adaptive),
+        ("one-meter", "even odds, learnt from the grid meter alone", 500, alone, terms),
+        ("naive", "even odds, the same hour of the last four weeks", 500, SeasonalNaive(village), terms),
+        ("exact", "even odds, offers of any size, posted late", 500, learnt, exact),
+        ("foresight", "knows load and sun beforehand", None, truth, exact),
+    ]
 
 
 def study_value(
-    village: Village, terms: Terms, on_day: Callable[[str, int], None] = lambda *_: None
+    village: Village, terms: Terms, cases: Cases, on_day: Callable[[str, int], None] = lambda *_: None
 ) -> ValueStudy:
     """Run every variant.
 
     Args:
+        cases: see `cases_of`.
         on_day: told the variant and the day that is over.
     """
     grid = trade_year(village, None, terms, partial(on_day, "grid"))
     first_place = grid.first_interval - village.first_interval
     best = best_income_uc(village, first_place, grid.stored_j, terms.imbalance)
     variants = []
-    for name, words, chance, foresight, of_variant in cases_of(village, terms):
+    for name, words, chance, foresight, of_variant in cases:
         result = trade_year(village, foresight, of_variant, partial(on_day, name))
         variants.append(_variant(name, words, chance, grid, result))
     battery = village.homes[0].battery

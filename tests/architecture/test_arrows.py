@@ -33,6 +33,7 @@ BREACHES = [
     ("light_client/rules/merkle.py", "from ecdsa import SigningKey", "rules.crypto alone"),
     ("firmware_app/cli.py", "import deploy.operator", "Nothing on the device"),
     ("deploy/operator/keys.py", "import testbed", "The tier and the operator"),
+    ("deploy/broker/access.py", "import deploy.operator", "The tier and the operator"),
     ("deploy/operator/keys.py", "from ecdsa import SigningKey", "rules.crypto alone"),
     ("testbed/cli/version.py", "from coincurve import PrivateKey", "rules.crypto alone"),
 ]

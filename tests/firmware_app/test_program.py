@@ -7,7 +7,7 @@ from pathlib import Path
 from firmware_app.clock.gate import ClockEvent, ClockState, Closed, Jumped, Opened
 from firmware_app.config import keys
 from firmware_app.config.check import check
-from firmware_app.run import Program
+from firmware_app.program import Program
 from firmware_app.runtime.board_time import real_monotonic_ms, real_wall_ms
 from firmware_app.runtime.supervision import PartState, PartStatus
 from firmware_app.store.rows import EventRow
@@ -147,7 +147,7 @@ def test_a_damaged_market_file_is_salvaged_at_the_start_and_that_is_on_record(tm
         assert "kept" in told.detail
         market = program._market
         assert market is not None
-        assert market.device.trader._addresses._wallet.next_index >= 1 << 62, "no address is used twice"
+        assert market.device.trader._addresses._wallet.next_index >= 1 << 61, "no address is used twice"
 
     _play(tmp_path, scene, tmp_path / "control.sock")
     assert (data / "market.sqlite.damaged").exists()

@@ -105,18 +105,6 @@ class OpenOffer(NamedTuple):
     escrow_uc: int
     """Money set aside for it (buyers), micro-currency."""
 
-    @property
-    def key(self) -> ClassKey:
-        """The class of this offer in all intervals still open to it."""
-        return ClassKey(int(self.side), self.feeder, self.price_uc_per_kwh, self.ranges)
-
-    def class_at(self, first_interval: int) -> ClassKey:
-        """The class of this offer once intervals before ``first_interval`` are gone."""
-        key = self.key
-        if key.ranges[0][0] >= first_interval:
-            return key
-        return key._replace(ranges=cut_before(key.ranges, first_interval))
-
     def left_with(self, remaining_j: int) -> OpenOffer:
         """The same offer with less energy left; its escrow is untouched."""
         return self._replace(remaining_j=remaining_j)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from light_client.rules.market.grid import Grid
-from light_client.rules.market.intervals import members
+from light_client.rules.market.intervals import Ranges, cut_before, members
 from light_client.rules.market.mechanisms.reaction import Reaction
 from light_client.rules.market.offer import ClassKey, OpenOffer
 from light_client.rules.market.params import MarketParams
-from light_client.rules.units import OfferId, Side
+from light_client.rules.units import FeederId, OfferId, Side
 
 
 class SpotClass(NamedTuple):
@@ -124,27 +124,31 @@ def problem_of(
 
     Offers whose last interval has passed are left out; the order of ``offers`` does not matter.
     """
-    shares: dict[ClassKey, list[tuple[OfferId, int]]] = {}
-    for offer in offers:
-        key = offer.key
-        if key.ranges[0][0] < first_interval:
-            if key.ranges[-1][1] < first_interval:
+    shares: dict[tuple[Side, FeederId, int, Ranges], list[tuple[OfferId, int]]] = {}
+    # bare tuples, since this is the hottest loop of a day
+    for offer_id, _, side, feeder, price, ranges, remaining_j, _ in offers:
+        left = ranges
+        if left[0][0] < first_interval:
+            if left[-1][1] < first_interval:
                 continue
-            key = offer.class_at(first_interval)
+            left = cut_before(left, first_interval)
+        key = (side, feeder, price, left)
         if key in shares:
-            shares[key].append((offer.offer_id, offer.remaining_j))
+            shares[key].append((offer_id, remaining_j))
         else:
-            shares[key] = [(offer.offer_id, offer.remaining_j)]
+            shares[key] = [(offer_id, remaining_j)]
     ordered: dict[ClassKey, tuple[tuple[OfferId, int], ...]] = {}
     totals: dict[ClassKey, int] = {}
     for key in sorted(shares):
         entries = shares[key]
+        side, feeder, price, ranges = key
+        named = ClassKey(int(side), feeder, price, ranges)
         if len(entries) > 1:
             entries.sort()
-            totals[key] = sum([energy_j for _, energy_j in entries])
+            totals[named] = sum([energy_j for _, energy_j in entries])
         else:
-            totals[key] = entries[0][1]
-        ordered[key] = tuple(entries)
+            totals[named] = entries[0][1]
+        ordered[named] = tuple(entries)
     return Problem(
         first_interval=first_interval,
         params=params,

@@ -41,13 +41,17 @@ class End(Protocol):
 class PtyEnd:
     """A pseudo terminal behind a symbolic link, as a USB adapter behind /dev/serial/by-id."""
 
-    def __init__(self, link: Path) -> None:
+    def __init__(self, link: Path, *, owner: int | None = None) -> None:
         """Plug in. The link must not exist yet.
+
+        Args:
+            owner: the user who may read, if it is another one.
 
         Raises:
             OSError: it does, or cannot be made.
         """
         self._link = link
+        self._owner = owner
         self._fds: tuple[int, int] | None = None
         self.is_plugged = False
         self.plug()
@@ -73,6 +77,8 @@ class PtyEnd:
         try:
             tty.setraw(theirs)
             os.set_blocking(ours, False)
+            if self._owner is not None:
+                os.fchown(theirs, self._owner, -1)
             self._link.symlink_to(os.ttyname(theirs))
         except OSError:
             os.close(ours)

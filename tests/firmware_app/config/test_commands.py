@@ -11,6 +11,7 @@ from firmware_app.config import keys
 from firmware_app.config.check import check
 from firmware_app.config.commands import EXAMPLE
 from firmware_app.config.view import key_count, look
+from meter_io.profiles import load
 from tests.firmware_app.config.kit import genesis, write_device
 
 
@@ -43,7 +44,6 @@ def test_a_document_that_holds_together_is_named_with_the_depth_reached(
     ("old", "new", "told"),
     [
         ("eastron-sdm630", "eastron-sdm631", "Did you mean 'eastron-sdm630'?"),
-        ("eastron-sdm630", "s0-1000", "counts pulses"),
         ("genesis.cbor", "genesys.cbor", "No such file"),
         ("genesis.cbor", "device.toml", "is no genesis"),
         ("feeder = 1", "feeder = 77", "expected one of the chain's grid"),
@@ -96,8 +96,8 @@ def test_enrolling_twice_gives_the_same_request(tmp_path: Path, capsys: pytest.C
     written = json.loads((tmp_path / "data" / "enrolment.json").read_text(encoding="utf-8"))
     for key in ("name", "identity_key", "fingerprint", "signature", "chain"):
         assert first[key] == second[key] == written[key]
-    secret = keys.load(tmp_path / "data")
-    assert secret.identity.hex() not in json.dumps(first)
+    secret = (tmp_path / "data" / keys.IDENTITY).read_text(encoding="ascii").split()[-1]
+    assert secret not in json.dumps(first)
     code, document = _json(capsys, "run", "--check", str(path))
     assert document["enrolled"]
 
@@ -121,3 +121,32 @@ def test_the_doctor_is_told_of_the_document_as_it_lies_there(tmp_path: Path) -> 
     seen = look(path)
     assert seen.state == "rejected"
     assert "Did you mean 'name'?" in seen.problem
+
+
+def test_a_battery_whose_meter_cannot_tell_its_charge_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_device(tmp_path)
+    shipped = load.path_of("eastron-sdm630").read_text(encoding="utf-8")
+    profile = tmp_path / "inverter.toml"
+    text = path.read_text(encoding="utf-8") + (
+        '[[meter]]\nname = "cellar"\nrole = "battery"\nprofile = "inverter.toml"\nport = "/dev/ttyUSB1"\n'
+        '[battery]\nmeter = "cellar"\ncapacity_wh = 6_400\ncharge_w = 5_000\ndischarge_w = 5_000\n'
+    )
+    path.write_text(text, encoding="utf-8")
+    for register, code, words in (
+        ("", 2, "gives no 1-0:128.7.0"),
+        (
+            '[[register]]\nobis = "1-0:128.7.0"\naddress = 843\ntype = "u16"\nunit = "V"\n',
+            2,
+            "expected % or Wh",
+        ),
+        (
+            '[[register]]\nobis = "1-0:128.7.0"\naddress = 843\ntype = "u16"\nunit = "%"\n',
+            0,
+            "meter not tried",
+        ),
+    ):
+        profile.write_text(shipped + register, encoding="utf-8")
+        found, out, err = _run(capsys, "run", "--check", str(path))
+        assert (found, words in out + err) == (code, True), out + err

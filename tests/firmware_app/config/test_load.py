@@ -48,8 +48,8 @@ def test_the_example_shows_every_key() -> None:
     shown, header = set(), ""
     for line in TEXT.splitlines():
         words = line.lstrip("# ")
-        if line.startswith("["):
-            header = line.split("#")[0].strip("[] ")
+        if words.startswith("["):
+            header = words.split("#")[0].strip("[] ")
         elif "=" in words:
             shown.add((header, words.partition("=")[0].strip()))
     servers = {("market.dso", "name"), ("market.server", "name")}
@@ -132,3 +132,16 @@ def test_a_table_where_a_value_belongs_and_the_other_way_round() -> None:
     assert "expected a table" in _refusal("device = 5\n")
     assert "expected tables" in _refusal(TEXT.replace("[[meter]]", "[meter]"))
     assert "expected text" in _refusal("[device]\nname = [1]\n")
+
+
+_CELLAR = '[[meter]]\nname = "cellar"\nrole = "battery"\nprofile = "eastron-sdm630"\nport = "/dev/ttyUSB1"\n'
+_BATTERY = '[battery]\nmeter = "cellar"\ncapacity_wh = 6_400\ncharge_w = 5_000\ndischarge_w = 5_000\n'
+
+
+def test_a_battery_needs_the_meter_that_tells_what_it_holds() -> None:
+    config = parse(TEXT + _CELLAR + _BATTERY, DeviceConfig, "device.toml")
+    assert config.battery is not None
+    assert (config.battery.measurement, config.battery.sell) == ("1-0:128.7.0", False)
+    assert "'cellar'" in _refusal(TEXT + _CELLAR + _BATTERY.replace("cellar", "house"))
+    assert "of the role 'battery' first" in _refusal(TEXT + _BATTERY)
+    assert "reserve_wh" in _refusal(TEXT + _CELLAR + _BATTERY + "reserve_wh = 9_000\n")

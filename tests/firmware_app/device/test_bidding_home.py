@@ -1,26 +1,32 @@
 """A real home from counted intervals to intents and books: what it learns, what it offers, what it keeps."""
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from random import Random
 
 from firmware_app.bidding.bidder import Bidder
 from firmware_app.bidding.settings import BiddingSettings, PrivacySettings
-from firmware_app.config.schema import MeterSection, Role
-from firmware_app.device.bidding_home import OPERATOR, BiddingHome, recall_books, recall_issued
+from firmware_app.config.schema import BatterySection, MeterSection, Role
+from firmware_app.device.bidding_home import BiddingHome
+from firmware_app.device.charge import StateOfCharge
 from firmware_app.device.decision import Occasion
 from firmware_app.device.outlook import Outlook
+from firmware_app.device.reporting import OPERATOR, Reporting
 from firmware_app.forecast.settings import ForecastSettings, Series
 from firmware_app.meters.desk import MeterDesk
 from firmware_app.reconcile.deviation import ImbalancePrices
-from firmware_app.reconcile.reconciler import Reconciler
-from firmware_app.reconcile.report import DeliveryReport
+from firmware_app.reconcile.report import read_signed_report
+from firmware_app.reconcile.sealing import public_seal_key, unseal
+from firmware_app.reconcile.settings import ReportSettings
 from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.params import StoreParams
-from firmware_app.store.rows import Answer, HeaderRow, IntervalRow, OfferRow, TradeRow, VerdictRow
+from firmware_app.store.rows import Answer, EventRow, HeaderRow, IntervalRow, OfferRow, TradeRow, VerdictRow
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.news import Final, News
 from firmware_app.trading.orders import Order, Stage, asset_for
+from light_client.rules.crypto import public_key_of, sign, verify
 from light_client.rules.ledger.block import NO_CLEARING, Clearing
 from light_client.rules.ledger.events import Cleared
 from light_client.rules.market.clearing import Trade
@@ -28,8 +34,10 @@ from light_client.rules.market.params import MarketParams
 from light_client.rules.units import FeederId, OfferId, Side
 from light_client.store.memory import MemoryStorage
 from light_client.wallet.wallet import Wallet
+from meter_io.bus.dialogue import Said
 from meter_io.intervals import IntervalEnergy
-from meter_io.reading import MeterId
+from meter_io.obis import STATE_OF_CHARGE
+from meter_io.reading import MeterId, Unit, Value
 from meter_io.span import Basis
 from tests.light_client.messages.samples import HEADER
 
@@ -38,6 +46,7 @@ _NOW = 20_000 * _DAY + 40
 """Ten in the morning of some day."""
 _MARKET = MarketParams(interval_s=900, t_clear=1, horizon=96)
 _KWH = 3_600_000
+_SEAL = bytes(range(32))
 
 
 class _TrustedDesk(MeterDesk):
@@ -73,13 +82,16 @@ class _Board:
         sections = (
             MeterSection(name="house", role=Role.GRID, profile="eastron-sdm630", port="/dev/ttyUSB0"),
         )
-        reconciler = Reconciler(
+        reporting = Reporting(
             meter_id="meter-0101",
             interval_s=900,
             prices=ImbalancePrices(),
-            issued=recall_issued(self.store, now_ms=self.now_ms),
+            settings=ReportSettings(operator_key=public_seal_key(_SEAL).hex()),
+            store=self.store,
+            sign=partial(sign, bytes(31) + b"\x05"),
+            chance=Random(2).randbytes,
         )
-        recall_books(reconciler, self.store, grid_meter="house", now_ms=self.now_ms)
+        reporting.recall("house", self.now_ms)
         return BiddingHome(
             grid_meter="house",
             desk=desk_type(
@@ -94,7 +106,7 @@ class _Board:
             bidder=Bidder(
                 market=_MARKET, settings=BiddingSettings(), privacy=PrivacySettings(), chance=Random(1)
             ),
-            reconciler=reconciler,
+            reporting=reporting,
             store=self.store,
             market=_MARKET,
             bidding=BiddingSettings(),
@@ -214,7 +226,7 @@ def test_news_become_history_and_books_once(tmp_path: Path) -> None:
     )
     assert [row.stage for row in board.store.newest(OfferRow, 9)] == ["open"]
     for home in (board.home, board.build()):
-        (settled,) = home.reconciler.settle(_NOW, _NOW).deviations
+        (settled,) = home.reporting.settle(_NOW, _NOW).deviations
         assert (settled.traded_j, settled.deviation_j) == (_KWH, _KWH)
 
 
@@ -238,7 +250,9 @@ def test_a_day_that_is_over_is_reported_once_and_a_restart_reports_nothing_again
     board.decide()
     board.decide()
     (message,) = board.store.outbox.pending(OPERATOR)
-    report = DeliveryReport.from_bytes(message.body)
+    report = read_signed_report(
+        unseal(message.body, _SEAL), lambda _: public_key_of(bytes(31) + b"\x05"), verify
+    )
     assert (report.first_interval, report.version, len(report.rows)) == (midnight - _DAY, 1, _DAY)
     assert sum(row.import_j - row.export_j for row in report.rows) == sum(map(_usual_j, range(_DAY)))
     board.store.close()
@@ -278,3 +292,75 @@ def test_load_and_generation_are_told_apart_where_the_sun_is_metered(tmp_path: P
     outlook.take(Role.GRID, counted("house", _NOW, (_KWH, 0)))
     outlook.take(Role.GRID, counted("house", _NOW + 1, (_KWH, 0)))
     assert load.status().measured == 5 * _DAY, "without the sun's meter nothing is known of the load"
+
+
+def test_the_forecast_is_of_the_home_without_its_battery(tmp_path: Path) -> None:
+    """A battery takes the noon's surplus and gives it back at night: the meter at the grid sees a flat line."""
+    board = _Board(tmp_path)
+    outlook = Outlook(ForecastSettings(), board.store, interval_s=900, pv_meters=0, battery="cellar")
+    for interval in range(_NOW - 5 * _DAY, _NOW):
+        net_j = _usual_j(interval)
+        flat_j = _KWH // 10
+        into_j = flat_j - net_j
+        for role, name, drawn_j in ((Role.GRID, "house", flat_j), (Role.BATTERY, "cellar", into_j)):
+            energy = IntervalEnergy(
+                meter=MeterId(name),
+                interval=interval,
+                energy_j=(max(0, drawn_j), max(0, -drawn_j)),
+                basis=Basis.MEASURED,
+                covered_ms=900_000,
+            )
+            outlook.take(role, energy)
+    noon = (_NOW // _DAY + 1) * _DAY + 48
+    net = outlook.net(_NOW, noon - _NOW + 1)
+    assert net is not None
+    assert abs(net.at(noon, 500) - 2 * _KWH) <= _KWH // 5, "what is over at noon is over, wherever it went"
+
+
+def test_a_battery_of_which_nobody_knows_what_it_holds_sells_nothing(tmp_path: Path) -> None:
+    board = _Board(tmp_path)
+    evening = _NOW // _DAY * _DAY + 66
+    board.now_ms = evening * 900_000
+    board.live(_NOW - 5 * _DAY, evening)
+    section = BatterySection(
+        meter="cellar",
+        capacity_wh=100_000,
+        charge_w=20_000,
+        discharge_w=20_000,
+        sell=True,
+        window_intervals=4,
+    )
+    charge = StateOfCharge(section, monotonic_ms=board.monotonic_ms, event=board.store.event, interval_s=900)
+    board.home.charge = charge
+    bidder = Bidder(
+        market=_MARKET,
+        settings=BiddingSettings(),
+        privacy=PrivacySettings(),
+        chance=Random(1),
+        battery=section,
+    )
+    board.home.follow(bidder, BiddingSettings(), PrivacySettings())
+
+    def sold() -> list[Intent]:
+        occasion = Occasion(interval=evening, now_ms=board.now_ms, decided=None, orders=())
+        return [
+            intent for intent in board.home.decide(occasion) if intent.first_interval < intent.last_interval
+        ]
+
+    assert sold() == []
+    charge.hear(Said("inverter", {STATE_OF_CHARGE: Value(Decimal(100), Unit.PERCENT)}), board.now_ms)
+    assert sold(), "a full battery has more than the night needs"
+    assert board.home.hold_j > 0
+    board.home.follow(
+        Bidder(
+            market=_MARKET,
+            settings=BiddingSettings(),
+            privacy=PrivacySettings(),
+            chance=Random(1),
+            battery=replace(section, sell=False),
+        ),
+        BiddingSettings(),
+        PrivacySettings(),
+    )
+    assert sold() == [], "nobody steers the inverter"
+    assert [row.name for row in board.store.newest(EventRow, 9)] == ["battery.unknown", "battery.back"]

@@ -8,6 +8,7 @@ import pytest
 from firmware_app.device.decision import Occasion
 from firmware_app.device.device import Device
 from firmware_app.device.lifecycle import State
+from firmware_app.identity.identity import SecretIdentity
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.meter import TradingMeter
 from firmware_app.trading.news import News
@@ -79,7 +80,7 @@ class _Board:
         trader = TradingMeter(
             "meter-0101",
             genesis,
-            identity=b"\x01" * 32,
+            identity=SecretIdentity(b"\x01" * 32),
             wallet=Wallet(b"s" * 32, genesis.chain_id(), storage),
             feeder=1,
             servers=("miner-0", "miner-1"),

@@ -8,6 +8,7 @@ from firmware_app.clock.rescue import Rescue
 from firmware_app.device.device import Device
 from firmware_app.device.lifecycle import State
 from firmware_app.device.signed_time import TIMER, SignedTimeWatch
+from firmware_app.identity.identity import SecretIdentity
 from firmware_app.trading.meter import TradingMeter, always
 from light_client.messages.chain import GetUpdate, Subscribe
 from light_client.messages.codec import decode_message
@@ -37,7 +38,7 @@ class _Board:
         trader = TradingMeter(
             "meter-0101",
             _GENESIS,
-            identity=b"\x01" * 32,
+            identity=SecretIdentity(b"\x01" * 32),
             wallet=Wallet(b"s" * 32, _GENESIS.chain_id(), storage),
             feeder=1,
             servers=_SERVERS,

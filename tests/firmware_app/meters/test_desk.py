@@ -13,11 +13,11 @@ from firmware_app.store.params import StoreParams
 from firmware_app.store.rows import EventRow, IntervalRow, ReadingRow
 from meter_io.bus.dialogue import Said
 from meter_io.bus.events import Broken, Failed, Round
-from meter_io.errors import MeterError, NoReply, PortError
+from meter_io.errors import GarbledReply, MeterError, NoReply, PortError
 from meter_io.intervals import IntervalEnergy
 from meter_io.obis import EXPORT_TOTAL, IMPORT_TOTAL
 from meter_io.profiles import load
-from meter_io.reading import MeterId, Moment, TimeBasis, Unit, Value
+from meter_io.reading import MeterId, Moment, Quality, TimeBasis, Unit, Value
 
 _HOUSE = MeterId("house")
 _START_MS = 1_790_000_100_000
@@ -71,6 +71,12 @@ class _Board:
             self.read(shown)
             self.now_ms += _POLL_MS
         return shown
+
+    def _fresh_status(self) -> tuple[int, str]:
+        """Suspects and the last of them, as looked up anew."""
+        self.desk._doubted = None
+        (status,) = self.desk.status()
+        return status.counts["suspects"], status.last_suspect
 
     def again(self) -> "_Board":
         """The board after a power cut: nothing was closed."""
@@ -167,3 +173,32 @@ def test_meters_of_one_port_are_found_together() -> None:
     house, pv = section("house", Role.GRID, "/dev/a"), section("pv", Role.PV, "/dev/b")
     battery = section("battery", Role.BATTERY, "/dev/a")
     assert by_port((house, pv, battery)) == {"/dev/a": (house, battery), "/dev/b": (pv,)}
+
+
+def test_rounds_of_the_hour_are_counted_by_what_became_of_them(tmp_path: Path) -> None:
+    board = _Board(tmp_path)
+    board.run(2)
+    for error in (GarbledReply("a checksum"), GarbledReply("a checksum"), NoReply("nothing came")):
+        board.desk.hear(Failed(meter=_HOUSE, error=error, failures=1, retry_ms=1), board.moment(), (_HOUSE,))
+    board.desk.hear(Broken(error=PortError("gone"), retry_ms=1), board.moment(), (_HOUSE,))
+    (status,) = board.desk.status()
+    assert status.counts == {"rounds": 16, "damaged": 2, "unanswered": 2, "read_ms": 0, "suspects": 0}
+    board.now_ms += 3_600_000
+    assert board.desk.status()[0].counts["rounds"] == 0
+
+
+def test_doubtful_times_are_counted_once_each_over_restarts_for_thirty_days(tmp_path: Path) -> None:
+    board = _Board(tmp_path)
+    shown = board.run(5)
+    for _ in range(3):
+        board.read(0)
+        board.now_ms += _POLL_MS
+    board.run(5, from_wh=shown + 10)
+    (status,) = board.desk.status()
+    assert status.counts["suspects"] >= 1
+    assert status.last_suspect.split(":")[0] in {quality.value for quality in Quality}
+    again = board.again()
+    assert again.desk.status()[0].counts["suspects"] == status.counts["suspects"]
+    again.now_ms += 31 * 86_400_000
+    again.store.event("something.else")
+    assert again._fresh_status() == (0, "")

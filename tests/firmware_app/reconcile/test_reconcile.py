@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_app.reconcile.deviation import FinalTrade, ImbalancePrices, deviation_of
-from firmware_app.reconcile.leftovers import Holding, left_of, leftovers
 from firmware_app.reconcile.metered import MeteredInterval, Quality, metered_of, nothing_known
 from firmware_app.reconcile.reconciler import Issued, Reconciler
 from firmware_app.reconcile.report import (
@@ -292,47 +291,6 @@ def test_bad_settings_and_values_are_refused() -> None:
     for bad in ({"interval": -1}, {"drawn": -1}, {"quality": 0}):
         with pytest.raises(LocalError):
             some(**bad)  # type: ignore[arg-type]
-
-
-def a_holding(index: int, *, alive: bool = False, deposited: bool = False, traded: int = 0) -> Holding:
-    trade = FinalTrade(offer_id=index, side=Side.BUY, interval=5, energy_j=traded or 1, amount_uc=3)
-    return Holding(
-        index=index,
-        last_interval=6,
-        production_j=0,
-        consumption_j=10,
-        money_uc=100,
-        trades=(trade,) if traded else (),
-        offer_alive=alive,
-        deposited=deposited,
-    )
-
-
-def test_leftovers_are_due_once_their_time_is_over_each_alone() -> None:
-    unused, alive, done, traded = (
-        a_holding(4),
-        a_holding(3, alive=True),
-        a_holding(2, deposited=True),
-        a_holding(1, traded=4),
-    )
-    early = leftovers([unused, alive, done, traded], 6)
-    assert [one.index for one in early] == [1]
-    assert [one.index for one in leftovers([unused, alive, done, traded], 7)] == [1, 4]
-    assert (early[0].consumption_j, early[0].money_uc) == (6, 97)
-
-
-@given(st.integers(0, 10))
-def test_granted_is_traded_and_left(traded: int) -> None:
-    one = a_holding(1, traded=traded)
-    left = left_of(one)
-    bought = sum(trade.energy_j for trade in one.trades)
-    assert left.consumption_j + bought == one.consumption_j
-    assert left.money_uc + sum(trade.amount_uc for trade in one.trades) == one.money_uc
-
-
-def test_more_traded_than_granted_is_noticed() -> None:
-    with pytest.raises(LocalError, match="left on an address"):
-        left_of(a_holding(1, traded=11))
 
 
 def test_nothing_known_is_marked() -> None:

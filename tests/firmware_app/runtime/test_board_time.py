@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from firmware_app.clock.gate import ClockEvent, ClockGate, Closed, Jumped, Opened, Sync
 from firmware_app.clock.params import ClockParams
-from firmware_app.runtime.board_time import GateTime
+from firmware_app.runtime.board_time import GateTime, both_clocks
 from meter_io.reading import TimeBasis
 
 _UTC_MS = 1_790_000_000_000
@@ -103,3 +103,43 @@ def test_a_clock_that_is_set_is_never_handed_out(by_ms: int) -> None:
     assert [type(event) for event in events] == [Jumped, Closed]
     assert not time.is_known
     assert time.now_ms() == before_ms + 3_000, "it goes on from where it was"
+
+
+class _Stalling:
+    """Clocks of a machine that stops the program for a while between two readings."""
+
+    def __init__(self, *stalls_ms: int) -> None:
+        self._stalls_ms = list(stalls_ms)
+        self.now_ms = 0
+
+    def monotonic(self) -> int:
+        return self.now_ms
+
+    def wall(self) -> int:
+        seen_ms = _UTC_MS + self.now_ms
+        self.now_ms += self._stalls_ms.pop(0)
+        return seen_ms
+
+
+def test_a_busy_machine_between_two_clocks_does_not_look_like_a_clock_that_was_set() -> None:
+    once = _Stalling(4_000, 3)
+    assert both_clocks(once.wall, once.monotonic, 500) == (_UTC_MS + 4_000, 4_000)
+    always = _Stalling(4_000, 4_000, 4_000)
+    assert both_clocks(always.wall, always.monotonic, 500) is None
+
+
+def test_a_look_that_a_busy_machine_spoilt_is_no_look() -> None:
+    machine = _Machine(wall_ms=_UTC_MS, synchronised=True)
+    time = _time(machine)
+    _look(time, machine)
+    stalls = iter((9_000,) * 9 + (0,) * 100)
+    honest = time._wall
+
+    def wall() -> int:
+        seen_ms = honest()
+        machine.pass_time(next(stalls))
+        return seen_ms
+
+    time._wall = wall
+    assert _look(time, machine) == []
+    assert time.is_known

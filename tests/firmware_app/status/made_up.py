@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 from firmware_app.status.snapshot import Absent, Snapshot
 
 TIMES = {"made_utc_ms": 4 * 10**12, "floor_utc_ms": 4 * 10**12, "since_ago_ms": 10**12, "interval": 5_000_000}
-SIGNED = {"power_w", "offset_us", "net_j", "traded_j", "earned_today_uc", "next_hour_j", "p10_j", "p90_j"}
+SIGNED = {
+    "power_w",
+    "offset_us",
+    "net_j",
+    "traded_j",
+    "earned_today_uc",
+    "today_deviation_j",
+    "today_owed_uc",
+    "owed_uc",
+    "next_hour_j",
+    "p10_j",
+    "p90_j",
+}
 WORDS = (
     *("", "<script>alert(1)</script>", '"', "'>", "\n", "\x00", "a b", "é☃", "&amp;", "x" * 90),
     *("trading", "good", "untrusted", "rescued", "failure", "warning", "degraded", "market", "witness"),

@@ -184,7 +184,7 @@ def test_doctor_names_the_next_step_and_ends_with_one(
 @pytest.mark.usefixtures("down")
 def test_doctor_without_a_service_looks_at_the_board(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = said(capsys, "doctor", "--only", "board", "--only", "witness", "--only", "meter")
-    assert "These checks are of the board alone." in err
+    assert "So these checks look at the board, and at what its configuration names." in err
     assert "-     witness   not run: the service is not running" in out
     assert "gridlight scan finds meters" in out
     assert code == Exit.OK

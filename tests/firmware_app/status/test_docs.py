@@ -23,6 +23,8 @@ SECTIONS: dict[str, tuple[type[Any], ...]] = {
     "meters[]": (snapshot.MeterView,),
     "clock": (snapshot.ClockView,),
     "market": (snapshot.MarketView, snapshot.Position),
+    "battery": (snapshot.BatteryView,),
+    "owed": (snapshot.OwedView,),
     "proof": (snapshot.ProofView,),
     "links[]": (snapshot.LinkView,),
     "forecast": (snapshot.ForecastView,),

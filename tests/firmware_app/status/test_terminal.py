@@ -17,11 +17,16 @@ TRADING     since 06:02, up 12 d 4 h            1 warning, at the end
 
 Meter       Eastron SDM630, ttyUSB0 id 1        0.8 s old, quality good
             exporting 2.31 kW    import 14 382.417 kWh    export 3 905.220 kWh
+            2 of 3600 rounds of the last hour damaged, 1 without an answer
 Clock       synchronised, 0.4 ms slow of NTP time, stratum 3
 Market      13:00-13:15 (#1979372), ends in 7 min 48 s
             sold 0.50 of 0.50 kWh at 0.1420 EUR/kWh
             today sold 6.25 kWh and bought 0.75 kWh: 0.89 EUR
             last offer: traded in full
+Battery     3.6 of 6.4 kWh, 4 s old; 1.0 kWh held for promises
+Owed        today 1.26 kWh drawn beside the market: 0.38 EUR owed
+            30 days before: 2.15 EUR due to you, 2 intervals provisional
+            last report of 2026-06-13, v1
 Verified    height 40 812, 3 s old, 6 of 7 signatures (5 needed)
             own trades: yes   own balance: yes   whole solution: yes, 13:00
 Forecast    PV next hour 2.1 kWh (P10 1.4, P90 2.6); 23 % better than naive

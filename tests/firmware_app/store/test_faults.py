@@ -237,3 +237,20 @@ def test_a_clock_that_is_not_trusted_books_bytes_to_no_day(tmp_path: Path) -> No
     clock.trusted = True
     assert store.status().written_today_bytes == 5_000
     store.close()
+
+
+def test_a_disk_that_failed_for_a_while_is_no_run_that_was_cut_off(tmp_path: Path) -> None:
+    clock = Clock()
+    with failing_disk(tmp_path) as disk:
+        store = opened(tmp_path, clock)
+        store.record(trade(1))
+        disk.code = IO_WRITE
+        store.record(trade(2))
+        disk.code = 0
+        clock.now_ms += _LATER_MS
+        assert store.commit()
+        assert store.found is Found.CUT_OFF
+        names = [event.name for event in store.newest(EventRow, 99)]
+        assert names.count("store.failing") == 1
+        assert "store.cut-off" not in names
+        store.close()

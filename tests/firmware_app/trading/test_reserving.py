@@ -3,21 +3,25 @@
 from functools import cache
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_app.identity.identity import SecretIdentity
+from firmware_app.trading.addresses import sit_out
 from firmware_app.trading.intent import Intent
 from firmware_app.trading.meter import TradingMeter
 from firmware_app.trading.orders import Stage, covers
 from firmware_app.trading.params import MeterParams
 from firmware_app.trading.reservation import Reservation
-from light_client.messages.codec import decode_message
+from light_client.messages.codec import decode_message, encode_message
 from light_client.messages.registry import WithdrawRequest
 from light_client.rules.ledger.genesis import Genesis
 from light_client.rules.units import Side
-from light_client.session.actor import Effect, Send, Started, Write
+from light_client.session.actor import Effect, Send, Started, TimerFired, Write
 from light_client.store.memory import MemoryStorage
-from light_client.wallet.wallet import Wallet
+from light_client.wallet.wallet import TABLE as WALLET
+from light_client.wallet.wallet import Wallet, skip_used
 from testbed.scenarios import catalogue
 from testbed.scenarios.part import part_of
 from testbed.simulation.day import cast_of
@@ -35,7 +39,7 @@ def _meter(storage: MemoryStorage) -> TradingMeter:
     return TradingMeter(
         "meter-0101",
         _genesis(),
-        identity=b"\x01" * 32,
+        identity=SecretIdentity(b"\x01" * 32),
         wallet=Wallet(b"s" * 32, _genesis().chain_id(), storage),
         feeder=1,
         servers=("miner-0", "miner-1"),
@@ -150,3 +154,42 @@ def test_what_covers_an_intent_is_what_the_ledger_would_let_pass(
     meter.reserve(1, [want], 0)
     (spare,) = meter._book.spare
     assert covers(spare.asset, intent) == (inside and (side is Side.SELL or owed <= money_uc))
+
+
+def test_after_orders_may_have_been_lost_nothing_is_offered_until_their_energy_has_flowed() -> None:
+    storage = MemoryStorage()
+    storage.commit([sit_out(99)])
+    meter = _meter(storage)
+    assert _carry_out(storage, meter.offer(_FIRST, [_sale()], 0)) == []
+    assert meter.orders() == ()
+    again = _meter(storage)
+    assert _carry_out(storage, again.offer(_FIRST + 99, [_sale(_FIRST + 103)], 0)) == [], "a restart waits on"
+    assert again.orders() == ()
+    late = _sale(_FIRST + 104)
+    assert _carry_out(storage, again.offer(_FIRST + 100, [late], 0))
+    assert [order.wish for order in again.orders()] == [late]
+    assert storage.get("trading", b"sits-out") is None
+
+
+def test_a_request_that_came_to_nothing_is_not_repeated_for_ever() -> None:
+    storage = MemoryStorage()
+    meter = _meter(storage)
+    gate_ms = _genesis().gate_ms(_FIRST + 4)
+    (request,) = _carry_out(storage, meter.offer(_FIRST, [_sale()], 0))
+    assert _carry_out(storage, meter.handle(TimerFired(name="withdraw"), gate_ms - 2)) == [request], (
+        "asked again"
+    )
+    _carry_out(storage, meter.handle(TimerFired(name="post"), gate_ms))
+    assert [order.stage for order in meter.orders()] == [Stage.MISSED]
+    assert _carry_out(storage, meter.handle(TimerFired(name="withdraw"), gate_ms + 1)) == []
+    assert _carry_out(storage, meter.handle(TimerFired(name="withdraw"), gate_ms + 10**9)) == []
+
+
+@pytest.mark.parametrize("chance", [bytes(8), b"\xff" * 8])
+def test_assets_are_asked_for_at_any_index_that_a_salvage_may_lead_to(chance: bytes) -> None:
+    storage = MemoryStorage()
+    storage.commit([skip_used(WALLET, chance)])
+    meter = _meter(storage)
+    (request,) = _carry_out(storage, meter.offer(_FIRST, [_sale()], 0))
+    assert decode_message(encode_message(request)) == request
+    assert _carry_out(storage, _meter(storage).handle(Started(), 0)) == [request], "and again after a restart"

@@ -104,6 +104,24 @@ def test_a_channel_that_is_not_used_any_more_is_closed() -> None:
     asyncio.run(scene())
 
 
+def test_who_is_told_something_is_not_forgotten_for_those_who_come_and_go() -> None:
+    async def scene() -> None:
+        limits = replace(LIMITS, known_senders=2)
+        async with (
+            node(admission=_OPEN, limits=limits) as server,
+            node(peers={"miner-1": server.address}) as client,
+        ):
+            client.transport.send("miner-1", b"subscribe")
+            follower = (await server.next()).peer
+            for label in ("a", "b", "c"):
+                client.transport.send(f"miner-1/{label}", b"offer")
+                await server.next()
+                assert server.transport.send(follower, b"block")
+                assert (await client.next()).message == b"block"
+
+    asyncio.run(scene())
+
+
 def test_a_stranger_is_refused_where_only_registered_nodes_may_come() -> None:
     async def scene() -> None:
         closed = Admission(names={TransportKey.generate().public: "miner-1"}, pseudonyms=False)

@@ -1,6 +1,7 @@
 """Programs that break one rule of durability each: the proof has to catch every one of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.files import write_whole
 from firmware_app.store.settings import AtomicStorage, Settings, _written
 from light_client.session.actor import Write
+from light_client.store.holding import Held
 from light_client.store.sqlite import SqliteStorage
 from testbed.powercut.campaign import Stage
 from testbed.powercut.file_subjects import (
@@ -19,6 +21,7 @@ from testbed.powercut.file_subjects import (
 )
 from testbed.powercut.fleet_subject import FleetSubject
 from testbed.powercut.log import RecordingFiles
+from testbed.powercut.orders_subject import OrdersSubject
 from testbed.powercut.ring_subjects import OutboxSubject, RingSubject
 
 
@@ -164,6 +167,20 @@ class UnnamedFleet(FleetSubject):
         super().play(_with_files(stage, _NoFolderSyncs))
 
 
+class _Patient(Held):
+    """Lets everything wait."""
+
+    def due(self, writes: Sequence[Write], now_ms: int) -> list[Write]:
+        return super().due([replace(write, may_wait=True) for write in writes], now_ms)
+
+
+class OrdersThatWait(OrdersSubject):
+    """A decision that is not durable when the DSO is asked for what it takes."""
+
+    def held(self) -> Held:
+        return _Patient()
+
+
 TWINS = (
     CarelessRing,
     TornRing,
@@ -177,6 +194,7 @@ TWINS = (
     RecklessStateSalvage,
     UnsyncedFleet,
     UnnamedFleet,
+    OrdersThatWait,
 )
 
 

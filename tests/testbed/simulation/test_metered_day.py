@@ -25,6 +25,7 @@ from testbed.scenarios.metering import MeterProtocol, MeterSource, MetersSection
 from testbed.scenarios.part import part_of
 from testbed.simulation.day import SimulatedDay, cast_of, run_day
 from testbed.simulation.readings import metering_expectations, readings_of
+from testbed.simulation.reconciled import reconcile, reconciling_expectations
 
 FILE = catalogue.find("village")
 FIRST, COUNT = 40, 12
@@ -267,3 +268,21 @@ def test_drawn_faults_are_those_of_the_seed() -> None:
 def test_a_fault_that_cannot_be_is_refused(fault: str) -> None:
     with pytest.raises(PlanError, match="meter"):
         cast(fault).metered()
+
+
+def test_every_device_reports_and_the_dso_comes_to_the_same_sum() -> None:
+    played = day(*FAULTS)
+    assert [one.passed for one in reconciling_expectations(played)] == [True, True]
+    books = reconcile(played)
+    assert len(books) == len(played.homes)
+    assert any(one.ours.traded_j for one in books)
+    assert any(one.ours.owed_uc > 0 for one in books)
+    assert any(one.ours.provisional for one in books), "what the unplugged meter did not tell is not settled"
+
+
+def test_a_dso_that_forgot_a_trade_or_a_home_that_hid_one_is_found_out() -> None:
+    played = day()
+    (busy, *_) = (one.home_id for one in reconcile(played) if one.ours.traded_j)
+    forgetful = replace(played, granted=lambda home: played.granted(home)[home == busy :])
+    assert [one.agreed for one in reconcile(forgetful)].count(False) == 1
+    assert not reconciling_expectations(forgetful)[0].passed

@@ -13,7 +13,9 @@ from firmware_app.bidding.battery import BatteryState
 from firmware_app.bidding.bidder import Bidder, Decision
 from firmware_app.bidding.commitments import Commitment
 from firmware_app.bidding.settings import BatterySettings
+from firmware_app.forecast.forecaster import Forecaster
 from firmware_app.forecast.quantiles import QuantileForecast
+from firmware_app.forecast.settings import ForecastSettings, Series
 from firmware_app.trading.intent import Intent
 from light_client.rules.market.params import MarketParams
 from light_client.rules.units import JOULES_PER_KWH, JOULES_PER_WH, Side
@@ -21,6 +23,7 @@ from testbed.scenarios.citylearn import SourceHome
 from testbed.year import run as year
 from testbed.year.bounds import best_income_uc
 from testbed.year.homes import PerfectForesight, SeasonalNaive, Village, village_of
+from testbed.year.learnt import Learnt
 from testbed.year.market import Market, Order
 from testbed.year.run import Cell, Terms, YearResult, trade_year
 from testbed.year.study import tariff_terms
@@ -157,6 +160,53 @@ def test_the_naive_forecast_is_the_past_of_the_same_hour() -> None:
     assert nine[0] <= forecast.energy_j[0][0] <= forecast.energy_j[0][-1] <= nine[-1]
     assert forecast.at(forecast.first_interval, 500) == int(np.median(nine))
     assert SeasonalNaive(village).net(0, 0).energy_j[0] == (0,) * len(forecast.levels_permille)
+
+
+@pytest.mark.parametrize("at_roof", [True, False])
+def test_the_learnt_forecast_is_the_devices_own_and_never_looks_ahead(*, at_roof: bool) -> None:
+    village = village_of(sources(), days=DAYS, battery=None)
+    place, home = 7 * 24 + 9, village.homes[1]
+    told = Learnt(village, at_roof=at_roof).net(1, place)
+    assert told is not None
+    assert (told.first_interval, len(told.energy_j), told.is_fallback) == (
+        village.first_interval + place,
+        6,
+        False,
+    )
+    assert told.energy_j[0][0] < told.energy_j[0][-1]
+    later = np.where(np.arange(len(home.net_j)) < place, 1, 5)
+    other = replace(home, net_j=home.net_j * later, sun_j=home.sun_j * later)
+    changed = replace(village, homes=(village.homes[0], other))
+    assert Learnt(changed, at_roof=at_roof).net(1, place) == told
+    one_more = Learnt(changed, at_roof=at_roof).net(1, place + 2)
+    assert one_more != Learnt(village, at_roof=at_roof).net(1, place + 2)
+
+
+def test_a_grid_meter_alone_learns_the_net_as_one_series() -> None:
+    village = village_of(sources(), days=DAYS, battery=None)
+    place, home = 6 * 24, village.homes[1]
+    forecaster = Forecaster(ForecastSettings(), interval_s=3_600, series=Series.NET)
+    for at in range(place):
+        forecaster.learn(village.first_interval + at, -int(home.net_j[at]))
+    by_hand = forecaster.predict(village.first_interval + place, 6)
+    told = Learnt(village, at_roof=False).net(1, place)
+    assert told is not None
+    assert told.energy_j[2][0] == -by_hand.energy_j[2][-1]
+    assert [told.at(told.first_interval + 3, level) for level in (300, 500)] == [
+        -by_hand.at(by_hand.first_interval + 3, level) for level in (700, 500)
+    ]
+
+
+def test_nobody_offers_while_nothing_is_learnt() -> None:
+    village = village_of(sources(), days=3, battery=None)
+    learnt = Learnt(village)
+    assert learnt.net(0, 0) is None
+    result = trade_year(village, learnt, terms(warm_up_days=0))
+    assert result.orders
+    assert min(order.intent.post_interval for order in result.orders) > village.first_interval
+    last = learnt.net(0, village.intervals - 1)
+    assert last is not None
+    assert len(last.energy_j) == 1
 
 
 def test_the_bound_of_a_battery_is_that_of_a_hand_worked_day() -> None:

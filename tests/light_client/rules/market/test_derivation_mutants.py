@@ -254,7 +254,7 @@ MUTANTS = {
         "object.__setattr__(self, 'two_sided', frozenset(both))",
         "object.__setattr__(self, 'two_sided', frozenset())",
     ),
-    "offers that ended still count": ("problem", "key.ranges[-1][1] < first_interval", "False"),
+    "offers that ended still count": ("problem", "left[-1][1] < first_interval", "False"),
     "members are not in order": (
         "problem",
         "entries.sort()",

@@ -91,14 +91,11 @@ def open_offer(side: Side = Side.BUY) -> OpenOffer:
     )
 
 
-def test_a_class_is_what_the_market_sees_at_a_moment() -> None:
-    assert open_offer().class_at(4) == ClassKey(1, 3, 7, ((4, 6), (9, 9)))
-    assert open_offer().class_at(6) == ClassKey(1, 3, 7, ((6, 6), (9, 9)))
-    later = open_offer().class_at(7)
-    assert later == ClassKey(1, 3, 7, ((9, 9),))
-    assert later.single
-    assert not open_offer().class_at(6).single
-    assert later.last == open_offer().class_at(4).last == 9
+def test_a_class_knows_its_last_interval_and_whether_it_is_the_only_one() -> None:
+    key = ClassKey(1, 3, 7, ((6, 6), (9, 9)))
+    assert key.last == 9
+    assert not key.single
+    assert ClassKey(1, 3, 7, ((9, 9),)).single
 
 
 def test_trading_takes_energy_money_and_past_intervals() -> None:

@@ -1,0 +1,160 @@
+"""Writes what a board needs into a folder of its own: configuration, genesis, keys, and what it has learnt before.
+
+gridlight.toml   its configuration, with paths as the board sees them
+genesis.cbor     the chain's first agreement
+data/            keys, stores
+meter            the port of its electricity meter
+control.sock     what `gridlight status` asks
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from firmware_app.config import keys
+from firmware_app.forecast.forecaster import Forecaster
+from firmware_app.forecast.settings import ForecastSettings, Series
+from firmware_app.store.device_store import DeviceStore
+from firmware_app.store.params import StoreParams
+from testbed.boards.housing import Board, Housing
+from testbed.cast import DSO, Cast
+from testbed.fleet.metered_homes import truth_of
+from testbed.live.deployment import Deployment
+from testbed.scenarios.model import HomeDay, Scenario
+
+PROFILES: Final = ("eastron-sdm630", "sml", "p1-dsmr5")
+"""What the electricity meters of the boards are, one after the other."""
+READ_EVERY_MS: Final = 120_000
+"""From one reading to the next, the grid's time: a counter's guard believes readings five minutes apart at most."""
+_SHORTEST_POLL_MS: Final = 100
+_TAUGHT_DAYS: Final = 7
+_SOCKET: Final = "control.sock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A board and the home that it is in."""
+
+    board: Board
+    home: HomeDay
+    profile: str
+    seed: bytes
+    """Of its wallet."""
+
+    @property
+    def data(self) -> Path:
+        """Keys and stores."""
+        return self.board.folder / "data"
+
+    @property
+    def socket(self) -> str:
+        """What answers for the board, by the short name."""
+        return str(self.board.door / _SOCKET)
+
+
+class _PastTime:
+    """A clock that stands where the run will begin: for what was learnt before it."""
+
+    def __init__(self, utc_ms: int) -> None:
+        self._utc_ms = utc_ms
+
+    def utc_ms(self) -> int:
+        return self._utc_ms
+
+    def monotonic_ms(self) -> int:
+        return self._utc_ms
+
+
+def sites_of(cast: Cast, folder: Path, doors: Path) -> tuple[Site, ...]:
+    """The boards of all homes.
+
+    Args:
+        folder: where their folders go.
+        doors: an existing folder with a short name.
+    """
+    homes = {home.home_id: home for home in cast.scenario.homes}
+    sites = []
+    for place, (name, home_id) in enumerate(cast.meter_names.items()):
+        board = Board(name=name, home_id=home_id, folder=folder / name, door=doors / str(home_id))
+        sites.append(
+            Site(
+                board=board,
+                home=homes[home_id],
+                profile=PROFILES[place % len(PROFILES)],
+                seed=sha256(cast.secret("wallet", home_id)).digest(),
+            )
+        )
+    return tuple(sites)
+
+
+def write_site(site: Site, deployment: Deployment, housing: Housing, whole_day: Scenario) -> None:
+    """Write everything of one board.
+
+    Args:
+        housing: what it will run in.
+        whole_day: what is played may be a part of it.
+
+    Raises:
+        OSError: something cannot be written.
+    """
+    board, cast = site.board, deployment.cast
+    site.data.mkdir(parents=True)
+    board.door.symlink_to(board.folder.resolve())
+    (board.folder / "genesis.cbor").write_bytes((deployment.folder / "genesis.cbor").read_bytes())
+    (board.folder / "gridlight.toml").write_text(_document(site, deployment, housing), encoding="utf-8")
+    for file, header, secret in (
+        (keys.IDENTITY, "gridlight identity 1", cast.secret("meter", board.home_id)),
+        (keys.SEED, "gridlight wallet seed 1", site.seed),
+    ):
+        handle = os.open(site.data / file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as out:
+            out.write(f"{header}\n{secret.hex()}\n")
+    _teach(site, cast, whole_day)
+
+
+def _document(site: Site, deployment: Deployment, housing: Housing) -> str:
+    """The configuration."""
+    cast, speed, inside = deployment.cast, deployment.staging.speed, housing.seen_from_inside(site.board)
+
+    def server(name: str) -> str:
+        address = deployment.servers[name]
+        endpoint = housing.endpoint(site.board, address.endpoint)
+        return f"name = '{name}'\nendpoint = '{endpoint}'\nkey = '{address.server_key}'\n"
+
+    place = list(cast.meter_names).index(site.board.name) % cast.miners
+    order = cast.miner_names[place:] + cast.miner_names[:place]
+    servers = "".join(f"[[market.server]]\n{server(name)}" for name in order)
+    poll_ms = max(_SHORTEST_POLL_MS, READ_EVERY_MS // speed)
+    return (
+        f"[device]\nname = '{site.board.name}'\ndata_folder = 'data'\n"
+        f"[[meter]]\nname = 'house'\nrole = 'grid'\nprofile = '{site.profile}'\n"
+        f"port = '{inside / 'meter'}'\npoll_ms = {poll_ms}\n"
+        f"[market]\ngenesis = 'genesis.cbor'\nfingerprint = '{cast.genesis.chain_id().hex()}'\n"
+        f"feeder = {site.home.feeder}\n"
+        f"[market.dso]\n{server(DSO)}{servers}"
+        f"[status]\nsocket = '{inside / _SOCKET}'\nenabled = false\n"
+    )
+
+
+def _teach(site: Site, cast: Cast, whole_day: Scenario) -> None:
+    """What the device has learnt in the week before."""
+    interval_s = cast.scenario.interval_s
+    forecaster = Forecaster(ForecastSettings(), interval_s=interval_s, series=Series.NET)
+    now = cast.start_ms // (interval_s * 1_000)
+    home = next(home for home in whole_day.homes if home.home_id == site.board.home_id)
+    net = truth_of(home, whole_day, whole_day.first_interval * interval_s * 1_000).net_j
+    for interval in range(now - _TAUGHT_DAYS * len(net), now):
+        forecaster.learn(interval, net[interval % len(net)])
+    store = DeviceStore(
+        site.data, StoreParams(), clock=_PastTime(cast.start_ms), boot_id="a week ago", counter=_uncounted
+    )
+    store.keep("forecast:net", forecaster.to_bytes())
+    store.close()
+
+
+def _uncounted() -> None:
+    """What this process writes is not the board's."""

@@ -1,0 +1,1 @@
+"""Emulated boards: the very card that is flashed, started by QEMU, read from, cut off and measured."""

@@ -1,0 +1,117 @@
+"""A bench for one board: a meter on its adapter, the time, a configuration on its card; all gone afterwards."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import meter_io.profiles
+from light_client.rules.encoding import encode
+from testbed.fleet.virtual_meters.display import Display
+from testbed.fleet.virtual_meters.ends import PtyEnd
+from testbed.fleet.virtual_meters.household import Household
+from testbed.fleet.virtual_meters.modbus_slave import Layout, ModbusSlave
+from testbed.fleet.virtual_meters.running import Clock, RunningMeter
+from testbed.fleet.virtual_meters.script import Script
+from testbed.live.deployment import HOST as HERE
+from testbed.live.deployment import free_ports
+from testbed.live.staging import Staging, cast_for
+from testbed.qemu import cards
+from testbed.qemu.emulator import EmulatedBoard
+from testbed.qemu.machine import HOST, Machine
+from testbed.qemu.time_server import TimeServer
+from testbed.qemu.trial import PASSWORD, document, time_sources
+from testbed.scenarios.catalogue import SHIPPED
+
+_PROFILE: Final = "eastron-sdm630"
+_NOBODY: Final = "0" * 40
+"""A transport key of servers that are not there."""
+
+
+@contextmanager
+def meter_at(link: Path) -> Iterator[None]:
+    """A household's meter behind a pseudo terminal, by the machine's own clock."""
+    start_ms = int(time.time()) * 1_000
+    midnight_ms = start_ms - start_ms % 86_400_000
+    display = Display(
+        household=Household.synthetic(1, start_ms=midnight_ms), script=Script(()), script_start_ms=start_ms
+    )
+    layout = Layout.of_profile(Path(meter_io.profiles.__file__).parent / "data" / f"{_PROFILE}.toml")
+    meter = RunningMeter(ModbusSlave(display, layout, address=1), PtyEnd(link), Script(()), Clock(start_ms))
+    unplugged = threading.Event()
+    thread = threading.Thread(target=meter.run, args=(unplugged.is_set,), name="meter")
+    thread.start()
+    try:
+        yield
+    finally:
+        unplugged.set()
+        thread.join(10)
+
+
+def integrators_files(name: str, time_port: int) -> dict[str, bytes]:
+    """What an integrator lays on the card: a configuration for a chain whose servers are not there yet."""
+    staging = Staging(
+        scenario=str(SHIPPED / "village.toml"),
+        data=None,
+        seed=1,
+        skip=0,
+        intervals=8,
+        miners=4,
+        solvers=1,
+        speed=1,
+    )
+    cast = cast_for(staging, SHIPPED)
+    nowhere = {
+        miner: (f"tcp://{HOST}:{19_001 + seat}", _NOBODY) for seat, miner in enumerate(cast.miner_names)
+    }
+    text = document(
+        name,
+        fingerprint=cast.genesis.chain_id().hex(),
+        feeder=1,
+        dso=(f"tcp://{HOST}:19000", _NOBODY),
+        servers=nowhere,
+    )
+    return {
+        "gridlight.toml": text.encode("utf-8"),
+        "genesis.cbor": encode(cast.genesis.to_wire()),
+        "page.password": f"{PASSWORD}\n".encode("ascii"),
+        "time.sources": time_sources(time_port),
+    }
+
+
+@contextmanager
+def bench(
+    machine: Machine, image: Path, folder: Path, *, more: tuple[str, ...] = ()
+) -> Iterator[EmulatedBoard]:
+    """Everything around a board that is off; it is cut off at the end.
+
+    Args:
+        image: of the card, which is copied.
+        folder: for the copy, console and log.
+        more: further words for QEMU.
+
+    Raises:
+        BoardError: the card cannot be used.
+    """
+    card = cards.copy_of(image, folder / "card.img")
+    boot = (
+        {"u-boot": image.with_suffix(".u-boot.bin")}
+        if machine.loader
+        else cards.kernel_of(card, folder, machine.tree)
+    )
+    with ExitStack() as stack:
+        line = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gridlight-line-"))) / "meter"
+        stack.enter_context(meter_at(line))
+        server = stack.enter_context(TimeServer())
+        cards.lay_on(card, integrators_files("meter-0101", server.port))
+        (page_port,) = free_ports(1, HERE)
+        board = EmulatedBoard(
+            machine, card, boot, folder=folder, page_port=page_port, meter=str(line), more=more
+        )
+        stack.callback(board.discard)
+        yield board

@@ -1,0 +1,71 @@
+"""A fleet that does not fit is refused with a sentence, and what the sentence offers does fit."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from testbed.boards.housing import Mode
+from testbed.boards.room import COSTS, Machine, refusal
+
+SMALL = Machine(memory_mb=4_000, cores=2)
+
+
+def _refusal(mode: Mode, boards: int, speed: int, machine: Machine = SMALL) -> str:
+    return refusal(mode, boards, interval_s=900, speed=speed, machine=machine)
+
+
+def test_what_fits_is_not_refused() -> None:
+    assert _refusal(Mode.CONTAINER, 8, 60) == ""
+    assert _refusal(Mode.PROCESS, 20, 60) == ""
+    assert _refusal(Mode.INPROCESS, 1_000, 600) == ""
+
+
+def test_whole_computers_are_refused_until_there_are_any() -> None:
+    assert "--mode container" in _refusal(Mode.QEMU, 1, 1)
+
+
+@pytest.mark.parametrize("mode", [Mode.INPROCESS, Mode.PROCESS, Mode.CONTAINER])
+def test_memory_is_named_and_what_would_fit(mode: Mode) -> None:
+    why = _refusal(mode, 100_000, 1)
+    found = re.search(r"([\d,]+) would fit", why)
+    assert found is not None, why
+    fits = int(found[1].replace(",", ""))
+    assert fits > 0
+    assert _refusal(mode, fits, 1) == ""
+    assert _refusal(mode, fits + 1, 1) != ""
+
+
+@given(
+    mode=st.sampled_from((Mode.PROCESS, Mode.CONTAINER)),
+    boards=st.integers(2, 300),
+    speed=st.integers(1, 1_800),
+    cores=st.integers(1, 64),
+)
+def test_the_number_and_the_speed_that_are_offered_fit(
+    mode: Mode, boards: int, speed: int, cores: int
+) -> None:
+    machine = Machine(memory_mb=1_000_000, cores=cores)
+    why = _refusal(mode, boards, speed, machine)
+    if not why:
+        return
+    fits = int(re.search(r"([\d,]+) would fit", why)[1].replace(",", ""))  # type: ignore[index]
+    assert fits < boards
+    assert not fits or _refusal(mode, fits, speed, machine) == ""
+    slower = re.search(r"--speed (\d+)", why)
+    if slower is not None:
+        assert int(slower[1]) < speed
+        assert _refusal(mode, boards, int(slower[1]), machine) == ""
+
+
+def test_every_mode_but_the_missing_one_has_a_cost() -> None:
+    assert set(COSTS) == set(Mode) - {Mode.QEMU}
+
+
+def test_this_machine_is_read() -> None:
+    here = Machine.here()
+    assert here.cores >= 1
+    assert here.memory_mb > 64
