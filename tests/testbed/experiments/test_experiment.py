@@ -69,10 +69,8 @@ def test_performs_writes_and_repeats_to_the_byte(
     monkeypatch.setattr(score_dpos, "QUICK_RUNS", 4)
     pages = []
     for folder in ("one", "two"):
-        code = main(
-            [*("experiment", "score-dpos", "--quick", "--json"), *("--work", str(tmp_path / "work"))]
-            + ["--report", str(tmp_path / folder)]
-        )
+        work, report = str(tmp_path / "work"), str(tmp_path / folder)
+        code = main(["experiment", "score-dpos", "--quick", "--json", "--work", work, "--report", report])
         document = json.loads(capsys.readouterr().out)
         assert document["schema"] == "gridlight.experiment/1"
         assert code == (0 if document["experiments"][0]["holds"] else 1)
