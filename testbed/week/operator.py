@@ -103,7 +103,7 @@ class OperatorsBroker:
         client.subscribe(self._topic, qos=1)
 
     def _heard(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-        if presence_from_bytes(message.payload).online:
+        if presence_from_bytes(bytes(message.payload)).online:
             self._births.add(bytes(message.payload))
 
     def seen(self) -> int:
