@@ -205,3 +205,25 @@ def test_events_of_another_life_change_nothing(world: World) -> None:
         world.steward.take(event)
     assert world.steward.memory == before
     assert steward_module.RETRY_MS == RETRY_MS
+
+
+class LateFile(MemoryFile):
+    """A broken one: it writes each memory when the next one comes, after the device was told to run by it."""
+
+    late: Memory | None = None
+
+    def save(self, memory: Memory) -> None:
+        before, self.late = self.late, memory
+        if before is not None:
+            super().save(before)
+
+
+def test_a_steward_that_applies_before_it_keeps_runs_by_what_no_start_would_find(world: World) -> None:
+    first = world.lot_wh
+    world.steward._file = LateFile(world.found.folder / "fleet" / "memory")
+    world.offer(lot(1, 250))
+    assert world.steward.wanted is not None
+    assert world.steward.wanted["privacy"]["lot_wh"] == 250, "the device is told to run by it"
+    assert world.lot_wh == first, "and after a power cut it would run by another, with its floor forgotten"
+    world.begin()
+    assert world.steward.memory.floor == (0, 0)
