@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from firmware_app.fleet.letters import DELIVERY_REPORT
 from firmware_app.reconcile.deviation import FinalTrade, ImbalancePrices
 from firmware_app.reconcile.metered import MeteredInterval, metered_of
 from firmware_app.reconcile.reconciler import Issued, Reconciler, Settlement
@@ -28,7 +29,6 @@ from light_client.rules.units import Side
 
 OPERATOR: Final = "operator"
 """Destination of delivery reports in the outbox: the management plane."""
-KIND: Final = "delivery-report"
 _DAY_MS: Final = 86_400_000
 _SHOWN_DAYS: Final = 30
 _BOOK_DAYS: Final = 14
@@ -133,7 +133,7 @@ class Reporting:
         message = Message(
             destination=OPERATOR,
             key=f"delivery/{day}/{report.version}",
-            kind=KIND,
+            kind=DELIVERY_REPORT,
             body=self._sealed(report),
             at_ms=now_ms,
         )
@@ -168,7 +168,7 @@ class Reporting:
             owed_uc=sum(row.owed_uc for row in newest),
             provisional=sum(row.provisional for row in newest),
             reported=None if issued is None else (issued[0], issued[1].version),
-            waiting=sum(message.kind == KIND for message in self._store.outbox.pending(OPERATOR)),
+            waiting=sum(message.kind == DELIVERY_REPORT for message in self._store.outbox.pending(OPERATOR)),
             is_reported=bool(self._settings.operator_key),
         )
 

@@ -90,8 +90,13 @@ def _outcome(
 
 def joining(args: argparse.Namespace) -> int:
     """`gridlight enroll --ticket` and `--request`: the part of enrolment that is the fleet's."""
-    from firmware_app.management import joining as steps  # noqa: PLC0415 - a library that nobody else needs
-
+    try:
+        from firmware_app.management import joining as steps  # noqa: PLC0415 - a library that nobody else needs
+    except ImportError as error:
+        raise CommandError(
+            f"joining a fleet needs a library that is not here: {error.name}",
+            hint="apt-get install python3-cryptography",
+        ) from None
     console: Console = args.console
     path = file_of(args)
     try:

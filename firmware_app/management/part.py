@@ -17,6 +17,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Final
 
 from firmware_app.config.check import Checked
+from firmware_app.device.reporting import OPERATOR
 from firmware_app.fleet.document import Tree
 from firmware_app.fleet.events import Health, Offered, Tick
 from firmware_app.fleet.letters import ALARM, Letter, receipt_from_bytes
@@ -42,8 +43,6 @@ from light_client.rules.errors import LightClientError, RuleViolation
 if TYPE_CHECKING:
     from firmware_app.management.link import Link, Said
 
-LETTERS: Final = "operator"
-"""Destination in the outbox of what the operator of the grid must get."""
 ALARMS: Final = "operator-alarms"
 """Of alarms: they wait behind no report."""
 _TICK_S: Final = 1.0
@@ -75,7 +74,7 @@ class FleetPart:
         self._supervised = supervised
         self._utc_ms = utc_ms
         self._apply = apply
-        self._postmen = {LETTERS: Postman(), ALARMS: Postman()}
+        self._postmen = {OPERATOR: Postman(), ALARMS: Postman()}
         self._alarms = AlarmBook()
         self._health_pace = Allowance(burst=2, each_ms=_HEALTH_MS)
         self._health_at_ms: int | None = None

@@ -65,9 +65,11 @@ class Linker:
         self._kinds: list[set[object]] = []
         self._owner: dict[str, int] = {}
         self._uses: Counter[str] = Counter()
+        self._known: dict[tuple[int, object], tuple[float, ...]] = {}
 
     def learn(self, sightings: Sequence[tuple[int, Sighting]]) -> None:
         """Take in labelled addresses: (home, what was seen)."""
+        self._known.clear()
         for home, sighting in sightings:
             features = sighting.features(self._interval_s)
             if not self._counts:
@@ -90,18 +92,25 @@ class Linker:
         if self._uses[sighting.connection] > 1:  # a key that is used again tells everything
             owner = self._owner[sighting.connection]
             return tuple(1.0 if home == owner else 0.0 for home in range(self._homes))
-        scores = []
-        features = sighting.features(self._interval_s)
-        for home, share in enumerate(self.prior()):
-            score = log(share)
-            for place, value in enumerate(features):
-                kinds = len(self._kinds[place]) + 1
-                count = self._counts[home][place][value] + self._smoothing
-                score += log(count / (self._seen[home] + self._smoothing * kinds))
-            scores.append(score)
+        scores = [log(share) for share in self.prior()]
+        for place, value in enumerate(sighting.features(self._interval_s)):
+            evidence = self._evidence(place, value)
+            scores = [score + weight for score, weight in zip(scores, evidence, strict=True)]
         highest = max(scores)
         weights = [exp(score - highest) for score in scores]
-        return tuple(weight / sum(weights) for weight in weights)
+        total = sum(weights)
+        return tuple(weight / total for weight in weights)
+
+    def _evidence(self, place: int, value: object) -> tuple[float, ...]:
+        """How a value of a feature speaks for each home, nats; the same few values come again and again."""
+        found = self._known.get((place, value))
+        if found is None:
+            kinds = len(self._kinds[place]) + 1
+            found = self._known[place, value] = tuple(
+                log((counts[place][value] + self._smoothing) / (seen + self._smoothing * kinds))
+                for counts, seen in zip(self._counts, self._seen, strict=True)
+            )
+        return found
 
     def likeness(self, one: Sighting, other: Sighting) -> float:
         """How much it believes that two addresses belong to one home, 0..1."""
@@ -109,3 +118,33 @@ class Linker:
             return 1.0
         pairs = zip(self.posterior(one), self.posterior(other), strict=True)
         return sum(left * right for left, right in pairs)
+
+
+class Stranger:
+    """Somebody who has never known whose any address was, and has only read what all of them did.
+
+    Two addresses that agree in something rare are probably one home's: each feature in which they agree counts by how
+    rare its value is (the weights of Fellegi and Sunter, with certain agreement within a home).
+    """
+
+    def __init__(self, interval_s: int) -> None:
+        self._interval_s = interval_s
+        self._counts: list[Counter[object]] = []
+        self._seen = 0
+
+    def learn(self, sightings: Sequence[Sighting]) -> None:
+        """Take in addresses without any label."""
+        for sighting in sightings:
+            features = sighting.features(self._interval_s)
+            self._counts = self._counts or [Counter() for _ in features]
+            self._seen += 1
+            for counts, value in zip(self._counts, features, strict=True):
+                counts[value] += 1
+
+    def likeness(self, one: Sighting, other: Sighting) -> float:
+        """Nats in favour of both belonging to one home; any number from 0 on."""
+        pairs = zip(one.features(self._interval_s), other.features(self._interval_s), strict=True)
+        agreed = [
+            (counts[left], left == right) for counts, (left, right) in zip(self._counts, pairs, strict=True)
+        ]
+        return sum(-log(max(count, 1) / self._seen) for count, same in agreed if same)

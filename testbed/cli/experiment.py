@@ -48,8 +48,10 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--peers",
         type=Path,
+        action="append",
+        default=[],
         metavar="PYTHON",
-        help="interpreter in which peer systems are installed; default: this one",
+        help="interpreter in which peer systems are installed, besides this one; may be given more than once",
     )
     parser.add_argument(
         "--work",
@@ -76,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(
             "--publish is for all experiments, not for a quick or a single one", code=Exit.USAGE
         )
-    options = Options(quick=args.quick, seed=args.seed, data=args.data, peers=args.peers)
+    options = Options(quick=args.quick, seed=args.seed, data=args.data, peers=tuple(args.peers))
     with _journals(args.work, names, options, console) as journals:
         done, lacking = _perform(console, names, options, journals)
         for name, found in done.items() if args.report is not None else ():
@@ -127,7 +129,7 @@ def _journals(
     from testbed.experiments.data import root
     from testbed.experiments.work import BusyError, Journal, dependence
 
-    of = dependence(options.quick, options.seed, str(options.peers), data=root(options))
+    of = dependence(options.quick, options.seed, *map(str, options.peers), data=root(options))
     journals: dict[str, Journal] = {}
     try:
         for name in names:

@@ -14,6 +14,8 @@ EXPERIMENTS: Final = {
     "ies-dispatch": "testbed.experiments.ies_dispatch",
     "two-stage-auction": "testbed.experiments.two_stage_auction",
     "score-dpos": "testbed.experiments.score_dpos",
+    "privacy": "testbed.experiments.privacy",
+    "peers": "testbed.experiments.peers",
 }
 """Name -> module, in the order in which they run."""
 

@@ -25,13 +25,13 @@ class Options:
         quick: fewer runs and days; its figures are not meant for publication.
         seed: of whatever is drawn.
         data: folder of the data that is not redistributable; each experiment says what it needs of it.
-        peers: interpreter in which the peers of a comparison are installed; None for the one that runs this.
+        peers: interpreters in which the peers of a comparison are installed, besides the one that runs this.
     """
 
     quick: bool = False
     seed: int = 1
     data: Path | None = None
-    peers: Path | None = None
+    peers: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

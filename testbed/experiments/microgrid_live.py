@@ -21,7 +21,7 @@ from testbed.live.summary import Summary
 from testbed.live.supervisor import SupervisorError
 from testbed.live.up import InterruptedRunError, Running, State
 from testbed.live.up import run as run_live
-from testbed.live.watching import View
+from testbed.live.watching import Tail, View
 from testbed.scenarios import catalogue
 
 MINERS: Final = 4
@@ -115,24 +115,9 @@ def run_published(data: Path, *, intervals: int, window: int, light_clients: int
         KeyboardInterrupt: a signal came.
     """
     with TemporaryDirectory(prefix="gridlight-live-") as name:
-        folder = Path(name)
-        written = folder / "written.toml"
-        source = json.dumps(str(data.resolve()))
-        written.write_text(_SCENARIO.format(lead=window - 1, miners=MINERS, folder=source), encoding="utf-8")
-        file = catalogue.find(str(written))
-        staging = Staging(
-            scenario="scenario.toml",
-            data=None,
-            seed=file.seed,
-            skip=FIRST,
-            intervals=intervals,
-            miners=MINERS,
-            solvers=1,
-            speed=SPEED,
+        deployment = deployed(
+            Path(name), data, intervals=intervals, window=window, light_clients=light_clients
         )
-        place = folder / "grid"
-        place.mkdir()
-        deployment = deploy(place, file, staging, meters_per_process=1, meter_processes=light_clients)
         try:
             outcome = asyncio.run(run_live(deployment, _Quiet()))
         except InterruptedRunError:
@@ -142,6 +127,28 @@ def run_published(data: Path, *, intervals: int, window: int, light_clients: int
         if outcome.state is State.INTERRUPTED:
             raise KeyboardInterrupt
         return _live(deployment, outcome.summary, light_clients)
+
+
+def deployed(
+    folder: Path, data: Path, *, intervals: int, window: int, light_clients: int = LIGHT_CLIENTS
+) -> Deployment:
+    """The grid, written into an existing, empty folder and not started; see `run_published`."""
+    written, place = folder / "written.toml", folder / "grid"
+    source = json.dumps(str(data.resolve()))
+    written.write_text(_SCENARIO.format(lead=window - 1, miners=MINERS, folder=source), encoding="utf-8")
+    place.mkdir()
+    file = catalogue.find(str(written))
+    staging = Staging(
+        scenario="scenario.toml",
+        data=None,
+        seed=file.seed,
+        skip=FIRST,
+        intervals=intervals,
+        miners=MINERS,
+        solvers=1,
+        speed=SPEED,
+    )
+    return deploy(place, file, staging, meters_per_process=1, meter_processes=light_clients)
 
 
 def _live(deployment: Deployment, summary: Summary, light_clients: int) -> Live:
@@ -164,10 +171,9 @@ def _live(deployment: Deployment, summary: Summary, light_clients: int) -> Live:
 
 def latencies(deployment: Deployment) -> list[int]:
     """What the meters of a run reported, virtual ms."""
-    found = []
+    found: list[int] = []
     for node in deployment.nodes:
-        for line in node.reports.read_text(encoding="utf-8").splitlines():
-            report = json.loads(line)
-            if report.get("name") == "offer-to-final-ms":
-                found.append(int(report["value"]))
+        tail = Tail(node.reports)
+        while lines := list(tail.lines()):  # as many as are read at a time
+            found += [int(line["value"]) for line in lines if line["name"] == "offer-to-final-ms"]
     return found

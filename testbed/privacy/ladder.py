@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
-from typing import Final
+from typing import Any, Final, Protocol, TypeVar
 
 from firmware_app.bidding.settings import PrivacySettings
 from light_client.rules.units import JOULES_PER_KWH
 from testbed.privacy.measure import Exposure, expose
+from testbed.privacy.views import VIEWS, WEEKS
 from testbed.year.homes import SeasonalNaive, Village
 from testbed.year.run import Terms, YearResult, trade_year
 
+T = TypeVar("T")
 _MOST_MARGIN: Final = 40_000
 _EXACT: Final = PrivacySettings(lot_wh=1, lot_units=(), price_step_uc_per_kwh=1, spread_intervals=1)
 _GRID: Final = replace(_EXACT, price_step_uc_per_kwh=20_000)
@@ -70,11 +72,17 @@ class Step:
     """A rung, measured."""
 
     rung: Rung
-    exposure: Exposure
+    by: dict[str, Exposure]
+    """How exposed it is, by the name of who looks."""
     offers: int
     traded_j: int
     gain_uc: int
     """Income above that with the grid alone, micro-currency."""
+
+    @property
+    def exposure(self) -> Exposure:
+        """To who has known whose address was whose for weeks."""
+        return self.by[WEEKS.name]
 
     @property
     def transactions(self) -> int:
@@ -91,6 +99,16 @@ class Step:
             "prior_set_permille": round(1_000 * self.exposure.prior_set),
             "named_permille": round(1_000 * self.exposure.named),
             "addresses_judged": self.exposure.addresses,
+            "by": {
+                name: {
+                    "advantage_permille": round(1_000 * seen.advantage),
+                    "effective_set_permille": round(1_000 * seen.effective_set),
+                    "prior_set_permille": round(1_000 * seen.prior_set),
+                    "worst_millibits": round(1_000 * seen.worst_bits),
+                    "named_permille": round(1_000 * seen.named),
+                }
+                for name, seen in self.by.items()
+            },
             "offers": self.offers,
             "transactions": self.transactions,
             "traded_j": self.traded_j,
@@ -111,8 +129,25 @@ class Ladder:
         return next((step for step in self.steps if step.rung.name == name), self.steps[-1])
 
 
-def climb(village: Village, terms: Terms, on_day: Callable[[str, int], None] = lambda *_: None) -> Ladder:
-    """Trade on every rung and let the linker look.
+class Keeper(Protocol):
+    """Something that may know the outcome already; see `experiments.work`."""
+
+    def __call__(self, name: str, kind: Any, compute: Callable[[], T]) -> T:
+        """The outcome of that name, computed if it has to be."""
+
+
+def _compute(name: str, kind: Any, compute: Callable[[], T]) -> T:
+    del name, kind
+    return compute()
+
+
+def climb(
+    village: Village,
+    terms: Terms,
+    on_day: Callable[[str, int], None] = lambda *_: None,
+    keep: Keeper = _compute,
+) -> Ladder:
+    """Trade on every rung and let every adversary look.
 
     Args:
         terms: what all rungs share; each home gets a margin and a habit of its own, drawn from its seed.
@@ -121,25 +156,26 @@ def climb(village: Village, terms: Terms, on_day: Callable[[str, int], None] = l
     count = len(village.homes)
     margins = tuple(chance.randrange(_MOST_MARGIN) for _ in range(count))
     habits = tuple(chance.randrange(village.interval_s * 1_000) for _ in range(count))
-    grid = trade_year(village, None, terms, partial(on_day, "grid"))
+    alone = keep("grid", int, lambda: trade_year(village, None, terms, partial(on_day, "grid")).total_uc)
     naive = SeasonalNaive(village)
-    steps = []
-    for rung in RUNGS:
+
+    def step_of(rung: Rung) -> Step:
         of_rung = replace(
             terms, privacy=rung.privacy, own_margins_uc=margins, habits_ms=habits if rung.habits else ()
         )
-        result = trade_year(village, naive, of_rung, partial(on_day, rung.name))
-        steps.append(_step(rung, result, grid))
-    return Ladder(homes=count, days=village.intervals * village.interval_s // 86_400, steps=tuple(steps))
+        return _step(rung, trade_year(village, naive, of_rung, partial(on_day, rung.name)), alone)
+
+    steps = tuple(keep(rung.name, Step, partial(step_of, rung)) for rung in RUNGS)
+    return Ladder(homes=count, days=village.intervals * village.interval_s // 86_400, steps=steps)
 
 
-def _step(rung: Rung, result: YearResult, grid: YearResult) -> Step:
+def _step(rung: Rung, result: YearResult, alone_uc: int) -> Step:
     return Step(
         rung=rung,
-        exposure=expose(result, fresh_keys=rung.fresh_keys),
+        by={view.name: expose(result, fresh_keys=rung.fresh_keys, view=view) for view in VIEWS},
         offers=len(result.orders),
         traded_j=result.traded_j,
-        gain_uc=result.total_uc - grid.total_uc,
+        gain_uc=result.total_uc - alone_uc,
     )
 
 
@@ -157,4 +193,12 @@ def lines_of(ladder: Ladder) -> list[str]:
             f"{100 * seen.named:6.0f}% {step.traded_j / JOULES_PER_KWH:7,.0f} {step.gain_uc / 1e6:7.1f} "
             f"{step.transactions:12,}  {step.rung.words}"
         )
+    lines += ["", f"{'':22} linking advantage / hides among, by who looks"]
+    lines.append(f"{'':22} " + "".join(f"{view.name:>13}" for view in VIEWS))
+    lines += [
+        f"{step.rung.name:22} "
+        + "".join(f"{seen.advantage:6.2f} /{seen.effective_set:5.1f}" for seen in step.by.values())
+        for step in ladder.steps
+    ]
+    lines += [f"{view.name:>6}  {view.words}" for view in VIEWS]
     return lines

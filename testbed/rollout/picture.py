@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from testbed.report.drawing import BLUE, GREEN, INK, PURPLE, VERMILION, WIDE, style
+from testbed.rollout.real import FATE as REAL
 from testbed.rollout.rehearsal import Play
 from testbed.year.picture import save
 
@@ -48,9 +49,10 @@ def draw_rollout(play: Play, path: Path) -> None:
         axes.set_xlabel("seconds since the push")
         axes.set_ylabel("meters")
         figure.legend(loc="outside lower center", ncols=4, frameon=False)
-        count = sum(truth["hash"] == play.bundle for truth in play.truths)
+        drawn = [truth for truth in play.truths if truth["fate"] != REAL]
+        count = sum(truth["hash"] == play.bundle for truth in drawn)
         title = f"{count:,} of {play.script.agents:,} meters took the new version over, "
-        ended = sum(truth["failed"] == play.bundle for truth in play.truths)
+        ended = sum(truth["failed"] == play.bundle for truth in drawn)
         figure.suptitle(f"{title}{ended:,} went back by themselves", x=0.01, ha="left", color=INK)
         save(figure, path)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from firmware_app.device.reporting import KIND, OPERATOR, Reporting
+from firmware_app.device.reporting import OPERATOR, Reporting
+from firmware_app.fleet.letters import DELIVERY_REPORT
 from firmware_app.reconcile.deviation import FinalTrade, ImbalancePrices
 from firmware_app.reconcile.metered import Quality, metered_of
 from firmware_app.reconcile.report import DeliveryReport, read_signed_report
@@ -132,7 +133,7 @@ def test_what_leaves_tells_a_reader_of_the_management_plane_nothing(tmp_path: Pa
                 board.trade(interval, energy_j)
             board.count(interval, energy_j)
         (message,) = board.store.outbox.pending(OPERATOR)
-        assert message.kind == KIND
+        assert message.kind == DELIVERY_REPORT
         bodies.append(message.body)
     assert len(bodies[0]) == len(bodies[1])
     for body in bodies:
@@ -220,6 +221,8 @@ def test_old_slots_are_used_anew_and_read_back(tmp_path: Path) -> None:
     board = Board(tmp_path)
     for day in range(40):
         board.count(FIRST + 24 * day + 5, KWH)
-    issued = [message.key for message in board.store.outbox.pending(OPERATOR, 99) if message.kind == KIND]
+    issued = [
+        message.key for message in board.store.outbox.pending(OPERATOR, 99) if message.kind == DELIVERY_REPORT
+    ]
     assert issued == [f"delivery/{DAY + number}/1" for number in range(39)]
     assert board.again().books.owing(board.now_ms).reported == (DAY + 38, 1)

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
+from firmware_app.device.reporting import OPERATOR
 from firmware_app.fleet.document import Tree
 from firmware_app.fleet.letters import ALARM, Receipt, letter_from_bytes
 from firmware_app.fleet.telemetry import Alarm, AlarmNote, alarm_from_bytes, health_from_bytes
 from firmware_app.fleet.topics import Said as Kind
 from firmware_app.fleet.verification import Clock
 from firmware_app.management.in_force import memory_file
-from firmware_app.management.part import ALARMS, LETTERS, FleetPart
+from firmware_app.management.part import ALARMS, FleetPart
 from firmware_app.management.steward import enter
 from firmware_app.runtime.board_time import real_monotonic_ms
 from firmware_app.status.health import Health
@@ -30,7 +31,7 @@ from firmware_app.store.params import StoreParams
 from tests.firmware_app.fleet.test_hostile import FAMILIES
 from tests.firmware_app.fleet.world import NOW_MS, bundle, delta, next_key_set, signed
 from tests.firmware_app.management import kit
-from tests.firmware_app.management.test_steward import PLAN, lot
+from tests.firmware_app.management.world import PLAN, lot
 from tests.status_kit import TRADING
 
 pytestmark = pytest.mark.system
@@ -176,7 +177,7 @@ def test_what_waits_for_time_and_keys_is_taken_up_when_they_come(tmp_path: Path)
 
 
 def _letter(key: str) -> Message:
-    return Message(destination=LETTERS, key=key, kind="delivery-report", body=b"sealed", at_ms=NOW_MS)
+    return Message(destination=OPERATOR, key=key, kind="delivery-report", body=b"sealed", at_ms=NOW_MS)
 
 
 def test_letters_stay_until_a_receipt_and_no_receipt_takes_others_away(tmp_path: Path) -> None:
@@ -190,7 +191,7 @@ def test_letters_stay_until_a_receipt_and_no_receipt_takes_others_away(tmp_path:
         await beside(operator.say, RECEIPT, Receipt(keys=tuple(heard)).encode())
         for number in range(8, 12):
             assert letter_from_bytes(await beside(operator.until, REPORT_LETTER)).key == f"report/{number:02}"
-        assert home.store.outbox.waiting() == {LETTERS: 4}
+        assert home.store.outbox.waiting() == {OPERATOR: 4}
 
     home = _play(tmp_path, scene)
     assert "fleet.refused" in home.names

@@ -1,9 +1,11 @@
 """The published rolling market and program, on markets small enough to solve by hand and on their own data."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from testbed.experiments import microgrid_live
 from testbed.experiments.data import folder
 from testbed.experiments.findings import Options
 from testbed.experiments.microgrid_pictures import UNIT_J
@@ -70,3 +72,18 @@ def test_a_day_with_batteries_ends_where_the_tie_break_leads(shared_data: Path) 
 def test_missing_data_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(DataUnavailableError, match="--data"):
         folder(Options(data=tmp_path), "transax", "the offers of a paper")
+
+
+def test_every_home_is_on_one_of_the_light_clients(shared_data: Path, tmp_path: Path) -> None:
+    deployment = microgrid_live.deployed(
+        tmp_path, shared_data / "transax" / "withBattery", intervals=1, window=2
+    )
+    clients = [node for node in deployment.nodes if node.name.startswith("meters-")]
+    assert len(clients) == 31
+    assert sorted(len(node.actors) for node in clients) == [3] * 22 + [4] * 9
+    assert len({name for node in clients for name in node.actors}) == 102
+    assert sum(node.name.startswith("miner-") for node in deployment.nodes) == 4
+    assert microgrid_live.latencies(deployment) == [], "nothing has run"
+    report = {"time_ms": 5, "actor": "meter-0101", "name": "offer-to-final-ms", "value": 450_000}
+    clients[0].reports.write_text(f'{{"schema": "x"}}\n{json.dumps(report)}\n{{"time_ms": 6, "actor"')
+    assert microgrid_live.latencies(deployment) == [450_000]
