@@ -19,6 +19,8 @@ _CLIENT: Final = 3
 _SERVER: Final = 4
 _VERSION: Final = 4
 _STRATUM: Final = 1
+_ERA: Final = (1 << 64) - 1
+"""Stamps begin anew in 2036: whoever reads one knows the era."""
 _PRECISION: Final = -20
 """About a microsecond, as a power of two of seconds."""
 _REFERENCE: Final = int.from_bytes(b"LOCL", "big")
@@ -32,7 +34,7 @@ def real_ns() -> int:
 def stamp(ns: int) -> int:
     """A time as NTP writes it: seconds since 1900 in the upper 32 bits, their fraction below."""
     seconds, rest = divmod(ns, 1_000_000_000)
-    return (seconds + _TO_1900_S) << 32 | (rest << 32) // 1_000_000_000
+    return ((seconds + _TO_1900_S) << 32 | (rest << 32) // 1_000_000_000) & _ERA
 
 
 def answer(request: bytes, received_ns: int, now_ns: int) -> bytes | None:
