@@ -122,7 +122,7 @@ def test_an_authority_is_never_replaced_and_never_mixed(tmp_path: Path) -> None:
     (here / "authority.crt").write_bytes(other.certificate)
     with pytest.raises(LocalError, match="another certificate"):
         Authority.load(here)
-    with pytest.raises(LocalError, match="expected: one in"):
+    with pytest.raises(LocalError, match="expected one in"):
         Authority.load(tmp_path / "nowhere")
 
 
