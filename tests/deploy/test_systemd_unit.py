@@ -124,7 +124,7 @@ def test_the_accounts_and_folders_are_understood(tmp_path: Path) -> None:
 
 
 def test_what_zeromq_and_adapters_need_is_allowed() -> None:
-    """Both were found on an emulated board: without the first the service aborts, without the second it opens no port."""
+    """Both were found on an emulated board: without the one the service aborts, without the other it opens no port."""
     text = UNIT.read_text(encoding="utf-8")
     assert re.search(r"^SystemCallFilter=sched_setscheduler$", text, re.MULTILINE)
     loaded = (UNIT.parent / "gridlight.modules.conf").read_text(encoding="utf-8").split()
