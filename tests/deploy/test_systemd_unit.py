@@ -121,3 +121,14 @@ def test_the_accounts_and_folders_are_understood(tmp_path: Path) -> None:
         done = run(*words[:1], *(["--create"] if name == "tmpfiles" else []), *words[1:])
         assert done.returncode == 0, done.stderr
     assert "gridlight:" in (tmp_path / "etc" / "passwd").read_text()
+
+
+def test_what_zeromq_and_adapters_need_is_allowed() -> None:
+    """Both were found on an emulated board: without the one the service aborts, without the other it opens no port."""
+    text = UNIT.read_text(encoding="utf-8")
+    assert re.search(r"^SystemCallFilter=sched_setscheduler$", text, re.MULTILINE)
+    loaded = (UNIT.parent / "gridlight.modules.conf").read_text(encoding="utf-8").split()
+    kinds = {"ttyUSB": "usbserial", "ttyACM": "cdc_acm"}
+    for kind, module in kinds.items():
+        assert f"DeviceAllow=char-{kind} rw" in text
+        assert module in loaded, "systemd looks the kind up when the service starts"
