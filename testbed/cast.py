@@ -67,7 +67,7 @@ class Cast:
     operator_params: OperatorParams = field(default_factory=OperatorParams)
     solver_params: SolverParams = field(default_factory=SolverParams)
     read: ReadTransaction = decode_transaction
-    """How the meters read transactions of blocks."""
+    """How everybody reads transactions."""
     meters: MetersSection = field(default_factory=MetersSection)
     """Whether homes have electricity meters, and which."""
     homes: MeteredHomes | None = None
@@ -207,6 +207,7 @@ class Cast:
             miners=self.miner_names,
             storage=storage,
             params=self.miner_params,
+            read=self.read,
         )
 
     def solver(self, name: PeerName, _storage: Storage) -> SolverService:

@@ -12,7 +12,7 @@ from light_client.rules.errors import RuleViolation
 from light_client.rules.ledger.block import Body
 from light_client.rules.ledger.committee import Verify
 from light_client.rules.ledger.evidence import Evidence
-from light_client.rules.ledger.transactions import SubmitSolution, decode_transaction
+from light_client.rules.ledger.transactions import SubmitSolution
 from light_client.rules.units import Address
 from light_client.session.actor import PeerName, Report, Send, SetTimer, Write
 from testbed.miner.clearing import Solutions
@@ -62,6 +62,7 @@ class Intake:
         self._receipts = receipts
         self._params = params
         self._miners = miners
+        self._read = memo
         self.pool = Mempool(ledger.state, verify_signature, params.pool, memo)
         self.solutions = Solutions(ledger, verify_signature)
         self._gossiping = False
@@ -139,7 +140,7 @@ class Intake:
 
     def _admit(self, raw: bytes, tx_id: bytes, now_ms: int, peer: PeerName = "") -> list[Output]:
         limits = self._ledger.genesis.chain
-        signed = decode_transaction(raw, max_bytes=limits.max_block_bytes)
+        signed = self._read(raw, max_bytes=limits.max_block_bytes)
         if isinstance(signed.transaction, SubmitSolution):
             best = self.solutions.submit(signed)
             interval = signed.transaction.solution.plan.first_interval

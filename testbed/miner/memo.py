@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from light_client.rules.crypto import verify
-from light_client.rules.ledger.transactions import SignedTransaction, decode_transaction
+from light_client.rules.ledger.transactions import ReadTransaction, SignedTransaction, decode_transaction
 
 
 class SignatureMemo:
@@ -35,14 +35,15 @@ class TransactionMemo:
     It holds what the pool holds, and is bounded as that is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, read: ReadTransaction = decode_transaction) -> None:
+        self._read = read
         self._known: dict[bytes, SignedTransaction] = {}
 
     def __call__(self, raw: bytes, /, *, max_bytes: int) -> SignedTransaction:
         """Read a transaction; raises as ``decode_transaction`` does."""
         known = self._known.get(raw)
         if known is None or len(raw) > max_bytes:
-            return decode_transaction(raw, max_bytes=max_bytes)
+            return self._read(raw, max_bytes=max_bytes)
         return known
 
     def remember(self, signed: SignedTransaction) -> None:

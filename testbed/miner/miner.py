@@ -34,6 +34,7 @@ from light_client.messages.submission import SubmitTx
 from light_client.rules.errors import LocalError, RuleViolation
 from light_client.rules.ledger.block import body_from_bytes
 from light_client.rules.ledger.genesis import Genesis
+from light_client.rules.ledger.transactions import ReadTransaction, decode_transaction
 from light_client.session.actor import (
     Effect,
     Event,
@@ -83,6 +84,7 @@ class Miner:
         miners: tuple[PeerName, ...],
         storage: Storage,
         params: MinerParams | None = None,
+        read: ReadTransaction = decode_transaction,
     ) -> None:
         """Build the miner on what is durable.
 
@@ -90,6 +92,7 @@ class Miner:
             public_key: ours, in the committee or not.
             signer: signs a message with our key.
             miners: names of all miners, those that are not elected and ours included.
+            read: how transactions are read; what they mean is judged here in any case.
 
         Raises:
             LocalError: our name is not among them.
@@ -104,6 +107,7 @@ class Miner:
         self._storage = storage
         self._params = params or MinerParams()
         self._verify = SignatureMemo()
+        self._read = read
         self._miners = frozenset(miners) - {name}
         self._others = tuple(peer for peer in miners if peer != name)
         self._effects: list[Effect] = []
@@ -117,7 +121,7 @@ class Miner:
         self._awaited: Write | None = None
         """Of a snapshot that is on its way to the disk; everything is built anew once it is there."""
         self._quiet = storage.get(_QUIET, b"") is not None
-        memo = TransactionMemo()
+        memo = TransactionMemo(self._read)
         self.ledger = Ledger(self._genesis, storage, self._verify, params, memo)
         self._server = Server(self.ledger)
         self._sync = Sync(self.ledger, self._others, params, self._verify)

@@ -1,8 +1,8 @@
 """Runs a scenario in virtual time and hands over its trading day.
 
-All meters live in one process here, so they share one thing that a hundred boards would each do for themselves:
-the same bytes of a transaction are turned into the same frozen values once. Every check (roots, quorums,
-feasibility, bounds, shares, money, balances) is made by every meter.
+Everybody lives in one process here, so they share one thing that a hundred boards and each miner would do for
+themselves: the same bytes of a transaction are turned into the same frozen values once. Every check (signatures,
+roots, quorums, feasibility, bounds, shares, money, balances) is made by every meter, and by every miner.
 """
 
 from __future__ import annotations

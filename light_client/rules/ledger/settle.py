@@ -50,7 +50,7 @@ def ended_offers(problem: Problem, trades: tuple[Trade, ...], remaining_j: dict[
     """
     ending = {OfferId(trade.offer_id) for trade in trades if not remaining_j[trade.offer_id]}
     for key, members in problem.shares.items():
-        if key.last <= problem.first_interval:
+        if key.ranges[-1][1] <= problem.first_interval:
             ending.update(offer_id for offer_id, _ in members)
     return sorted(ending)
 
