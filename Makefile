@@ -30,7 +30,7 @@ else
 endif
 
 test-slow: $(READY) ## the tests that take long: whole devices, live grids, rollouts through a broker
-	$(BIN)/python -m pytest -n $(WORKERS) -m slow --durations=15 $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m slow --dist loadfile --durations=15 $(ARGS)
 
 test-armhf: $(READY) ## the device on its board's processor, emulated: image, tests inside it, a fleet of containers
 	PYTHON=$(BIN)/python deploy/armhf/run-tests $(ARGS)

@@ -80,6 +80,7 @@ def test_growth_and_targets_are_derived_from_the_timings(village: Base) -> None:
     assert "MISSED" in judged([slow])[0].line()
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_document(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

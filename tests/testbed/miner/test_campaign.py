@@ -36,7 +36,11 @@ def batches(count: int, size: int) -> Iterator[list[int]]:
         yield list(range(first, first + size))
 
 
-@pytest.mark.parametrize("seeds", list(batches(200, 20)), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+@pytest.mark.parametrize(
+    "seeds",
+    [pytest.param(each, marks=[pytest.mark.slow] if each[0] >= 60 else []) for each in batches(200, 20)],
+    ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}",
+)
 def test_honest_miners_hold_the_same_chain_and_go_on(seeds: list[int]) -> None:
     rounds = sum(run_seed(seed)[1].rounds for seed in seeds)
     assert rounds or CHOSEN, "the faults were too mild to cost a single round"

@@ -84,6 +84,7 @@ def test_nobody_trades_and_nobody_is_seen() -> None:
     assert (nothing.addresses, nothing.advantage, nothing.effective_set) == (0, 0.0, 1.0)
 
 
+@pytest.mark.slow
 def test_care_hides_more_than_none(monkeypatch: pytest.MonkeyPatch) -> None:
     some = [RUNGS[place] for place in (0, 4, 6, 9)]
     monkeypatch.setattr(ladder, "RUNGS", some)
