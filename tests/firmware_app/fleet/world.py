@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
+from firmware_app.config.commands import EXAMPLE as EXAMPLE
 from firmware_app.fleet.agent import Agent
 from firmware_app.fleet.bundle import Bundle, Content, Delta
 from firmware_app.fleet.change import Change
@@ -31,8 +31,6 @@ from firmware_app.fleet.selector import DeviceFacts, Everyone
 from firmware_app.fleet.verification import Clock, Standing
 from light_client.rules.crypto import public_key_of, verify
 
-REPOSITORY: Final = Path(__file__).resolve().parents[3]
-EXAMPLE: Final = REPOSITORY / "firmware_app" / "config" / "example.toml"
 ANNA, BERT, CLEO, DORA, STRANGER = (bytes(31) + bytes([number]) for number in range(1, 6))
 NOW_MS: Final = 1_800_000_000_000
 FACTS: Final = DeviceFacts(
