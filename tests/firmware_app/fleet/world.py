@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from firmware_app.config.commands import EXAMPLE as EXAMPLE
+from firmware_app.config import commands
 from firmware_app.fleet.agent import Agent
 from firmware_app.fleet.bundle import Bundle, Content, Delta
 from firmware_app.fleet.change import Change
@@ -32,6 +32,7 @@ from firmware_app.fleet.verification import Clock, Standing
 from light_client.rules.crypto import public_key_of, verify
 
 ANNA, BERT, CLEO, DORA, STRANGER = (bytes(31) + bytes([number]) for number in range(1, 6))
+EXAMPLE: Final = commands.EXAMPLE
 NOW_MS: Final = 1_800_000_000_000
 FACTS: Final = DeviceFacts(
     name="meter-0101", board="beaglebone-black", release=(0, 4, 0), feeder=7, labels={"site": "north"}
