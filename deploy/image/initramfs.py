@@ -36,7 +36,7 @@ INIT: Final = """\
 #!/bin/busybox sh
 # Mounts the slot that the boot loader chose, and hands over to the system in it.
 b=/bin/busybox
-$b mkdir -p /proc /sys /dev /root
+$b mkdir -p /proc /sys /dev /slot
 $b mount -t proc proc /proc
 $b mount -t sysfs sysfs /sys
 $b mount -t devtmpfs devtmpfs /dev
@@ -52,7 +52,7 @@ mount_slot() {
         [ "$($b hexdump -s 440 -n 4 -e '1/4 "%08x"' "/dev/$name" 2>/dev/null)" = "${wanted%-*}" ] || continue
         for part in "$device/$name"*; do
             [ "$($b cat "$part/partition")" -eq $((0x${wanted#*-})) ] || continue
-            $b mount -t ext4 -o ro,noatime "/dev/${part##*/}" /root && return 0
+            $b mount -t ext4 -o ro,noatime "/dev/${part##*/}" /slot && return 0
         done
     done
     return 1
@@ -63,17 +63,17 @@ while read -r module; do
     $b modprobe -q "$module"
 done </etc/gridlight-modules
 tries=0
-while [ ! -x /root/sbin/init ] && [ $tries -lt 150 ]; do
+while [ ! -x /slot/sbin/init ] && [ $tries -lt 150 ]; do
     mount_slot && break
     $b usleep 200000
     tries=$((tries + 1))
 done
-if [ ! -x /root/sbin/init ]; then
+if [ ! -x /slot/sbin/init ]; then
     echo "gridlight: no system in slot $wanted; restarting" >/dev/console
     $b reboot -f
 fi
-for folder in proc sys dev; do $b mount --move /$folder /root/$folder; done
-exec $b switch_root /root /sbin/init
+for folder in proc sys dev; do $b mount --move /$folder /slot/$folder; done
+exec $b switch_root /slot /sbin/init
 """
 
 

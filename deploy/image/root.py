@@ -234,7 +234,7 @@ def _lay_over(root: Path) -> None:
         os.chown(root / path.relative_to(OVERLAY), 0, 0)
     (root / "data").mkdir()
     wants = root / "etc/systemd/system/multi-user.target.wants"
-    for unit in ("gridlight-first.service", "gridlight-healthy.service"):
+    for unit in ("gridlight-first.service", "gridlight-healthy.service", "gridlight-join.service"):
         (wants / unit).symlink_to(f"/usr/lib/systemd/system/{unit}")
     early = root / "etc/systemd/system/local-fs.target.wants"
     early.mkdir(parents=True, exist_ok=True)

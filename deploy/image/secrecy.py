@@ -16,7 +16,7 @@ _OURS: Final = re.compile(rb"gridlight (identity|wallet seed) 1\n[0-9a-f]{64}")
 _NAMES: Final = frozenset(
     {"identity.key", "wallet.seed", "enrolment.json", "ticket.json", "token.pin", "random-seed"}
 )
-_NAME_PATTERNS: Final = ("ssh_host_*_key", "*.p12", "*.pfx", "authorized_keys", ".netrc")
+_NAME_PATTERNS: Final = ("ssh_host_*_key", "*.p12", "*.pfx", "authorized_keys", ".netrc", "*.ticket")
 _LOCKED: Final = re.compile(r"[!*].*")
 _LARGEST: Final = 1 << 20
 """No file of a key is larger; what is, is not read."""

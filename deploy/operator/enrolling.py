@@ -159,13 +159,13 @@ def _enrol(desk: Desk, newcomers: list[Newcomer], out: Path, token_ms: int, *, a
     now_ms = _now_ms()
     authority = Authority.load(desk.authority_folder)
     tickets: list[tuple[str, Ticket]] = []
+    spent: list[bytes] = []
     with desk.database.transaction():
         for newcomer in newcomers:
             name = newcomer.device.name
             if again:
-                desk.devices.change(
-                    desk.devices.named(name).name, now_ms, state=State.EXPECTED, certificate=None
-                )
+                spent += filter(None, (desk.devices.named(name).certificate,))
+                desk.devices.change(name, now_ms, state=State.EXPECTED, certificate=None)
             else:
                 desk.devices.add(newcomer.device, now_ms)
             if newcomer.document is not None:
@@ -173,7 +173,11 @@ def _enrol(desk: Desk, newcomers: list[Newcomer], out: Path, token_ms: int, *, a
             tickets.append((name, _ticket(desk, authority, newcomer, now_ms, now_ms + token_ms)))
         detail = {"devices": [name for name, _ in tickets][:100], "count": len(tickets), "again": again}
         desk.audit.add(now_ms, whoever(), "enroll", detail)
-        return [_write_ticket(out, name, ticket) for name, ticket in tickets]
+        paths = [_write_ticket(out, name, ticket) for name, ticket in tickets]
+    if spent:  # a device that joins anew leaves its old certificate behind
+        authority.revoke(spent, datetime.fromtimestamp(now_ms / 1_000, UTC))
+        _shut_out(desk, authority, now_ms)
+    return paths
 
 
 def _ticket(desk: Desk, authority: Authority, newcomer: Newcomer, now_ms: int, until_ms: int) -> Ticket:

@@ -15,8 +15,11 @@ from light_client.rules.errors import RuleViolation
 
 DEVICE: Final = "device"
 """The section that is the device's own: who it is and where it keeps things."""
-GRID_SECTIONS: Final = frozenset({"market", "clock"})
-"""Chain, servers and their keys; whose time is believed. Whoever sets these can cut a device off or mislead it."""
+GRID_SECTIONS: Final = frozenset({"market", "clock", "report"})
+"""Chain, servers and their keys; whose time is believed; for whom what the home uses is sealed.
+
+Whoever sets these can cut a device off, mislead it, or read a home's days.
+"""
 
 
 def roles_needed(content: Content) -> tuple[Role, ...]:

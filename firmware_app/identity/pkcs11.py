@@ -263,7 +263,7 @@ def _ulong(number: int) -> bytes:
 
 def _template(pairs: Sequence[tuple[int, bytes]]) -> Any:
     """An array of attributes that keeps alive what it points to."""
-    made = (_Attribute * len(pairs))()
+    made: Any = (_Attribute * len(pairs))()
     kept = [create_string_buffer(value, len(value)) for _, value in pairs]
     for attribute, (kind, value), buffer in zip(made, pairs, kept, strict=True):
         attribute.type, attribute.value, attribute.length = kind, cast(buffer, c_void_p), len(value)

@@ -97,6 +97,8 @@ class DeviceStore:
         """Table -> UTC day of the last event that told of it."""
         self._offset_ms: int | None = None
         """Of UTC against the monotonic clock, for rows in the file that have no time yet."""
+        self._has_salvaged = False
+        """Whether the event that tells of it belongs to no start yet."""
         self.found: Found | None = None
         """In which state the file was; None as long as it could not be opened."""
         self.outbox: Final = Outbox(lambda: self._database, self.commit, params.outbox_mb * 1_000_000)
@@ -275,6 +277,8 @@ class DeviceStore:
         ring = Ring(database, self._params)
         with database.transaction():
             boot = self._boot(database)
+            if self._has_salvaged:
+                ring.adopt(boot)
             if self._offset_ms is not None:
                 ring.restamp(boot, self._offset_ms)
             self._expire(ring)
@@ -329,6 +333,7 @@ class DeviceStore:
         )
         self._database = opening.database
         again, self.found = self.found is not None, opening.found
+        self._has_salvaged = self._has_salvaged or opening.found is Found.DAMAGED
         if opening.found is Found.CUT_OFF and not again:
             self.event("store.cut-off", "the last run ended without closing the file")
         return opening.database
@@ -349,6 +354,7 @@ class DeviceStore:
         self.outbox.written()
         self._written.written(now_ms)
         self._offset_ms = None
+        self._has_salvaged = False
         self._committed_ms = now_ms
         self._expired_day = self._expiring_day
         if self._fault:

@@ -110,6 +110,13 @@ class Ring:
             while (last := self.database.value(query, (limit_ms,))) is not None:
                 self._delete(table.name, last + 1)
 
+    def adopt(self, boot: int) -> None:
+        """Count events that a salvage wrote, when no start had a number yet, to the board's present start."""
+        self.database.run(
+            f"UPDATE {EVENTS.name} SET boot = ? WHERE at_ms IS NULL AND boot IS NULL",  # noqa: S608 - our name
+            (boot,),
+        )
+
     def restamp(self, boot: int, offset_ms: int) -> None:
         """Give rows of the board's present start that have no UTC time theirs, by the offset of the two clocks."""
         for table in (READINGS, EVENTS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -62,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     if not 10 <= args.measure <= 86_400 or not 10 <= args.patience <= 3_600:
         raise CommandError("--measure is 10 to 86400 and --patience 10 to 3600", code=Exit.USAGE)
     machine = MACHINES[args.machine]
+    # As Ctrl-C: what is told to end takes its emulator with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with tempfile.TemporaryDirectory(prefix="gridlight-card-") as folder:
             trial = _trial(args, machine, Path(folder))

@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
@@ -27,20 +28,19 @@ Prepared = Callable[[], float]
 
 def assume(rows: Sequence[Row], mechanism: str) -> Prepared:
     """ASSUME, one product of one hour; supply has positive volumes, demand negative ones."""
-    from assume.common.market_objects import MarketConfig, MarketProduct  # noqa: PLC0415
-    from assume.markets.clearing_algorithms import clearing_mechanisms  # noqa: PLC0415
-    from dateutil.relativedelta import relativedelta  # noqa: PLC0415
-    from dateutil.rrule import HOURLY, rrule  # noqa: PLC0415
-
+    objects = import_module("assume.common.market_objects")
+    mechanisms = import_module("assume.markets.clearing_algorithms").clearing_mechanisms
+    relativedelta = import_module("dateutil.relativedelta").relativedelta
+    rrule = import_module("dateutil.rrule")
     begin = datetime(2026, 6, 14, 12)  # noqa: DTZ001 - as its own examples have it
     product = (begin, begin + timedelta(hours=1), None)
-    config = MarketConfig(
-        opening_hours=rrule(HOURLY, dtstart=begin, until=begin + timedelta(days=1)),
+    config = objects.MarketConfig(
+        opening_hours=rrule.rrule(rrule.HOURLY, dtstart=begin, until=begin + timedelta(days=1)),
         market_mechanism=mechanism,
-        market_products=[MarketProduct(relativedelta(hours=+1), 1, relativedelta(hours=1))],
+        market_products=[objects.MarketProduct(relativedelta(hours=+1), 1, relativedelta(hours=1))],
         additional_fields=["bid_type"] if mechanism == "complex_clearing" else [],
     )
-    role = clearing_mechanisms[mechanism](config)
+    role = mechanisms[mechanism](config)
     book = [
         {
             "start_time": product[0],
@@ -58,17 +58,15 @@ def assume(rows: Sequence[Row], mechanism: str) -> Prepared:
 
     def clear() -> float:
         accepted = role.clear(book, [product])[0]
-        return sum(max(0.0, order["accepted_volume"]) for order in accepted)
+        return float(sum(max(0.0, order["accepted_volume"]) for order in accepted))
 
     return clear
 
 
 def gsy(rows: Sequence[Row], algorithm: str) -> Prepared:
     """gsy-framework; asked again for what is left over until it recommends nothing more, as its exchange does."""
-    from gsy_framework import matching_algorithms  # noqa: PLC0415
-
-    found = getattr(matching_algorithms, algorithm)()
-    orders = [
+    found = getattr(import_module("gsy_framework.matching_algorithms"), algorithm)()
+    orders: list[dict[str, Any]] = [
         {
             "id": f"order {number}",
             "energy": energy,
@@ -80,14 +78,15 @@ def gsy(rows: Sequence[Row], algorithm: str) -> Prepared:
     slot = "2026-06-14T12:00"
 
     def clear() -> float:
-        traded, matches = 0.0, [{}]
-        while matches:
+        traded, more = 0.0, True
+        while more:
             left = [order for order in orders if order["energy"] > _TINY_KWH]
             sides = {
                 name: [order for order in left if key in order]
                 for name, key in (("bids", "buyer"), ("offers", "seller"))
             }
             matches = found.get_matches_recommendations({"market": {slot: {**sides, "current_time": slot}}})
+            more = bool(matches)
             for match in matches:
                 traded += match["selected_energy"]
                 for order in (*match["bids"], *match["offers"]):
@@ -99,13 +98,12 @@ def gsy(rows: Sequence[Row], algorithm: str) -> Prepared:
 
 def pymarket(rows: Sequence[Row], algorithm: str) -> Prepared:
     """pymarket; its random choices from a fixed seed."""
-    import numpy as np  # noqa: PLC0415
-    import pymarket as package  # noqa: PLC0415
+    randoms, package = import_module("numpy.random"), import_module("pymarket")
 
     market = package.Market()
     for number, (selling, energy, price) in enumerate(rows):
         market.accept_bid(energy, price, number, not selling)
-    chance = {} if algorithm == "huang" else {"r": np.random.RandomState(1)}
+    chance = {} if algorithm == "huang" else {"r": randoms.RandomState(1)}
 
     def clear() -> float:
         transactions, _ = market.run(algorithm, **chance)

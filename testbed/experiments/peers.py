@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import process_time
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -169,7 +169,7 @@ def ask(engine: str, count: int, pythons: Sequence[Path], limit_s: int = LIMIT_S
     return Cleared(engine=engine, offers=count, energy_kwh=None, seconds=None, version=f"no {why}")
 
 
-def _run(python: Path, asked: str) -> dict[str, object]:
+def _run(python: Path, asked: str) -> dict[str, Any]:
     """What the worker says; nothing if it came to no end."""
     command = [str(python), "-P", peer_worker.__file__]
     with TemporaryDirectory(prefix="gridlight-peer-") as folder:
@@ -178,7 +178,7 @@ def _run(python: Path, asked: str) -> dict[str, object]:
                 command, input=asked, capture_output=True, text=True, timeout=_WALL_S, check=False, cwd=folder
             )
             last = done.stdout.strip().splitlines()[-1:]
-            answer: dict[str, object] = json.loads(last[0]) if last else {}
+            answer: dict[str, Any] = json.loads(last[0]) if last else {}
         except subprocess.TimeoutExpired:
             return {}
         except (OSError, ValueError) as error:

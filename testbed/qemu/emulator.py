@@ -117,6 +117,15 @@ class EmulatedBoard:
             self._process = None
         self._control.unlink(missing_ok=True)
 
+    def cut_and_restore(self) -> None:
+        """Cut its power, and give it power again.
+
+        Raises:
+            BoardError: QEMU does not start again.
+        """
+        self.cut()
+        self.switch_on()
+
     def switch_off(self) -> bool:
         """Press its power button and wait; False if it had to be cut off."""
         if self._process is None:

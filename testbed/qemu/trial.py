@@ -149,7 +149,7 @@ def run_trial(
     written = board.written_bytes() - before
     status = look(board.page_port) or status
     again = []
-    for what, act in (("reset", board.reset), ("power cut", lambda: (board.cut(), board.switch_on()))):
+    for what, act in (("reset", board.reset), ("power cut", board.cut_and_restore)):
         say(what)
         act()
         threading.Event().wait(2)

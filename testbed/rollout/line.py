@@ -98,7 +98,8 @@ class Line:
             sock = client.socket()
             if sock is None:
                 return False
-            if not sock.pending():  # what TLS has decrypted already, the selector does not know of
+            # what TLS has decrypted already, the selector does not know of
+            if not (isinstance(sock, ssl.SSLSocket) and sock.pending()):
                 break
         return self.write()
 
@@ -151,7 +152,7 @@ class Line:
         self._traffic.heard += 1
         self._traffic.heard_bytes += len(message.topic) + len(message.payload)
         if not message.topic.endswith(f"/{Said.RECEIPT}") and message.payload:
-            self._hear(message.payload)
+            self._hear(bytes(message.payload))
 
 
 def tls_of(authority: Path, pem: Path) -> ssl.SSLContext:

@@ -33,7 +33,7 @@ font:700 11px/1 system-ui,sans-serif;margin-right:.4em}.legend b.away{color:var(
 .strip{display:block;border-radius:4px;background:var(--line);margin:.375rem 0}
 .f-silent{fill:var(--warn)}
 .f-well{fill:var(--ok)}.f-changing{fill:var(--in)}.f-away{fill:var(--gap)}.f-ill{fill:var(--bad)}.f-todo{fill:none}
-.wide-table{overflow-x:auto}.wide-table table{max-width:none}
+.wide-table{overflow-x:auto}.wide-table td{vertical-align:top}.wide-table table{max-width:none}
 td.text,th.text{text-align:left;vertical-align:top}td.text:not(:last-child){white-space:nowrap}
 td.text:not(:last-child) small{white-space:normal}
 section.card{margin:1rem 0}section.card>h2{margin-top:0}

@@ -23,14 +23,19 @@ class Offer(NamedTuple):
     outcome: Outcome
 
 
-def desired(offers: Iterable[Offer], *, lies: bytes, runs: str) -> bytes:
+def desired(offers: Iterable[Offer], *, lies: bytes) -> bytes:
     """Hash of the bundle that has to lie in the topic; empty for none.
+
+    What a device keeps stays there, so that one that lost its memory finds it again; what failed on it, or was
+    withdrawn, does not.
 
     Args:
         lies: the hash of what lies there now.
-        runs: the hash of the bundle that the device runs by, hexadecimal: it may stay where it is.
     """
-    wanted = min((offer for offer in offers if is_wanted(offer.standing, offer.outcome)), default=None)
-    if wanted is not None:
-        return wanted.hash
-    return lies if lies.hex() == runs else b""
+    known = sorted(offers)
+    wanted = next((offer for offer in known if is_wanted(offer.standing, offer.outcome)), None)
+    kept = next((offer for offer in reversed(known) if offer.outcome is Outcome.HEALTHY), None)
+    chosen = wanted or kept
+    if chosen is not None:
+        return chosen.hash
+    return b"" if lies in {offer.hash for offer in known} else lies

@@ -86,6 +86,8 @@ class Mark:
 
     number: int
     place: Place
+    before: Outcome
+    """Its outcome until now; the same where only its time was changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,12 @@ class Tick:
     """Time passes."""
 
 
-Event: TypeAlias = Seen | Ask | Tick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awake:
+    """The desk hears again, after a restart or an outage: whoever is waited for may have spoken meanwhile."""
+
+
+Event: TypeAlias = Seen | Ask | Tick | Awake
 
 
 class Rollout:
@@ -195,6 +202,8 @@ class Rollout:
                 self._step(step, why, now_ms)
             case Tick():
                 self._tick(now_ms)
+            case Awake():
+                self._wait_anew(now_ms)
         self._judge(now_ms)
         effects, self._effects = tuple(self._effects), []
         return effects
@@ -231,9 +240,14 @@ class Rollout:
         if until_ms > place.until_ms:
             self._put(number, replace(place, until_ms=until_ms))
 
+    def _wait_anew(self, now_ms: int) -> None:
+        """Nobody is late for what nobody could hear."""
+        for number in sorted(self._pending):
+            self._put(number, replace(self._places[number], until_ms=now_ms + self._patience_ms))
+
     def _put(self, number: int, place: Place) -> None:
-        self._places[number] = place
-        self._effects.append(Mark(number=number, place=place))
+        before, self._places[number] = self._places[number].outcome, place
+        self._effects.append(Mark(number=number, place=place, before=before))
 
     @property
     def _patience_ms(self) -> int:

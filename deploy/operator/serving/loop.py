@@ -28,7 +28,7 @@ def run(
     greeted = 0
     while goes_on():
         messages = broker.take(_WAIT_S)
-        sendings = service.turn(messages, now_ms())
+        sendings = service.turn(messages, now_ms(), hears=broker.connected)
         broker.written(messages)
         if broker.connections != greeted and broker.connected:
             greeted = broker.connections

@@ -14,6 +14,7 @@ from deploy.operator.desk.papers import Paper
 from deploy.operator.rollout.desired import Offer, desired
 from deploy.operator.rollout.engine import (
     Ask,
+    Awake,
     Effect,
     Event,
     Mark,
@@ -58,6 +59,7 @@ class Service:
         self._key_sets: dict[int, bytes] = {}
         self._writes = -1
         self._tick_ms = self._forget_ms = 0
+        self._hears = False
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
@@ -84,14 +86,16 @@ class Service:
             if self._lies.get(name) in papers
         ]
 
-    def turn(self, messages: Sequence[Message], now_ms: int) -> list[Sending]:
+    def turn(self, messages: Sequence[Message], now_ms: int, *, hears: bool = True) -> list[Sending]:
         """Deal with everything that was said and asked; what comes back is to be sent.
 
         Args:
             now_ms: UTC ms.
+            hears: whether there is a connection to the broker: without one nobody can be late.
         """
         writes = self._desk.database.writes
-        if not messages and writes == self._writes and now_ms - self._tick_ms < TICK_MS:
+        is_idle = not messages and writes == self._writes and hears is self._hears
+        if is_idle and now_ms - self._tick_ms < TICK_MS:
             return []
         sendings: list[Sending] = []
         with self._desk.database.transaction():
@@ -102,6 +106,7 @@ class Service:
                 touched |= self._obey(now_ms)
             for message in messages:
                 touched |= self._hear(message, now_ms, sendings)
+            touched |= self._listen(now_ms, hears=hears)
             touched |= self._pass_time(now_ms, sendings)
             sendings += self._lay(touched)
             sendings += self._collector.receipts()
@@ -179,12 +184,21 @@ class Service:
 
     # -- time ------------------------------------------------------------------------------------------------------
 
+    def _listen(self, now_ms: int, *, hears: bool) -> set[str]:
+        """Give everybody their time anew when the desk begins to hear."""
+        touched: set[str] = set()
+        if hears and not self._hears:
+            for number in tuple(self._rollouts):
+                touched |= self._tell(number, Awake(), now_ms)
+        self._hears = hears
+        return touched
+
     def _pass_time(self, now_ms: int, sendings: list[Sending]) -> set[str]:
         touched: set[str] = set()
         if now_ms - self._tick_ms >= TICK_MS:
             self._tick_ms = now_ms
             sendings += self._enrolment.forget(now_ms)
-            for number in tuple(self._rollouts):
+            for number in tuple(self._rollouts) if self._hears else ():
                 touched |= self._tell(number, Tick(), now_ms)
         if now_ms - self._forget_ms >= FORGET_MS:
             self._forget_ms = now_ms
@@ -198,19 +212,16 @@ class Service:
     def _tell(self, number: int, event: Event, now_ms: int, who: str = SERVICE) -> set[str]:
         """Tell a rollout, and write what it says; returns the devices whose topics may change."""
         paper, rollout = self._rollouts[number]
-        before = {name: rollout.outcome(name) for name in _named(event)}
         effects = rollout.handle(event, now_ms)
         self._desk.rollouts.write(number, effects, now_ms)
         touched = {effect.place.device for effect in effects if isinstance(effect, Mark)}
         for effect in effects:
-            self._tell_people(number, paper, effect, now_ms, who, before)
+            self._tell_people(number, paper, effect, now_ms, who)
         if any(isinstance(effect, Stand) for effect in effects):
             touched |= {place.device for place in rollout.places}
         return touched
 
-    def _tell_people(
-        self, number: int, paper: Paper, effect: Effect, now_ms: int, who: str, before: dict[str, Outcome]
-    ) -> None:
+    def _tell_people(self, number: int, paper: Paper, effect: Effect, now_ms: int, who: str) -> None:
         version = paper.bundle.version
         if isinstance(effect, Stand):
             what = f"rollout {effect.standing}" if effect.standing is not Standing.RUNNING else "rollout wave"
@@ -223,7 +234,7 @@ class Service:
             self._desk.audit.add(now_ms, who, what, detail)
             return
         place = effect.place
-        if before.get(place.device) is place.outcome:
+        if effect.before is place.outcome:
             return
         reason = f": {place.reason}" if place.reason else ""
         self._desk.inbox.note(place.device, now_ms, f"v{version}", f"{place.outcome}{reason}")
@@ -241,7 +252,7 @@ class Service:
         changed: list[tuple[str, bytes]] = []
         for name in sorted(devices):
             lies = self._lies.get(name, b"")
-            wanted = desired(self._offers(name), lies=lies, runs=self._collector.sight(name).hash)
+            wanted = desired(self._offers(name), lies=lies)
             if wanted != lies:
                 self._lies[name] = wanted
                 changed.append((name, wanted))
@@ -265,7 +276,3 @@ class Service:
 
     def _key_set_sending(self, version: int, raw: bytes) -> Sending:
         return Sending(self.topics.keys(version), raw, retain=True)
-
-
-def _named(event: Event) -> tuple[str, ...]:
-    return (event.device,) if isinstance(event, Seen) else ()

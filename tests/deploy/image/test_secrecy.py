@@ -45,7 +45,15 @@ def test_the_key_that_signs_updates_is_found(root: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "name",
-    ["identity.key", "wallet.seed", "ticket.json", "token.pin", "ssh_host_ed25519_key", "authorized_keys"],
+    [
+        "identity.key",
+        "wallet.seed",
+        "ticket.json",
+        "token.pin",
+        "fleet.ticket",
+        "ssh_host_ed25519_key",
+        "authorized_keys",
+    ],
 )
 def test_what_belongs_to_one_board_is_found_by_its_name(root: Path, name: str) -> None:
     (root / "etc" / name).write_text("anything", encoding="ascii")

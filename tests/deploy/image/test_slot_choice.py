@@ -1,5 +1,6 @@
 """The boot script under U-Boot itself, in QEMU, on a card without systems: every start fails, and is counted."""
 
+import os
 import shutil
 import subprocess
 import time
@@ -13,7 +14,14 @@ from deploy.image import card, layout
 from deploy.image.boards import VIRT
 from deploy.image.tools import lacking
 
-pytestmark = [pytest.mark.slow, pytest.mark.system]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.system,
+    pytest.mark.skipif(
+        not os.environ.get("GRIDLIGHT_BOARDS"),
+        reason="many starts of U-Boot in QEMU: make test-boards runs them",
+    ),
+]
 
 _LOADER = Path("/usr/lib/u-boot/qemu_arm/u-boot.bin")
 _LIMIT_S = 240

@@ -126,9 +126,10 @@ class World:
         self.service = Service(self.desk)
         self._lay(self.service.turn((), self.now_ms))
 
-    def restart(self) -> None:
+    def restart(self, absent_ms: int = 0) -> None:
         """The operator's machine restarts: nothing is left but the folder."""
         self.desk.close()
+        self.now_ms += absent_ms
         self.desk = open_desk(self.folder)
         self.service = Service(self.desk)
         self._lay(self.service.turn((), self.now_ms))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -86,6 +87,9 @@ class Ground:
     def start_broker(self) -> None:
         """Start mosquitto as the desk says."""
         self._start("broker", program(), "-c", str(self.desk.broker_folder / "mosquitto.conf"))
+        end_s = time.monotonic() + 60
+        while not _listens(self.port) and time.monotonic() < end_s:
+            time.sleep(0.05)
         settings = self.folder / "fleet" / "desk.toml"
         text = settings.read_text().replace(
             "# reload", f'reload = ["kill", "-HUP", "{self._processes["broker"].pid}"]\n# reload'
@@ -139,3 +143,11 @@ class Ground:
         for process in self._processes.values():
             process.wait(30)
         self.desk.close()
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
+    except OSError:
+        return False
+    return True

@@ -15,7 +15,7 @@ from tests.deploy.operator.desk_kit import World
 from tests.firmware_app.status.picture import dark
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "pictures"
-WIDTH, HEIGHT = 1_180, 1_900
+WIDTH, HEIGHT = 1_180, 1_660
 
 
 def text(world: World, path: str) -> str:
@@ -50,8 +50,7 @@ def main(folder: Path = FOLDER) -> None:
         world = made_up(Path(place))
         draw(text(world, "/"), folder / "fleet-light.png")
         draw(dark(text(world, "/")), folder / "fleet-dark.png")
-        draw(text(world, "/rollout/v2"), folder / "fleet-rollout.png", height=760)
-        draw(text(world, "/device/meter-0016"), folder / "fleet-device.png", height=1_000)
+        draw(text(world, "/rollout/v2"), folder / "fleet-rollout.png", height=560)
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ def test_it_keeps_itself_fresh_without_being_loaded_anew(world: World, chromium:
     with Dashboard(world.folder, PageParams(port=0)) as dashboard:
         process = subprocess.Popen(
             [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
-             "--dump-dom", "--timeout=15000", f"http://127.0.0.1:{dashboard.port}/device/meter-0002"],
+             "--dump-dom", "--virtual-time-budget=120000", f"http://127.0.0.1:{dashboard.port}/device/meter-0002"],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         end_s = time.monotonic() + 60

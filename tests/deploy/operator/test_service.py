@@ -75,6 +75,40 @@ def test_the_desk_restarts_at_any_moment(world: World, after: int) -> None:
     assert world.desk.audit.check() is None
 
 
+def test_a_night_without_the_desk_makes_nobody_late(world: World) -> None:
+    """The laptop is closed while the canary is on trial; meanwhile the canary has settled."""
+    world.push()
+    world.live(1)
+    canary = next(meter for name, meter in world.meters.items() if world.outcome(name) is not Outcome.WAITING)
+    for _ in range(10):
+        canary.live()  # what it says nobody hears
+    world.restart(absent_ms=8 * 3_600_000)
+    assert world.summary().standing is Standing.RUNNING
+    world.live(40)
+    assert world.summary().counts == {Outcome.HEALTHY: 8}
+
+
+def test_without_a_connection_nobody_is_late(world: World) -> None:
+    world.push()
+    world.live(1)
+    for _ in range(40):
+        world.now_ms += 60_000
+        world.service.turn((), world.now_ms, hears=False)
+    assert world.summary().standing is Standing.RUNNING
+    world.live(40)
+    assert world.summary().counts == {Outcome.HEALTHY: 8}
+
+
+def test_what_was_written_and_not_sent_is_sent_after_a_restart(world: World) -> None:
+    world.push()
+    world.now_ms += 1_000
+    lost = world.service.turn((), world.now_ms)
+    assert [sending.payload for sending in lost if sending.topic.endswith("desired")]
+    world.restart()
+    world.live(45)
+    assert world.summary().counts == {Outcome.HEALTHY: 8}
+
+
 def test_pause_resume_and_abort_are_obeyed(world: World) -> None:
     world.push()
     world.live(1)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,8 +27,8 @@ from light_client.rules.units import JOULES_PER_WH, Side
 HOUR_S = 3_600
 
 
-def a_battery(**changes: int) -> BatterySettings:
-    fields = {"capacity_wh": 6_000, "charge_w": 3_000, "discharge_w": 2_000}
+def a_battery(**changes: Any) -> BatterySettings:
+    fields: dict[str, Any] = {"capacity_wh": 6_000, "charge_w": 3_000, "discharge_w": 2_000}
     return BatterySettings(**(fields | changes))
 
 

@@ -144,6 +144,7 @@ def under_signed(_: Random) -> Iterator[Case]:
 
 
 DANGEROUS = (
+    delta(("report.operator_key", "ab" * 32)),
     GRID,
     delta(("market.fingerprint", "ab" * 32)),
     delta(("market.dso.key", "0" * 40)),

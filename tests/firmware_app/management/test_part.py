@@ -31,7 +31,7 @@ from firmware_app.store.params import StoreParams
 from tests.firmware_app.fleet.test_hostile import FAMILIES
 from tests.firmware_app.fleet.world import NOW_MS, bundle, delta, next_key_set, signed
 from tests.firmware_app.management import kit
-from tests.firmware_app.management.test_steward import PLAN, lot
+from tests.firmware_app.management.world import PLAN, lot
 from tests.status_kit import TRADING
 
 pytestmark = pytest.mark.system

@@ -238,17 +238,40 @@ def test_the_wallet_never_goes_back_after_a_damage(tmp_path: Path) -> None:
     content[page : page + 4_096] = bytes(4_096)
     path.write_bytes(content)
     rescued = open_state(path, wallets=["wallet"])
-    assert Wallet(bytes(32), b"chain", rescued.storage).next_index >= 1 << 62
+    assert 1 << 61 <= Wallet(bytes(32), b"chain", rescued.storage).next_index < 1 << 62
     assert len(list(rescued.storage.scan("meter/orders"))) > 40
     assert "skipped the addresses" in rescued.note
     rescued.storage.commit([noted()])
     rescued.storage.close()
     again = open_state(path, wallets=["wallet"])
     assert again.note == ""
-    assert Wallet(bytes(32), b"chain", again.storage).next_index >= 1 << 62
+    assert 1 << 61 <= Wallet(bytes(32), b"chain", again.storage).next_index < 1 << 62
     again.storage.close()
     path.write_bytes(b"rubbish" * 1_000)
     anew = open_state(path, wallets=["wallet"])
-    assert Wallet(bytes(32), b"chain", anew.storage).next_index >= 1 << 62
+    assert 1 << 61 <= Wallet(bytes(32), b"chain", anew.storage).next_index < 1 << 62
     assert "kept 0 values" in anew.note
     anew.storage.close()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_salvage_before_the_time_is_known_gets_its_time_later(
+    tmp_path: Path, sound: bytes, again: bool
+) -> None:
+    page = len(sound) // PAGE_BYTES - 1
+    content = bytearray(sound)
+    content[page * PAGE_BYTES : (page + 1) * PAGE_BYTES] = b"\xa5" * PAGE_BYTES
+    (tmp_path / FILE_NAME).write_bytes(content)
+    clock = Clock()
+    clock.trusted, clock.now_ms = False, 7_000
+    store = opened(tmp_path, clock)
+    assert store.found is Found.DAMAGED
+    store.record(trade(999))
+    if again:
+        store.close()
+        store = opened(tmp_path, clock)
+    clock.trusted = True
+    store.restamp(START_MS)
+    (told,) = (row for row in store.newest(EventRow, 99) if row.name == "store.salvaged")
+    assert told.at_ms == START_MS + 7_000
+    store.close()

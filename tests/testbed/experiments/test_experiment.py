@@ -69,10 +69,30 @@ def test_performs_writes_and_repeats_to_the_byte(
     monkeypatch.setattr(score_dpos, "QUICK_RUNS", 4)
     pages = []
     for folder in ("one", "two"):
-        code = main(["experiment", "score-dpos", "--quick", "--json", "--report", str(tmp_path / folder)])
+        work, report = str(tmp_path / "work"), str(tmp_path / folder)
+        code = main(["experiment", "score-dpos", "--quick", "--json", "--work", work, "--report", report])
         document = json.loads(capsys.readouterr().out)
         assert document["schema"] == "gridlight.experiment/1"
         assert code == (0 if document["experiments"][0]["holds"] else 1)
         pages.append({path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()})
     assert pages[0] == pages[1]
     assert {"score-dpos.md", "score-dpos-shares.svg"} <= pages[0].keys()
+
+
+def test_missing_data_ends_with_2_after_everything_else_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(score_dpos, "QUICK_RUNS", 2)
+    command = ["experiment", "score-dpos", "ies-dispatch", "--quick", "--data", str(tmp_path)]
+    assert main([*command, "--work", str(tmp_path / "work")]) == 2
+    told = capsys.readouterr()
+    assert "score-dpos: " in told.out
+    assert "--data" in told.err
+    assert "ies-dispatch" in told.err
+
+
+def test_only_everything_in_full_is_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for names in (["score-dpos"], ["all", "--quick"]):
+        assert main(["experiment", *names, "--publish", str(tmp_path)]) == 2
+        assert "--publish" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ from testbed.adversaries.linker import Linker, Sighting
 from testbed.privacy import ladder
 from testbed.privacy.ladder import RUNGS, climb, lines_of
 from testbed.privacy.measure import expose, pairs_of
+from testbed.privacy.views import VIEWS
 from testbed.year.homes import SeasonalNaive, village_of
 from testbed.year.run import trade_year
 from testbed.year.study import tariff_terms
@@ -97,7 +98,7 @@ def test_care_hides_more_than_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shipped.exposure.effective_set > 1.5
     assert steps["single lots, 1 kWh"].traded_j < steps["price grid 0.10"].traded_j
     assert shipped.transactions == 2 * shipped.offers
-    assert len(lines_of(measured)) == len(some) + 2
+    assert len(lines_of(measured)) == 2 + len(some) + 3 + len(some) + len(VIEWS)
     assert set(shipped.document()) >= {"advantage_permille", "traded_j", "transactions"}
 
 

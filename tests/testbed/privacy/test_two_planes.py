@@ -47,14 +47,30 @@ def test_a_device_that_says_an_address_is_found(planes: TwoPlanes, spelling: str
     secret = next(iter(sorted(planes.secrets)))
     said = {"raw": secret, "hex": secret.hex().upper().encode(), "cut": b"x" + secret[:7].hex().encode()}
     leak = Word(at_ms=0, device=0, topic=HEALTH, payload=b"{" + said[spelling] + b"}")
-    assert spoken([*planes.words, leak], planes.secrets)[0][0] == leak
+    assert spoken([*planes.words[:20], leak], planes.secrets)[0][0] == leak
 
 
-def test_no_amount_of_the_ledger_is_said(planes: TwoPlanes) -> None:
-    """A number that is said is of the device: what all addresses together show are no more equals than by chance."""
-    amounts = {amount for trace in planes.traces for amount in trace.amounts if amount >= 10_000}
-    said = {number for word in planes.words for number in numbers_of(word.payload).values()}
-    assert not amounts & said
+NUMBERS = frozenset(
+    {
+        ".at_ms",
+        ".since_ms",
+        ".key_set",
+        ".version.key_set",
+        ".version.version",
+        ".figures.letters",
+        ".figures.up_s",
+        ".figures.resident_bytes",
+        ".figures.disk_free_bytes",
+        ".figures.temperature_mc",
+        ".figures.written_today_bytes",
+    }
+)
+"""Every number that a device says on such a day; what moves among them is for the attack by habits."""
+
+
+def test_no_number_is_said_that_could_be_an_amount(planes: TwoPlanes) -> None:
+    """Amounts may equal a count of seconds by chance: so the places are listed, and none is of the market."""
+    assert {place for word in planes.words for place in numbers_of(word.payload)} <= NUMBERS
 
 
 def attacked(planes: TwoPlanes, words: tuple[Word, ...] | None = None) -> Linked:
@@ -65,7 +81,7 @@ def attacked(planes: TwoPlanes, words: tuple[Word, ...] | None = None) -> Linked
 def test_habits_of_devices_do_not_tell_whose_addresses_are_whose(planes: TwoPlanes) -> None:
     linked = attacked(planes)
     assert linked.chance > 0.05, linked
-    assert linked.advantage < 0.15, linked
+    assert linked.advantage < 0.05, linked
 
 
 def chatty(planes: TwoPlanes) -> tuple[Word, ...]:
@@ -111,4 +127,4 @@ def test_devices_that_leak_are_found(planes: TwoPlanes, leak: object) -> None:
     assert callable(leak)
     linked = attacked(planes, leak(planes))
     assert linked.chance <= 0.01, linked
-    assert linked.advantage > 0.15, linked
+    assert linked.advantage > 0.1, linked

@@ -51,7 +51,7 @@ from testbed.simulation.day import SimulatedDay, cast_of, run_day
 from tests.firmware_app.fleet.world import EXAMPLE, KEY_SET, example
 from tests.status_kit import TRADING
 
-TICK_MS: Final = 60_000
+TICK_MS: Final = 100_000
 BLOCK_BYTES: Final = 4_096
 ROWS_A_BLOCK: Final = 8
 AFTER_MS: Final = 3 * 3_600_000
@@ -163,7 +163,7 @@ def _secrets(day: SimulatedDay, ear: _Ear) -> Iterator[bytes]:
         header = certified.header
         yield from (header.hash(), header.tx_root, header.state_root, header.solution_root)
         for raw in body_from_bytes(certified.body, day.genesis.chain).transactions:
-            signed = decode_transaction(raw)
+            signed = decode_transaction(raw, max_bytes=day.genesis.chain.max_tx_bytes)
             yield from (signed.tx_id(), signed.public_key)
 
 

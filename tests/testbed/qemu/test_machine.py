@@ -1,4 +1,4 @@
-"""What QEMU is told: every machine whole, no network of this machine in reach, a missing QEMU in one sentence."""
+"""What QEMU is told: every machine whole, the loopback interface alone, and a missing QEMU in one sentence."""
 
 from pathlib import Path
 

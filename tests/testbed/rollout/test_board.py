@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from firmware_app.fleet.agent import Agent
-from firmware_app.fleet.events import Moment
+from firmware_app.fleet.events import Apply, Effect, Event, Moment
 from firmware_app.fleet.memory import Memory, Phase
 from firmware_app.fleet.plan import RolloutPlan
 from firmware_app.fleet.selector import DeviceFacts
@@ -96,12 +96,12 @@ def test_a_board_says_little() -> None:
 class Mixes(Agent):
     """Applies half of the new document before it keeps anything."""
 
-    def handle(self, event: object, now: Moment) -> tuple[Any, ...]:  # type: ignore[override]
+    def handle(self, event: Event, now: Moment) -> tuple[Effect, ...]:
         return tuple(
             replace(effect, document={**effect.document, "privacy": {}})
-            if hasattr(effect, "document")
+            if isinstance(effect, Apply)
             else effect
-            for effect in super().handle(event, now)  # type: ignore[arg-type]
+            for effect in super().handle(event, now)
         )
 
 

@@ -150,6 +150,15 @@ def test_a_wrong_energy_is_found_where_it_counts_as_measured() -> None:
     assert _broken(replace(GOOD, intervals=(*rest, guessed))) == {}
 
 
+def test_where_the_clock_was_set_signed_time_may_be_a_minute_off_and_no_more() -> None:
+    rest = tuple(row for row in GOOD.intervals if row.interval != 2)
+    clock = Played(Mishap.parse("clock-back@1+1"), 1 * _MS, 2 * _MS)
+    for missing_j, is_wrong in ((300_000, False), (330_000, True)):
+        left = replace(GOOD, intervals=(*rest, _interval(2, export_j=_KWH - missing_j)))
+        assert ("no wrong energy" in _broken(left, replace(WEEK, mishaps=(clock,)))) is is_wrong
+        assert "no wrong energy" in _broken(left), "elsewhere it may not"
+
+
 def test_a_device_that_needs_a_hand_is_found() -> None:
     never = replace(GOOD, posted=GOOD.posted[:1])
     assert _broken(never) == {"no hand": ("after power-cut@4 it never offered again",)}

@@ -134,8 +134,16 @@ def test_the_older_bundle_lies_in_the_topic_first() -> None:
     one, two = bytes([1]) * 32, bytes([2]) * 32
     older = Offer((1, 1), one, Standing.DONE, Outcome.AWAY)
     newer = Offer((1, 2), two, Standing.RUNNING, Outcome.SENT)
-    assert desired((newer, older), lies=two, runs="") == one
-    assert desired((newer, older._replace(outcome=Outcome.HEALTHY)), lies=one, runs=one.hex()) == two
-    assert desired((older._replace(standing=Standing.ABORTED),), lies=one, runs="") == b""
-    assert desired((older._replace(outcome=Outcome.HEALTHY),), lies=one, runs=one.hex()) == one
-    assert desired((older._replace(outcome=Outcome.ROLLED_BACK),), lies=one, runs="") == b""
+    assert desired((newer, older), lies=two) == one
+    healthy = older._replace(outcome=Outcome.HEALTHY)
+    assert desired((newer, healthy), lies=one) == two
+    assert desired((healthy, newer._replace(outcome=Outcome.ROLLED_BACK)), lies=two) == one
+    assert desired((healthy._replace(standing=Standing.OVER),), lies=one) == one
+    for gone in (
+        older._replace(standing=Standing.ABORTED),
+        older._replace(outcome=Outcome.ROLLED_BACK),
+        older._replace(outcome=Outcome.REFUSED),
+        older._replace(outcome=Outcome.WITHDRAWN, standing=Standing.OVER),
+    ):
+        assert desired((gone,), lies=one) == b""
+    assert desired((), lies=one) == one, "of a rollout that was long ago"

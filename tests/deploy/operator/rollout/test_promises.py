@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from deploy.operator.rollout.engine import OFFERED, Rollout, Seen, Standing, Step
+from deploy.operator.rollout.engine import OFFERED, Awake, Rollout, Seen, Standing, Step
 from deploy.operator.rollout.outcomes import Outcome, Turn
 from tests.deploy.operator.rollout.fleet_kit import BUNDLE, BrokenPromiseError, Fleet
 
@@ -82,6 +82,7 @@ class Chance(RuleBasedStateMachine):
     @rule()
     def the_desk_restarts(self) -> None:
         self.fleet.restart()
+        self.fleet.tell(Awake())
 
     @rule()
     def everybody_comes_and_is_well(self) -> None:
