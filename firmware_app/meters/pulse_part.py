@@ -4,7 +4,7 @@ every `poll_ms`            a round with the total so far, and the total to be ke
                            batch, so that a power cut costs the pulses of one batch at most
 the wire is noisy          a round that failed, instead: what is counted then is not the meter, and nothing is traded
 the source is gone         the port is broken: this life ends, and the supervision begins another
-the end is asked for       the total once more
+the end is asked for       the total once more, without a round: right after the last one it would prove nothing
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from meter_io.reading import MeterId, Moment, TimeBasis
 _MAX_DIGITS: Final = 20
 Report = Callable[[Round | Failed | Broken], None]
 Keep = Callable[[int], None]
+Tell = Callable[[Round | Failed | Broken | None], None]
 
 
 class KeptPulses:
@@ -69,11 +70,11 @@ async def run_pulses(
         Exception: whatever a listener raised.
     """
     loop = asyncio.get_running_loop()
-    told: asyncio.Queue[tuple[int, Round | Failed | Broken]] = asyncio.Queue()
+    told: asyncio.Queue[tuple[int, Round | Failed | Broken | None]] = asyncio.Queue()
     halted = threading.Event()
     counter = PulseCounter(settings, total)
 
-    def tell(what: Round | Failed | Broken) -> None:
+    def tell(what: Round | Failed | Broken | None) -> None:
         loop.call_soon_threadsafe(told.put_nowait, (counter.pulses, what))
 
     counting = asyncio.create_task(asyncio.to_thread(_count, section, counter, tell, halted))
@@ -92,21 +93,24 @@ async def run_pulses(
             hearing.cancel()
             await asyncio.gather(stopping, hearing, return_exceptions=True)
             while not told.empty():
-                pulses, what = told.get_nowait()
-                keep(pulses)
-                hear(what)
+                _pass_on(told.get_nowait(), hear, keep)
 
 
 async def _hear_all(
-    told: asyncio.Queue[tuple[int, Round | Failed | Broken]], hear: Report, keep: Keep
+    told: asyncio.Queue[tuple[int, Round | Failed | Broken | None]], hear: Report, keep: Keep
 ) -> None:
     while True:
-        pulses, what = await told.get()
-        keep(pulses)
+        _pass_on(await told.get(), hear, keep)
+
+
+def _pass_on(told: tuple[int, Round | Failed | Broken | None], hear: Report, keep: Keep) -> None:
+    pulses, what = told
+    keep(pulses)
+    if what is not None:
         hear(what)
 
 
-def _count(section: MeterSection, counter: PulseCounter, tell: Report, halted: threading.Event) -> None:
+def _count(section: MeterSection, counter: PulseCounter, tell: Tell, halted: threading.Event) -> None:
     """Count and report until told to halt, in a thread of its own."""
     meter = MeterId(section.name)
     try:
@@ -121,7 +125,7 @@ def _count_from(
     arrivals: Arrivals,
     meter: MeterId,
     counter: PulseCounter,
-    tell: Report,
+    tell: Tell,
     halted: threading.Event,
     *,
     every_ms: int,
@@ -146,7 +150,7 @@ def _count_from(
             due_ms += every_ms
             failures = failures + 1 if counter.is_noisy else 0
             tell(_round(meter, counter, now_ns, failures=failures, every_ms=every_ms))
-    tell(_round(meter, counter, now_ns, failures=failures, every_ms=every_ms))
+    tell(None)
 
 
 def _round(
