@@ -22,7 +22,7 @@ demo: $(READY) ## trade one day of a whole neighbourhood; the report lands in ou
 
 test: $(READY) ## the tests with coverage; the shared rules must be covered to the last branch
 ifeq ($(ARGS),)
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' --durations=15 --cov --cov-report=
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' --dist worksteal --durations=15 --cov --cov-report=
 	$(BIN)/coverage report --skip-covered
 	$(BIN)/coverage report --include='light_client/rules/*' --fail-under=$(RULES_COVERAGE) --skip-covered --show-missing
 else
