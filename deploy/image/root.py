@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from deploy.image import initramfs, layout
+from deploy.image import bytecode, initramfs, layout
 from deploy.image.boards import BOARDS, Board
 from deploy.image.tools import ImageError, run
 
@@ -23,12 +23,15 @@ HERE: Final = Path(__file__).parent
 RECIPE: Final = HERE.parent / "root"
 UNITS: Final = HERE.parent / "systemd"
 OVERLAY: Final = HERE / "overlay"
+HEALTHY_WITHIN_S: Final = 600
 SLOT_IDENTITY: Final = "67726964-6c69-4768-8400-000000000001"
 _MIRROR: Final = os.environ.get("MIRROR", "http://deb.debian.org/debian")
 _ROOM_PERCENT: Final = 8
 """Free space of a slot's file system, which nobody writes: what its own tables take, and a little."""
 _FEATURES: Final = "^metadata_csum_seed,^orphan_file,^has_journal"
 _VOLATILE: Final = ("etc/machine-id", "etc/resolv.conf", "etc/hostname", "var/lib/dbus/machine-id")
+_TREE_MODULES: Final = ("initramfs", "root", "boards", "bytecode")
+"""What makes the shared root out of the device's."""
 _GENERATORS: Final = frozenset({"systemd-fstab-generator"})
 """Those that a card needs: each costs half a second of every start, and a card has one table of what is mounted."""
 _UNWANTED: Final = (
@@ -155,7 +158,7 @@ def tree(cache: Path, wheel: Path) -> Path:
         ImageError: it cannot be made.
     """
     device, boot = device_tree(cache, wheel), boot_files(cache)
-    made_of = (device.name, boot.name, OVERLAY, HERE / "initramfs.py", HERE / "root.py", HERE / "boards.py")
+    made_of = (device.name, boot.name, OVERLAY, *(HERE / f"{name}.py" for name in _TREE_MODULES))
     path = cache / f"tree-{digest_of(*made_of)}"
     if not path.exists():
         fresh = cache / f".fresh-{path.name}"
@@ -164,6 +167,7 @@ def tree(cache: Path, wheel: Path) -> Path:
         _lay_over(fresh)
         _prepare_boot(fresh, boot)
         _forget(fresh)
+        bytecode.tie_to_sources(fresh / "usr/lib")
         fresh.rename(path)
     return path
 
@@ -191,13 +195,13 @@ def slot_image(path: Path, root: Path, board: Board, keyring: Path, release: str
     Args:
         keyring: certificates whose owners may sign updates.
         release: name of this release.
-        epoch: the newest time that anything in it may have, seconds UTC.
+        epoch: the time of everything in it, seconds UTC.
 
     Raises:
         ImageError: it cannot be made, or does not fit its slot.
     """
     with _particulars(root, board, keyring, release):
-        _clamp_times(root, epoch)
+        _set_times(root, epoch)
         size = _size_mib(root)
         path.unlink(missing_ok=True)
         # By the root's own mke2fs: it takes its times from the epoch, which Debian 12's does not (change times). Both
@@ -208,6 +212,15 @@ def slot_image(path: Path, root: Path, board: Board, keyring: Path, release: str
             f"-E hash_seed={SLOT_IDENTITY},lazy_itable_init=0,root_owner=0:0 -d /mnt /media/{path.name} {size}M"
         )
         run("unshare", "--mount", "--propagation", "private", "sh", "-c", program, epoch=epoch)
+
+
+def release_file(board: str, release: str, *, healthy_within_s: int = HEALTHY_WITHIN_S) -> str:
+    """What a release says of itself, in the form that shells read.
+
+    Args:
+        healthy_within_s: how long a start may take until the meter is read, before the board goes back.
+    """
+    return f"RELEASE={release}\nBOARD={board}\nHEALTHY_WITHIN_S={healthy_within_s}\n"
 
 
 def _extract(tar: Path, folder: Path) -> None:
@@ -230,8 +243,11 @@ def _install(root: Path, wheel: Path) -> None:
 
 def _lay_over(root: Path) -> None:
     shutil.copytree(OVERLAY, root, dirs_exist_ok=True, symlinks=True)
-    for path in OVERLAY.rglob("*"):
-        os.chown(root / path.relative_to(OVERLAY), 0, 0)
+    for path in (OVERLAY, *OVERLAY.rglob("*")):
+        laid = root / path.relative_to(OVERLAY)
+        os.chown(laid, 0, 0)
+        # A checkout keeps of a file's mode whether it can be run, and no more.
+        laid.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
     (root / "data").mkdir()
     wants = root / "etc/systemd/system/multi-user.target.wants"
     for unit in ("gridlight-first.service", "gridlight-healthy.service", "gridlight-join.service"):
@@ -301,6 +317,7 @@ def _forget(root: Path) -> None:
             path.mkdir(mode=0o1777 if folder == "tmp" else 0o755)
             path.chmod(0o1777 if folder == "tmp" else 0o755)
     for name in (
+        "etc/.resolv.conf.systemd-resolved.bak",  # whom the machine that builds asks for names
         "etc/passwd-",
         "etc/group-",
         "etc/shadow-",
@@ -330,7 +347,7 @@ def _particulars(root: Path, board: Board, keyring: Path, release: str) -> Itera
     files = {
         "etc/rauc/system.conf": conf,
         "etc/rauc/keyring.pem": keyring.read_text(encoding="ascii"),
-        "etc/gridlight-release": f"RELEASE={release}\nBOARD={board.name}\n",
+        "etc/gridlight-release": release_file(board.name, release),
     }
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -346,11 +363,10 @@ def _paths(root: Path) -> Iterable[Path]:
     return sorted(root.rglob("*"))
 
 
-def _clamp_times(root: Path, epoch: int) -> None:
-    """No file is newer than the epoch."""
+def _set_times(root: Path, epoch: int) -> None:
+    """Every file has the time of the release: that of a checkout, a package or a step tells of the build alone."""
     for path in (root, *_paths(root)):
-        if path.lstat().st_mtime > epoch:
-            os.utime(path, (epoch, epoch), follow_symlinks=False)
+        os.utime(path, (epoch, epoch), follow_symlinks=False)
 
 
 def _size_mib(root: Path) -> int:
