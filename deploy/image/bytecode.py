@@ -1,8 +1,8 @@
 """Python's compiled files of Debian's packages: tied to what their sources say instead of when they were written.
 
-As Debian leaves them, each names the second of its source. On a card all times are the release's, so that two builds are
-the same; Python would find every one of them stale, compile it again at each start, and could not keep the result on a
-root that nobody writes.
+As Debian leaves them, each names the second of its source. On a card all times are the release's, so that two builds
+are the same; Python would find every one of them stale, compile it again at each start, and could not keep the result
+on a root that nobody writes.
 
 Source: PEP 552 (layout of the first sixteen bytes; unchecked hashes).
 """

@@ -151,7 +151,10 @@ def _compare(args: argparse.Namespace) -> int:
     lines = [
         line
         for one in found
-        for line in (f"{one.sameness:<12} {one.name}  {one.sha256[:16]}", *(f"{'':<13}{why}" for why in one.why))
+        for line in (
+            f"{one.sameness:<12} {one.name}  {one.sha256[:16]}",
+            *(f"{'':<13}{why}" for why in one.why),
+        )
     ]
     bad = sum(one.sameness is Sameness.DIFFERENT for one in found)
     lines.append(f"{len(found)} files: {bad} differ" if bad else f"{len(found)} files: the same build")

@@ -65,7 +65,10 @@ def compare(one: Path, two: Path) -> list[Compared]:
     Raises:
         ImageError: a folder holds nothing that was built.
     """
-    names = [{path.name for path in folder.glob("gridlight-*") if path.name.endswith(SUFFIXES)} for folder in (one, two)]
+    names = [
+        {path.name for path in folder.glob("gridlight-*") if path.name.endswith(SUFFIXES)}
+        for folder in (one, two)
+    ]
     for folder, found in zip((one, two), names, strict=True):
         if not found:
             raise ImageError(f"{folder} holds nothing that `gridlight-image build` made")
@@ -83,7 +86,10 @@ def _compare(one: Path, two: Path) -> Compared:
     if one.suffix == ".img":
         why = tuple(_in_card(one, two))
     elif one.suffix == ".raucb" and _content_digest(one) == _content_digest(two):
-        sameness, why = Sameness.SIGNED_ANEW, ("the time of the signature and the random salt of the hash tree",)
+        sameness, why = (
+            Sameness.SIGNED_ANEW,
+            ("the time of the signature and the random salt of the hash tree",),
+        )
     elif one.suffix == ".sha256":
         lines = [set(path.read_text(encoding="ascii").splitlines()) for path in (one, two)]
         others = sorted({line.split()[1] for line in lines[0] ^ lines[1]})
@@ -144,7 +150,9 @@ def _files_in(one: Path, two: Path, offset: int) -> Iterator[str]:
             out.mkdir()
             run("debugfs", "-R", f"rdump / {out}", f"{card}?offset={offset}")
             found.append(dict(_contents(out)))
-    others = sorted(name for name in found[0].keys() | found[1].keys() if found[0].get(name) != found[1].get(name))
+    others = sorted(
+        name for name in found[0].keys() | found[1].keys() if found[0].get(name) != found[1].get(name)
+    )
     yield from others[:_MOST_NAMED]
     if len(others) > _MOST_NAMED:
         yield f"and {len(others) - _MOST_NAMED} more"

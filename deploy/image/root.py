@@ -30,7 +30,7 @@ _ROOM_PERCENT: Final = 8
 """Free space of a slot's file system, which nobody writes: what its own tables take, and a little."""
 _FEATURES: Final = "^metadata_csum_seed,^orphan_file,^has_journal"
 _VOLATILE: Final = ("etc/machine-id", "etc/resolv.conf", "etc/hostname", "var/lib/dbus/machine-id")
-_TREE_MODULES: Final = ("initramfs", "root", "boards", "bytecode")
+_TREE_MODULES: Final[tuple[str, ...]] = ("initramfs", "root", "boards", "bytecode")
 """What makes the shared root out of the device's."""
 _GENERATORS: Final = frozenset({"systemd-fstab-generator"})
 """Those that a card needs: each costs half a second of every start, and a card has one table of what is mounted."""

@@ -145,8 +145,12 @@ def _change(kit: Kit, slot: Path, to: Path, kind: Kind, *, removed: Sequence[str
     with tempfile.NamedTemporaryFile("w", suffix=".release", encoding="ascii") as text:
         text.write(release_file(VIRT.name, f"trial-{kind}", healthy_within_s=kit.healthy_within_s))
         text.flush()
-        os.chmod(text.name, 0o644)
-        for command in (f"rm {_RELEASE_FILE}", f"write {text.name} {_RELEASE_FILE}", *(f"rm {name}" for name in removed)):
+        Path(text.name).chmod(0o644)
+        for command in (
+            f"rm {_RELEASE_FILE}",
+            f"write {text.name} {_RELEASE_FILE}",
+            *(f"rm {name}" for name in removed),
+        ):
             _debugfs(to, command)
     if f"RELEASE=trial-{kind}" not in run("debugfs", "-R", f"cat {_RELEASE_FILE}", to):
         raise BoardError(f"the root of the update {kind} could not be changed")
