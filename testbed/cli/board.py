@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from firmware_app.command_line import Commands, add_command
 from firmware_app.console import CommandError, Console, Exit
-from testbed.cli.cards import add_card_options
-from testbed.cli.live_display import Display
 from testbed.cli.up import new_folder, start_s
+from testbed.live.display import Display
+from testbed.qemu.options import add_card_options
 from testbed.scenarios.model import DAY_S
 from testbed.scenarios.synthetic import INTERVAL_S
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from firmware_app.command_line import Commands, add_command
 from firmware_app.console import CommandError, Console, Exit
-from testbed.cli.cards import add_card_options
-from testbed.cli.live_display import Display
+from testbed.live.display import Display
+from testbed.qemu.options import add_card_options
 
 if TYPE_CHECKING:
     from testbed.live.staging import Staging
