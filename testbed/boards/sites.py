@@ -10,9 +10,11 @@ control.sock     what `gridlight status` asks
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from firmware_app.config import keys
@@ -32,7 +34,14 @@ READ_EVERY_MS: Final = 120_000
 """From one reading to the next, the grid's time: a counter's guard believes readings five minutes apart at most."""
 _SHORTEST_POLL_MS: Final = 100
 _TAUGHT_DAYS: Final = 7
-_SOCKET: Final = "control.sock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnKeys:
+    """The secrets that a board made itself."""
+
+    identity: bytes
+    seed: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +53,13 @@ class Site:
     profile: str
     seed: bytes
     """Of its wallet."""
+    identity: bytes
+    """Secret of its identity."""
 
     @property
     def data(self) -> Path:
         """Keys and stores."""
         return self.board.folder / "data"
-
-    @property
-    def socket(self) -> str:
-        """What answers for the board, by the short name."""
-        return str(self.board.door / _SOCKET)
 
 
 class _PastTime:
@@ -69,23 +75,30 @@ class _PastTime:
         return self._utc_ms
 
 
-def sites_of(cast: Cast, folder: Path, doors: Path) -> tuple[Site, ...]:
+def sites_of(
+    cast: Cast, folder: Path, doors: Path, own_keys: Mapping[int, OwnKeys] = MappingProxyType({})
+) -> tuple[Site, ...]:
     """The boards of all homes.
 
     Args:
+        own_keys: home -> what its board has made itself; all others have keys of the cast.
         folder: where their folders go.
         doors: an existing folder with a short name.
     """
     homes = {home.home_id: home for home in cast.scenario.homes}
     sites = []
     for place, (name, home_id) in enumerate(cast.meter_names.items()):
+        keys = own_keys.get(home_id) or OwnKeys(
+            identity=cast.secret("meter", home_id), seed=sha256(cast.secret("wallet", home_id)).digest()
+        )
         board = Board(name=name, home_id=home_id, folder=folder / name, door=doors / str(home_id))
         sites.append(
             Site(
                 board=board,
                 home=homes[home_id],
                 profile=PROFILES[place % len(PROFILES)],
-                seed=sha256(cast.secret("wallet", home_id)).digest(),
+                seed=keys.seed,
+                identity=keys.identity,
             )
         )
     return tuple(sites)
@@ -107,7 +120,7 @@ def write_site(site: Site, deployment: Deployment, housing: Housing, whole_day: 
     (board.folder / "genesis.cbor").write_bytes((deployment.folder / "genesis.cbor").read_bytes())
     (board.folder / "gridlight.toml").write_text(_document(site, deployment, housing), encoding="utf-8")
     for file, header, secret in (
-        (keys.IDENTITY, "gridlight identity 1", cast.secret("meter", board.home_id)),
+        (keys.IDENTITY, "gridlight identity 1", site.identity),
         (keys.SEED, "gridlight wallet seed 1", site.seed),
     ):
         handle = os.open(site.data / file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -118,7 +131,7 @@ def write_site(site: Site, deployment: Deployment, housing: Housing, whole_day: 
 
 def _document(site: Site, deployment: Deployment, housing: Housing) -> str:
     """The configuration."""
-    cast, speed, inside = deployment.cast, deployment.staging.speed, housing.seen_from_inside(site.board)
+    cast, speed, inside = deployment.cast, deployment.staging.speed, housing.inside(site.board)
 
     def server(name: str) -> str:
         address = deployment.servers[name]
@@ -129,15 +142,20 @@ def _document(site: Site, deployment: Deployment, housing: Housing) -> str:
     order = cast.miner_names[place:] + cast.miner_names[:place]
     servers = "".join(f"[[market.server]]\n{server(name)}" for name in order)
     poll_ms = max(_SHORTEST_POLL_MS, READ_EVERY_MS // speed)
+    status = "".join(f"{key} = {_toml(value)}\n" for key, value in inside.status.items())
     return (
-        f"[device]\nname = '{site.board.name}'\ndata_folder = 'data'\n"
+        f"[device]\nname = '{site.board.name}'\ndata_folder = '{inside.data_folder}'\n"
         f"[[meter]]\nname = 'house'\nrole = 'grid'\nprofile = '{site.profile}'\n"
-        f"port = '{inside / 'meter'}'\npoll_ms = {poll_ms}\n"
+        f"port = '{inside.meter}'\npoll_ms = {poll_ms}\n"
         f"[market]\ngenesis = 'genesis.cbor'\nfingerprint = '{cast.genesis.chain_id().hex()}'\n"
         f"feeder = {site.home.feeder}\n"
         f"[market.dso]\n{server(DSO)}{servers}"
-        f"[status]\nsocket = '{inside / _SOCKET}'\nenabled = false\n"
+        f"[status]\n{status}"
     )
+
+
+def _toml(value: str | bool) -> str:  # noqa: FBT001 - a value as it stands in a document
+    return f"'{value}'" if isinstance(value, str) else str(value).lower()
 
 
 def _teach(site: Site, cast: Cast, whole_day: Scenario) -> None:

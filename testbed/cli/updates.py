@@ -53,7 +53,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Play the acts, say what became of each."""
-    from testbed.qemu.emulator import BoardError
+    from testbed.qemu.errors import BoardError
 
     console: Console = args.console
     if not 10 <= args.patience <= 3_600 or not 10 <= args.trial <= 600:

@@ -27,6 +27,7 @@ class Machine:
         processor: for people.
         arguments: machine, processor, memory, and how network and USB are wired.
         disk: how the card is wired.
+        button: whether it has a power button, at which systemd ends everything and switches it off.
         loader: whether U-Boot is started, which chooses the slot; else QEMU starts slot A's kernel itself.
         tree: device tree for a kernel that QEMU starts, in the kernel's package.
         console: for a kernel that QEMU starts.
@@ -38,6 +39,7 @@ class Machine:
     processor: str
     arguments: tuple[str, ...]
     disk: tuple[str, ...]
+    button: bool
     loader: bool
     tree: str = ""
     console: str = "ttyAMA0"
@@ -74,6 +76,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
                 "-device", "virtio-rng-device",
             ),
             disk=("-drive", "if=none,id=card,format=raw,file=CARD", "-device", "virtio-blk-device,drive=card"),
+            button=True,
             loader=True,
             cannot=("no firmware of a board runs: QEMU starts U-Boot out of flash",),
         ),
@@ -83,6 +86,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
             processor="Cortex-A8, as on a BeagleBone Black",
             arguments=("-M", "cubieboard", "-m", "512", "-net", "nic,netdev=net"),
             disk=("-drive", "if=sd,format=raw,file=CARD"),
+            button=False,
             loader=False,
             tree="sun4i-a10-cubieboard.dtb",
             console="ttyS0",
@@ -97,6 +101,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
             processor="4 Cortex-A7, as on a Raspberry Pi 2",
             arguments=("-M", "raspi2b", "-device", "usb-net,netdev=net"),
             disk=("-drive", "if=sd,format=raw,file=CARD"),
+            button=False,
             loader=False,
             tree="bcm2836-rpi-2-b.dtb",
             console="ttyAMA0,115200",

@@ -15,8 +15,9 @@ from typing import Any, Final
 from deploy.image import layout
 from firmware_app.store.device_store import FILE_NAME
 from testbed.qemu import cards
-from testbed.qemu.emulator import BoardError, EmulatedBoard
-from testbed.qemu.trial import has_read, look
+from testbed.qemu.emulator import EmulatedBoard
+from testbed.qemu.errors import BoardError
+from testbed.qemu.page import has_read, look
 from testbed.updates.releases import Kind
 from testbed.updates.sticks import plugged_in
 
@@ -260,8 +261,7 @@ def afterwards(board: EmulatedBoard, folder: Path) -> Afterwards:
     with sqlite3.connect(data / "state" / FILE_NAME) as store:
         (check,) = store.execute("PRAGMA integrity_check").fetchone()
         times = [
-            at
-            for (at,) in store.execute("SELECT at_ms FROM readings WHERE at_ms IS NOT NULL ORDER BY at_ms")
+            at for (at,) in store.execute("SELECT at_ms FROM readings WHERE at_ms IS NOT NULL ORDER BY at_ms")
         ]
     gaps = [after - before for before, after in pairwise(times)]
     return Afterwards(readings=len(times), longest_gap_s=max(gaps, default=0) / 1_000, sound=check == "ok")

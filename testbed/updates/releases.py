@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +14,9 @@ from deploy.image.boards import BEAGLEBONE, VIRT
 from deploy.image.bundle import make_bundle, make_keys
 from deploy.image.root import release_file
 from deploy.image.tools import ImageError, run
-from testbed.qemu.emulator import BoardError
+from testbed.qemu.cards import copy_of
+from testbed.qemu.errors import BoardError
+from testbed.qemu.partitions import File, place_of, put, taken
 from testbed.updates.sticks import make_stick
 
 _SUPERBLOCK: Final = 1_024
@@ -90,17 +90,16 @@ def sticks(kit: Kit, kinds: Sequence[Kind], say: Callable[[str], None]) -> dict[
         BoardError: one cannot be made.
     """
     try:
-        slot = slot_of(kit.card, kit.folder / "slot.img")
         bundles = {}
         for kind in dict.fromkeys((Kind.GOOD, *kinds) if Kind.CUT_OFF in kinds else kinds):
             say(f"making the update: {kind}")
-            bundles[kind] = _bundle(kit, kind, slot)
+            bundles[kind] = _bundle(kit, kind)
         return {kind: make_stick(kit.folder / f"{kind}.stick", bundle) for kind, bundle in bundles.items()}
     except (ImageError, OSError) as error:
         raise BoardError(str(error)) from None
 
 
-def _bundle(kit: Kit, kind: Kind, slot: Path) -> Path:
+def _bundle(kit: Kit, kind: Kind) -> Path:
     bundle = kit.folder / f"{kind}.raucb"
     board, keys, root = VIRT, kit.keys, kit.folder / f"{kind}.root"
     match kind:
@@ -116,46 +115,35 @@ def _bundle(kit: Kit, kind: Kind, slot: Path) -> Path:
             board = BEAGLEBONE
             root.write_bytes(os.urandom(_SMALL))
         case Kind.DEAD:
-            _change(kit, slot, root, kind, removed=[_INIT])
+            root = _changed(kit, kind, without=[_INIT])
         case Kind.BLIND:
-            _change(kit, slot, root, kind, removed=[f"{_modules(slot)}/{_ADAPTER}"])
+            root = _changed(kit, kind, without=[_adapter(kit.card)])
         case Kind.GOOD:
-            _change(kit, slot, root, kind, removed=[])
+            root = _changed(kit, kind)
     make_bundle(bundle, board, root, keys, kit.folder, release=f"trial-{kind}", epoch=_EPOCH)
     root.unlink()
     return bundle
 
 
-def _modules(slot: Path) -> str:
-    said = run("debugfs", "-R", "ls -p /usr/lib/modules", slot)
-    (name,) = (line.split("/")[5] for line in said.splitlines() if line.count("/") >= 6 and "armmp" in line)
-    return f"/usr/lib/modules/{name}"
-
-
-def _change(kit: Kit, slot: Path, to: Path, kind: Kind, *, removed: Sequence[str]) -> None:
-    """Copy a root, under another name and without some of its files.
+def _changed(kit: Kit, kind: Kind, *, without: Sequence[str] = ()) -> Path:
+    """The card's root under another name, and without some of its files.
 
     Raises:
-        BoardError: a file that is to be removed is not there.
+        BoardError: a file that is to be missing is not there.
     """
-    shutil.copyfile(slot, to)
-    for name in removed:
-        if "File not found" in _debugfs(to, f"stat {name}"):
+    card = copy_of(kit.card, kit.folder / "changed.img", size=layout.CARD_BYTES)
+    for name in without:
+        if taken(card, layout.ROOT_A, name) is None:
             raise BoardError(f"the card's root has no {name}")
-    with tempfile.NamedTemporaryFile("w", suffix=".release", encoding="ascii") as text:
-        text.write(release_file(VIRT.name, f"trial-{kind}", healthy_within_s=kit.healthy_within_s))
-        text.flush()
-        Path(text.name).chmod(0o644)
-        for command in (
-            f"rm {_RELEASE_FILE}",
-            f"write {text.name} {_RELEASE_FILE}",
-            *(f"rm {name}" for name in removed),
-        ):
-            _debugfs(to, command)
-    if f"RELEASE=trial-{kind}" not in run("debugfs", "-R", f"cat {_RELEASE_FILE}", to):
-        raise BoardError(f"the root of the update {kind} could not be changed")
+    text = release_file(VIRT.name, f"trial-{kind}", healthy_within_s=kit.healthy_within_s)
+    put(card, layout.ROOT_A, [File(path=_RELEASE_FILE, content=text.encode("ascii"))], remove=without)
+    root = slot_of(card, kit.folder / f"{kind}.root")
+    card.unlink()
+    return root
 
 
-def _debugfs(image: Path, command: str) -> str:
-    """One command; what it says of a missing file goes to its error output, so both are returned."""
-    return run("sh", "-c", 'exec debugfs -w -R "$1" "$2" 2>&1', "sh", command, image)
+def _adapter(card: Path) -> str:
+    """Path of the driver, whatever the kernel's release is."""
+    said = run("debugfs", "-R", "ls -p /usr/lib/modules", place_of(card, layout.ROOT_A))
+    (release,) = (line.split("/")[5] for line in said.splitlines() if "armmp" in line)
+    return f"/usr/lib/modules/{release}/{_ADAPTER}"

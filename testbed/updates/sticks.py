@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from deploy.image.tools import ImageError, run
-from testbed.qemu.emulator import BoardError, EmulatedBoard
+from testbed.qemu.emulator import EmulatedBoard
+from testbed.qemu.errors import BoardError
 from testbed.qemu.qmp import QmpError
 
 LABEL: Final = "GRIDLIGHT-UP"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from deploy.image import layout
-from testbed.qemu.emulator import BoardError, EmulatedBoard
+from testbed.qemu.emulator import EmulatedBoard
+from testbed.qemu.errors import BoardError
 from testbed.qemu.machine import MACHINES, Machine
 
 _BOOT = {
