@@ -120,7 +120,7 @@ def _bundle(kit: Kit, kind: Kind) -> Path:
             root = _changed(kit, kind, without=[_adapter(kit.card)])
         case Kind.GOOD:
             root = _changed(kit, kind)
-    make_bundle(bundle, board, root, keys, kit.folder, release=f"trial-{kind}", epoch=_EPOCH)
+    make_bundle(bundle, board, root, keys, kit.folder, release=f"trial-{kind}", epoch=_EPOCH, level=1)
     root.unlink()
     return bundle
 

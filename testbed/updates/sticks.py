@@ -13,7 +13,7 @@ from testbed.qemu.emulator import EmulatedBoard
 from testbed.qemu.errors import BoardError
 from testbed.qemu.qmp import QmpError
 
-LABEL: Final = "GRIDLIGHT-UP"
+LABEL: Final = "GRIDLIGHTUP"
 """What the board's udev rule looks for."""
 _SPARE: Final = 8 << 20
 _SECTORS: Final = 1 << 20
