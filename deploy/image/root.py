@@ -163,8 +163,8 @@ def tree(cache: Path, wheel: Path) -> Path:
         ImageError: it cannot be made.
     """
     device, boot = device_tree(cache, wheel), boot_files(cache)
-    made_of = (device.name, boot.name, OVERLAY, *(HERE / f"{name}.py" for name in _TREE_MODULES))
-    path = cache / f"tree-{digest_of(*made_of)}"
+    modules = [HERE / f"{name}.py" for name in _TREE_MODULES]
+    path = cache / f"tree-{digest_of(device.name, boot.name, OVERLAY, *modules)}"
     if not path.exists():
         fresh = cache / f".fresh-{path.name}"
         shutil.rmtree(fresh, ignore_errors=True)

@@ -1,6 +1,7 @@
 """Secrets in raw bytes: found wherever they lie and in every form, and nowhere else."""
 
 import base64
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,11 @@ _CHUNK = 256
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_chunks() -> "pytest.MonkeyPatch":
+def small_chunks() -> Iterator[None]:
     """Chunks so small that what is looked for lies across their edges."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(traces, "_CHUNK", _CHUNK)
-        yield patch  # type: ignore[misc]
+        yield
 
 
 @given(
