@@ -28,7 +28,9 @@ class Neighbours:
 
     def inside(self, board: Board) -> Inside:
         """The shared folder has one path for all; the electricity meter is behind a gateway in the network."""
-        end = self._ends.setdefault(board.name, TcpEnd(host=self.host))
+        if board.name not in self._ends:
+            self._ends[board.name] = TcpEnd(host=self.host)
+        end = self._ends[board.name]
         status: dict[str, str | bool] = {"socket": str(board.folder / SOCKET), "enabled": False}
         return Inside(data_folder="data", meter=f"rtu+{end.name}", status=status)
 
