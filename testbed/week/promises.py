@@ -44,6 +44,8 @@ _TELLING: Final = (
     *("store.cut-off", "store.failing", "store.resumed", "store.salvaged", "store.damaged"),
     *("clock.closed", "clock.jumped", "part.failed", "market.salvaged"),
 )
+_TOLD_INTERVALS: Final = 3
+"""So soon after a mishap what it was is on record: a start takes some of the hurried time."""
 _NOTHING_LOST: Final = "none that can be counted"
 
 
@@ -220,8 +222,8 @@ def back_after(left: Left, week: Week, played: Played) -> int | None:
 
 
 def on_record(left: Left, week: Week, played: Played) -> tuple[str, ...]:
-    """Names of events from the beginning of a mishap to an interval after its end, in the order of the alphabet."""
-    until_ms = played.ended_ms + week.length_ms
+    """Names of events from the beginning of a mishap to soon after its end, in the order of the alphabet."""
+    until_ms = played.ended_ms + _TOLD_INTERVALS * week.length_ms
     events = (one for one in left.events if one.at_ms is not None and played.begun_ms <= one.at_ms < until_ms)
     return tuple(sorted({event.name for event in events}))
 

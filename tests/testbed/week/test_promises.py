@@ -206,7 +206,7 @@ def test_what_is_on_record_of_a_mishap_is_what_happened_in_its_time() -> None:
             (4 * _MS - 1, "early"),
             (5 * _MS - 1, "b"),
             (4 * _MS, "a"),
-            (5 * _MS, "late"),
+            (7 * _MS, "late"),
             (None, "x"),
         )
     )
