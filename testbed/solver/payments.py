@@ -86,9 +86,12 @@ def _amounts(fills: Fills, starts: Ints, energy: Ints, value: Ints) -> Ints:
     unit: Ints = value // energy
     rest: Ints = value % energy
     upto: Ints = np.repeat(before, sizes) + np.repeat(unit, sizes) * done
-    whole, part = upto // HALF_UNITS_PER_UC, upto % HALF_UNITS_PER_UC
-    wide = np.repeat(energy, sizes)
-    standing = whole + (part * wide + np.repeat(rest, sizes) * done) // (wide * HALF_UNITS_PER_UC)
+    whole: Ints = upto // HALF_UNITS_PER_UC
+    part: Ints = upto % HALF_UNITS_PER_UC
+    wide: Ints = np.repeat(energy, sizes)
+    over: Ints = part * wide + np.repeat(rest, sizes) * done
+    over //= wide * HALF_UNITS_PER_UC
+    standing = whole + over
     amount = increments(standing)
     opening = starts[first_of_t]
     amount[opening] = standing[opening]
