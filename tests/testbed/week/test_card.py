@@ -78,16 +78,16 @@ def test_a_card_is_full_and_fails_by_the_kernels_word_and_comes_back_whole(tmp_p
 
 @pytest.mark.parametrize(("user", "why"), [(0, ""), (1_000, "it takes root")])
 def test_who_may_not_mount_is_told_so(user: int, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(card.os, "geteuid", lambda: user)
-    monkeypatch.setattr(card.shutil, "which", lambda _: "/usr/bin/true")
-    monkeypatch.setattr(card.Path, "exists", lambda _: True)
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/true")
+    monkeypatch.setattr(Path, "exists", lambda _: True)
     assert card.why_not() == why
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(card.os, "geteuid", lambda: 0)
-    monkeypatch.setattr(card.Path, "exists", lambda _: True)
-    monkeypatch.setattr(card.shutil, "which", lambda name: None if name == "e2fsck" else "/usr/bin/true")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    monkeypatch.setattr("shutil.which", lambda name: None if name == "e2fsck" else "/usr/bin/true")
     assert card.why_not() == "e2fsck is not installed"
-    monkeypatch.setattr(card.Path, "exists", lambda _: False)
+    monkeypatch.setattr(Path, "exists", lambda _: False)
     assert card.why_not() == "there is no loop device"
