@@ -36,6 +36,11 @@ def add_parser(commands: Commands) -> None:
         "--patience", type=int, metavar="S", default=600, help="how long a start may take; default: 600"
     )
     parser.add_argument(
+        "--icount",
+        action="store_true",
+        help="let the board's time follow its instructions: on a busy machine nothing times out then",
+    )
+    parser.add_argument(
         "--log", type=Path, metavar="FILE", help="where the board's console goes; default: nowhere"
     )
 
@@ -66,13 +71,15 @@ def _play(args: argparse.Namespace, folder: Path) -> list[Step]:
     from testbed.first_start.play import Life
     from testbed.qemu import cards
     from testbed.qemu.bench import bench
-    from testbed.qemu.machine import MACHINES
+    from testbed.qemu.machine import BY_INSTRUCTIONS, MACHINES
 
     console: Console = args.console
     image = cards.built(args.image, "virt", console.note)
     with ExitStack() as stack:
         operator = stack.enter_context(Operator(folder, "meter-0101"))
-        board = stack.enter_context(bench(MACHINES["virt"], image, folder))
+        board = stack.enter_context(
+            bench(MACHINES["virt"], image, folder, more=BY_INSTRUCTIONS if args.icount else ())
+        )
         try:
             return Life(board, operator, folder, patience_s=args.patience, say=console.note).live()
         finally:

@@ -47,6 +47,11 @@ def add_parser(commands: Commands) -> None:
         "--trial", type=int, metavar="S", default=60, help="how long a new release may take; default: 60"
     )
     parser.add_argument(
+        "--icount",
+        action="store_true",
+        help="let the board's time follow its instructions: on a busy machine nothing times out then",
+    )
+    parser.add_argument(
         "--log", type=Path, metavar="FILE", help="where the board's console goes; default: nowhere"
     )
 
@@ -74,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 def _play(args: argparse.Namespace, folder: Path) -> tuple[list[Played], Afterwards]:
     from testbed.qemu import cards
     from testbed.qemu.bench import bench
-    from testbed.qemu.machine import MACHINES
+    from testbed.qemu.machine import BY_INSTRUCTIONS, MACHINES
     from testbed.updates.play import ACTS, Play, afterwards, wanted
     from testbed.updates.releases import Kit, sticks
 
@@ -85,7 +90,7 @@ def _play(args: argparse.Namespace, folder: Path) -> tuple[list[Played], Afterwa
     kit = Kit(card=image, keys=keys, folder=folder, healthy_within_s=args.trial)
     put_in = sticks(kit, [ACTS[name][1] for name in names], console.note)
     played = []
-    with bench(MACHINES["virt"], image, folder) as board:
+    with bench(MACHINES["virt"], image, folder, more=BY_INSTRUCTIONS if args.icount else ()) as board:
         play = Play(board, put_in, patience_s=args.patience)
         try:
             with console.progress("updates", total=len(names), unit="acts") as progress:
