@@ -1,8 +1,8 @@
-"""Python's compiled files of Debian's packages: tied to what their sources say instead of when they were written.
+"""Python's compiled files of Debian's packages: taken as they are, without a look at their sources.
 
-As Debian leaves them, each names the second of its source. On a card all times are the release's, so that two builds
-are the same; Python would find every one of them stale, compile it again at each start, and could not keep the result
-on a root that nobody writes.
+Debian's own compiler ties them to the second of their source; under SOURCE_DATE_EPOCH, as here, to a hash of it that is
+checked: each start would read every source beside its compiled file, and hash it. On a card nobody writes either, and
+the update's signature vouches for both. So the hash stays, and nobody asks for it.
 
 Source: PEP 552 (layout of the first sixteen bytes; unchecked hashes).
 """
@@ -15,11 +15,12 @@ from typing import Final
 
 _HEADER: Final = 16
 _BY_TIME: Final = (0).to_bytes(4, "little")
+_CHECKED_HASH: Final = (0b11).to_bytes(4, "little")
 _UNCHECKED_HASH: Final = (0b01).to_bytes(4, "little")
 
 
-def tie_to_sources(root: Path) -> int:
-    """Rewrite the header of each compiled file that names a time; return how many there were.
+def free_of_sources(root: Path) -> int:
+    """Rewrite the header of each compiled file that would have its source looked at; return how many there were.
 
     Args:
         root: folder; compiled files without a source beside their folder stay as they are.
@@ -28,7 +29,7 @@ def tie_to_sources(root: Path) -> int:
     for path in sorted(root.rglob("__pycache__/*.pyc")):
         source = path.parent.parent / f"{path.name.partition('.')[0]}.py"
         raw = path.read_bytes()
-        if len(raw) < _HEADER or raw[4:8] != _BY_TIME or not source.is_file():
+        if len(raw) < _HEADER or raw[4:8] not in {_BY_TIME, _CHECKED_HASH} or not source.is_file():
             continue
         magic = raw[:4]
         told = _imp.source_hash(int.from_bytes(magic, "little"), source.read_bytes())

@@ -172,7 +172,7 @@ def tree(cache: Path, wheel: Path) -> Path:
         _lay_over(fresh)
         _prepare_boot(fresh, boot)
         _forget(fresh)
-        bytecode.tie_to_sources(fresh / "usr/lib")
+        bytecode.free_of_sources(fresh / "usr/lib")
         fresh.rename(path)
     return path
 
