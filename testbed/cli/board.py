@@ -33,7 +33,7 @@ def add_parser(commands: Commands) -> None:
         run,
         examples=(
             "gridlight-testbed board --machine virt       # builds the card if there is none; wants root then",
-            "gridlight-testbed board --machine cubieboard --card out/image/gridlight-virt-0.4.0.img",
+            "gridlight-testbed board --machine cubieboard --card out/image/gridlight-virt-0.1.0.img",
             "gridlight-testbed board --intervals 0 --instructions   # no trading; count until the first reading",
         ),
     )

@@ -59,25 +59,26 @@ class EmulatedBoard:
         self._machine, self._counter = machine, counter
         self._written_before = 0
         """By earlier lives."""
-        self._words = machine.command(card, boot, page_port)
+        self.words: Final = machine.command(card, boot, page_port)
+        """The emulator's command line."""
         # Appended: a console tells of every start.
-        self._words += [
+        self.words += [
             "-chardev",
             f"file,id=console,path={self.console},append=on",
             "-serial",
             "chardev:console",
         ]
-        self._words += ["-qmp", f"unix:{self._control},server=on,wait=off"]
+        self.words += ["-qmp", f"unix:{self._control},server=on,wait=off"]
         if meter_port:
-            self._words += [
+            self.words += [
                 "-chardev",
                 f"socket,id=meter,host=127.0.0.1,port={meter_port},reconnect=1",
                 "-device",
                 "usb-serial,chardev=meter,serial=1",
             ]
         if counter is not None:
-            self._words += counter.words
-        self._words += more
+            self.words += counter.words
+        self.words += more
 
     @property
     def is_on(self) -> bool:
@@ -100,13 +101,13 @@ class EmulatedBoard:
         Raises:
             BoardError: QEMU is not installed, or ends at once.
         """
-        if shutil.which(self._words[0]) is None:
+        if shutil.which(self.words[0]) is None:
             raise BoardError("qemu-system-arm is not installed: apt-get install qemu-system-arm")
         if self.is_on:
             raise BoardError("the board is on already")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own words
-                self._words, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                self.words, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         try:
             Qmp(self._control).close()

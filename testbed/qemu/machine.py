@@ -86,7 +86,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
             name="cubieboard",
             board="virt",
             processor="Cortex-A8, as on a BeagleBone Black",
-            arguments=("-M", "cubieboard", "-m", "512", "-net", "nic,netdev=net"),
+            arguments=("-M", "cubieboard,usb=on", "-m", "512", "-net", "nic,netdev=net"),
             disk=("-drive", "if=sd,format=raw,file=CARD"),
             button=False,
             loader=False,
