@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -65,6 +66,14 @@ class BrittleLine:
         BrittleLine.standing.discard(self)
 
 
+class Hasty(selectors.DefaultSelector):
+    """Waits for nobody: the test's clock stands still while it would."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        del timeout
+        return super().select(0)
+
+
 class Hours:
     """A clock that the test turns."""
 
@@ -81,6 +90,7 @@ def hours(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hours]:
     clock = Hours()
     monkeypatch.setattr(crowds, "now_ms", clock)
     monkeypatch.setattr(crowds, "Line", BrittleLine)
+    monkeypatch.setattr(selectors, "DefaultSelector", Hasty)
     monkeypatch.setattr(BrittleLine, "made", 0)
     yield clock
     for line in list(BrittleLine.standing):
