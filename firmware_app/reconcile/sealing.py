@@ -8,8 +8,7 @@
 Who wrote it is not the seal's business: the document is signed before it is sealed. The same document is sealed anew
 each time, so two sealings of it cannot be told from sealings of two.
 
-The device seals once a day with a key that it forgets at once, in plain Python: OpenSSL for that alone would take a
-fifth of its memory. The operator opens with a key that it keeps for a year, and has OpenSSL for it.
+The device seals by libsodium: OpenSSL for that alone would take a fifth of its memory. The operator opens by OpenSSL.
 
 Source: X25519 RFC 7748; HKDF RFC 5869; ChaCha20-Poly1305 RFC 8439.
 """
@@ -19,11 +18,12 @@ from __future__ import annotations
 import hmac
 from typing import Final
 
-from firmware_app.reconcile import chacha
-from firmware_app.reconcile.x25519 import BASE, KEY_BYTES, x25519
+from nacl import bindings, exceptions
+
 from light_client.rules.errors import LocalError, RuleViolation
 
-OVERHEAD_BYTES: Final = 1 + KEY_BYTES + 4 + chacha.TAG_BYTES
+KEY_BYTES: Final = bindings.crypto_scalarmult_SCALARBYTES
+OVERHEAD_BYTES: Final = 1 + KEY_BYTES + 4 + bindings.crypto_aead_chacha20poly1305_ietf_ABYTES
 """What a seal adds to the padded size."""
 _FORM: Final = b"\x01"
 _LABEL: Final = b"gridlight/sealed-report/1"
@@ -38,7 +38,7 @@ def public_seal_key(secret: bytes) -> bytes:
         LocalError: the secret has not 32 bytes.
     """
     _require_key("secret sealing key", secret)
-    return x25519(secret, BASE)
+    return bindings.crypto_scalarmult_base(secret)
 
 
 def seal(document: bytes, operator_key: bytes, *, size: int, ephemeral: bytes) -> bytes:
@@ -56,12 +56,16 @@ def seal(document: bytes, operator_key: bytes, *, size: int, ephemeral: bytes) -
         raise LocalError("length of a document to seal", got=len(document), expected=f"at most {size}")
     _require_key("public sealing key", operator_key)
     public = public_seal_key(ephemeral)
-    shared = x25519(ephemeral, operator_key)
-    if not any(shared):
-        raise LocalError("public sealing key", got=operator_key.hex(), expected="a point of full order")
+    try:
+        shared = bindings.crypto_scalarmult(ephemeral, operator_key)
+    except exceptions.RuntimeError as blocked:
+        raise LocalError(
+            "public sealing key", got=operator_key.hex(), expected="a point of full order"
+        ) from blocked
     padded = len(document).to_bytes(_LENGTH_BYTES, "big") + document.ljust(size, b"\0")
     head = _FORM + public
-    return head + chacha.encrypt(_document_key(shared, public, operator_key), _NONCE, padded, head)
+    key = _document_key(shared, public, operator_key)
+    return head + bindings.crypto_aead_chacha20poly1305_ietf_encrypt(padded, head, _NONCE, key)
 
 
 def unseal(sealed: bytes, secret: bytes) -> bytes:
