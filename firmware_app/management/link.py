@@ -150,6 +150,10 @@ class Link:
         if problem and not stop.is_set():
             raise LinkError(problem)
 
+    def hang_up(self) -> None:
+        """End the connection, as if it had been lost."""
+        self._ending.set()
+
     def publish(self, said: Said) -> bool:
         """Send something; returns whether it was taken on: it was not where too much is under way, or not connected."""
         with self._out_lock:
