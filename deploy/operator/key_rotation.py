@@ -33,7 +33,7 @@ def _show(args: argparse.Namespace, desk: Desk) -> int:
 
 
 def _say(console: Console, key_set: KeySet) -> int:
-    roles = {role.name.lower(): key_set.signers(role) for role in Role}
+    roles = {role.name.lower(): key_set.signers(role) for role in key_set.held_roles}
     document = {
         "fleet": key_set.fleet_id.hex(),
         "version": key_set.version,

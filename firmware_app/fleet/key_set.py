@@ -92,6 +92,11 @@ class KeySet:
         """Name of the fleet."""
         return self.fleet or tagged_hash(_FLEET_TAG, self.encode())
 
+    @property
+    def held_roles(self) -> tuple[Role, ...]:
+        """The roles that somebody has."""
+        return tuple(Role)[: len(self.roles)]
+
     def signers(self, role: Role) -> Signers:
         """The keys of a role.
 

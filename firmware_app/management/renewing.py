@@ -31,8 +31,8 @@ from firmware_app.management.credentials import Credentials, CredentialsError, p
 from firmware_app.store.files import Files
 from light_client.rules.errors import RuleViolation
 
-ASK_EACH_MS: Final = 3_600_000
-"""From one request to the next, monotonic ms."""
+ASK_EACH_MS: Final = 600_000
+"""From one request to the next on one connection, ms: an operator whose service is down does not hear it."""
 MAX_FAILURES: Final = 3
 """Connections in a row that fail with a new certificate, before it is thrown away and asked for anew."""
 _DAY_MS: Final = 86_400_000
@@ -117,7 +117,7 @@ class Renewing:
         Raises:
             CredentialsError: the new files cannot be put in place.
         """
-        self._failures = 0
+        self._failures, self._asked_ms = 0, None
         if not self._tries_next:
             return
         try:
