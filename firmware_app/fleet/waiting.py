@@ -22,6 +22,7 @@ class Waiting:
         self._wanted: dict[bytes, tuple[Attachment, ...]] = {}
         self.missing = ""
         """What the last of them waits for; empty if none does."""
+        self._said = ""
 
     @property
     def all(self) -> tuple[bytes, ...]:
@@ -35,7 +36,7 @@ class Waiting:
         return tuple(dict.fromkeys(attachment for row in rows for attachment in row))
 
     def put(self, raw: bytes, missing: str, *, rule: str = "", genuine: bool = True) -> bool:
-        """Let it wait; returns whether what is waited for is something else than before.
+        """Let it wait; returns whether what is waited for is something else than the last time.
 
         Args:
             rule: that could not be decided.
@@ -47,7 +48,7 @@ class Waiting:
         if rule == HERE_RULE:
             self._wanted[raw] = bundle_from_bytes(read_envelope(raw).body).attachments
         self._wanted = {kept: files for kept, files in self._wanted.items() if kept in self._genuine}
-        is_news, self.missing = self.missing != missing, missing
+        is_news, self.missing, self._said = self._said != missing, missing, missing
         return is_news
 
     def empty(self) -> tuple[bytes, ...]:

@@ -84,6 +84,8 @@ def live(home: Home, *until: Callable[[], bool]) -> None:
                 for what in until:
                     while not what():  # noqa: ASYNC110 - it happens in the part
                         await asyncio.sleep(0.05)
+        except TimeoutError:
+            pytest.fail(f"it did not come about: {home.journal.notes}")
         finally:
             stop.set()
             await living

@@ -75,7 +75,12 @@ class Home:
 
     def _begin(self, now_ms: int, updater: Updater | None) -> None:
         self._now_ms, self._updater = now_ms, updater
-        self.found, steward = enter(self.path, monotonic_ms=lambda: SPEED * real_monotonic_ms(), board="test")
+        self.found, steward = enter(
+            self.path,
+            monotonic_ms=lambda: SPEED * real_monotonic_ms(),
+            board="test",
+            updater=updater,
+        )
         assert steward is not None
         self.steward = steward
         self.journal = _Journal()
