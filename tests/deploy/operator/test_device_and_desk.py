@@ -26,7 +26,7 @@ from tests.firmware_app.management import kit
 from tests.firmware_app.management.home import SPEED, Home
 
 pytestmark = pytest.mark.system
-PATIENCE_S: Final = 90
+PATIENCE_S: Final = 120
 
 
 class Granting:
@@ -70,7 +70,6 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("firmware_app.management.part._TICK_S", 1 / SPEED)
     monkeypatch.setattr("firmware_app.management.backoff.FIRST_S", 0.5)
-    monkeypatch.setattr("firmware_app.management.supply._LOOK_MS", 100)
 
 
 def live(home: Home, *until: Callable[[], bool]) -> None:
