@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, log
+from math import exp, inf, log
 from typing import Final
 
 _DAY_S: Final = 86_400
@@ -89,17 +89,21 @@ class Linker:
 
     def posterior(self, sighting: Sighting) -> tuple[float, ...]:
         """How probable each home is, given one address."""
-        if self._uses[sighting.connection] > 1:  # a key that is used again tells everything
-            owner = self._owner[sighting.connection]
-            return tuple(1.0 if home == owner else 0.0 for home in range(self._homes))
-        scores = [log(share) for share in self.prior()]
-        for place, value in enumerate(sighting.features(self._interval_s)):
-            evidence = self._evidence(place, value)
-            scores = [score + weight for score, weight in zip(scores, evidence, strict=True)]
+        pairs = zip(self.prior(), self.evidence(sighting), strict=True)
+        scores = [log(share) + speaks for share, speaks in pairs]
         highest = max(scores)
         weights = [exp(score - highest) for score in scores]
         total = sum(weights)
         return tuple(weight / total for weight in weights)
+
+    def evidence(self, sighting: Sighting) -> tuple[float, ...]:
+        """How an address speaks for each home, nats."""
+        if self._uses[sighting.connection] > 1:  # a key that is used again tells everything
+            owner = self._owner[sighting.connection]
+            return tuple(0.0 if home == owner else -inf for home in range(self._homes))
+        features = enumerate(sighting.features(self._interval_s))
+        parts = [self._evidence(place, value) for place, value in features if len(self._kinds[place]) > 1]
+        return tuple(map(sum, zip(*parts, strict=True))) if parts else (0.0,) * self._homes
 
     def _evidence(self, place: int, value: object) -> tuple[float, ...]:
         """How a value of a feature speaks for each home, nats; the same few values come again and again."""

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Iterator
+from math import log2
 from typing import Final
 
-from matplotlib.figure import Figure
-
-from testbed.experiments.findings import Comparison, Findings, Options, Picture
+from testbed.experiments.findings import Comparison, Findings, Options
+from testbed.experiments.privacy_pictures import CARELESS, LOOKS, lost_percent, pictures
 from testbed.experiments.work import Work
-from testbed.privacy.ladder import RUNGS, Ladder, climb
-from testbed.privacy.views import BLIND, COLLUDING, MINER, NOBODY_KNOWN, ONE_DAY, VIEWS, WEEKS
-from testbed.report.drawing import BLUE, GREEN, INK, MUTED, PURPLE, VERMILION, Size
+from testbed.privacy.ladder import RUNGS, Ladder, Step, climb
+from testbed.privacy.views import BLIND, MINER, VIEWS, WEEKS
 from testbed.scenarios.citylearn import REQUIREMENT, fetch_wheel, read_homes
 from testbed.year.homes import village_of
 from testbed.year.study import tariff_terms
 
 TITLE: Final = "Privacy: how well addresses are linked, and what hiding costs"
 SUMMARY: Final = (
-    "Linking advantage, effective set and worst case by adversary, against energy lost, for each setting."
+    "Linking, effective set, worst case and intersection, against energy and bytes, for each setting."
 )
 PAPER: Final = "no paper: the platform paper promises anonymity by fresh addresses and does not measure it"
 _DAYS, _QUICK_DAYS = 63, 15
-_SHIPPED, _CARELESS, _FRESH = "as shipped", "careless", "fresh keys"
-_LOOKS: Final = (
-    (NOBODY_KNOWN, MUTED, "v"),
-    (ONE_DAY, GREEN, "s"),
-    (MINER, PURPLE, "D"),
-    (COLLUDING, BLUE, "^"),
-    (WEEKS, VERMILION, "o"),
-)
+_SHIPPED, _FRESH, _COARSE = "as shipped", "fresh keys", "price grid 0.10"
+_MOST_ADVANTAGE: Final = 0.1
+"""Aim: nobody decides more than 55 of 100 pairs right."""
+_LEAST_OF_PRIOR: Final = 0.5
+"""Aim: an address tells nobody more than one bit about whose it is, in the mean."""
+_MOST_OF_WORST: Final = 0.5
+"""Aim: of the addresses that somebody is surest of, most are still named wrongly."""
+_MOST_LOST_PERCENT: Final = 20.0
+"""What the settings as shipped may cost: they were chosen at a sixth of the energy."""
+_MOST_BYTES: Final = 3.0
+"""Times what exact offers weigh; an owner's energy goes in a few coins instead of one offer."""
 
 
 def steps(options: Options) -> int:
@@ -56,133 +58,143 @@ def perform(options: Options, work: Work) -> Findings:
             "views": {view.name: view.words for view in VIEWS},
             "rungs": [step.document() for step in ladder.steps],
         },
-        pictures=(
-            Picture(
-                name="choice",
-                finding="Coarse prices hide a home at no cost; lots of one size cost much and hide no better",
-                caption=f"Each point is a setting, seen by one adversary: among how many of {ladder.homes} homes an "
-                "address hides, against the energy that is traded less than without any care. Up and left is better.",
-                draw=partial(_draw_choice, ladder),
-            ),
-            Picture(
-                name="worst",
-                finding="The address that is hidden worst is what a setting has to be judged by",
-                caption="Surprise at the truth, bits, of the twentieth of all addresses that each adversary is surest "
-                "of; 0 is certainty.",
-                draw=partial(_draw_worst, ladder),
-            ),
-        ),
+        pictures=pictures(ladder),
         settings=(
             f"{REQUIREMENT}: {ladder.homes} measured homes on one feeder, {ladder.days} days; seed {options.seed}",
             "offers are those of the device's own bidder and privacy settings; cleared by the project's market",
             *(f"{view.name}: {view.words}" for view in VIEWS),
+            "intervals in square brackets hold 95 % of what resampled days (bundles: resampled homes) give",
             "the same as gridlight-testbed privacy",
         ),
     )
 
 
-def _lost(ladder: Ladder, name: str) -> float:
-    """Energy traded less than without any care, percent."""
-    careless = ladder.named(_CARELESS).traded_j
-    return 100 * (1 - ladder.named(name).traded_j / careless) if careless else 0.0
-
-
 def _conclusions(ladder: Ladder) -> tuple[str, ...]:
     shipped, fresh = ladder.named(_SHIPPED), ladder.named(_FRESH)
-    advantages = ", ".join(f"{view.name} {shipped.by[view.name].advantage:.2f}" for view, _, _ in _LOOKS)
-    sets = [shipped.by[view.name].effective_set for view, _, _ in _LOOKS]
-    priors = [shipped.by[view.name].prior_set for view, _, _ in _LOOKS]
+    advantages = ", ".join(f"{view.name} {_advantage(shipped, view.name)}" for view, _, _ in LOOKS)
+    sets = ", ".join(
+        f"{view.name} {shipped.by[view.name].hiding.effective_set.value:.1f} of "
+        f"{shipped.by[view.name].hiding.homes:.0f}"
+        for view, _, _ in LOOKS
+    )
     first = (
-        f"As shipped the linking advantage is {advantages}, of 1; an address hides among {min(sets):.1f} to "
-        f"{max(sets):.1f} homes, of {min(priors):.1f} to {max(priors):.1f} that each adversary has to choose from. It "
-        f"costs {_lost(ladder, _SHIPPED):.0f} % of the traded energy."
+        f"As shipped the linking advantage is {advantages}, of 1; by what each of them believes, an address hides "
+        f"among {sets} homes. It costs {lost_percent(ladder, _SHIPPED):.0f} % of the traded energy and "
+        f"{_times_the_bytes(ladder):.1f} times the bytes on the ledger."
     )
     second = (
-        f"Fresh keys alone hide next to nothing: somebody who has known homes for weeks links with an advantage of "
-        f"{fresh.by[WEEKS.name].advantage:.2f}, a miner that knows one day with {fresh.by[MINER.name].advantage:.2f}."
+        "Fresh keys alone hide next to nothing: somebody who has known homes for weeks links with an advantage of "
+        f"{_advantage(fresh, WEEKS.name)}, a miner that knows one day with {_advantage(fresh, MINER.name)}."
     )
+    seen = shipped.exposure.hiding
     third = (
-        f"Means hide victims: of the worst twentieth of all addresses the strongest adversary is surest, with "
-        f"{shipped.by[WEEKS.name].worst_bits:.2f} bits of surprise left as shipped "
-        f"({fresh.by[WEEKS.name].worst_bits:.2f} with fresh keys alone)."
+        "Means hide victims: of the twentieth of all addresses that the strongest adversary is surest of, as shipped, "
+        f"the min-entropy is {seen.worst_bits:.2f} bits, and it names {100 * seen.worst_named:.0f} % of them rightly "
+        f"(with fresh keys alone {fresh.exposure.hiding.worst_bits:.2f} bits and "
+        f"{100 * fresh.exposure.hiding.worst_named:.0f} %)."
     )
-    return first, second, third
+    return first, second, third, *_together(shipped), _too_sure(shipped)
 
 
-def _comparisons(ladder: Ladder) -> list[Comparison]:
-    careless, fresh, shipped = (ladder.named(name) for name in (_CARELESS, _FRESH, _SHIPPED))
-    reused, blind = careless.by[WEEKS.name], [step.by[BLIND.name] for step in ladder.steps]
-    rows = [
-        _row("control: a key that is used again, linking advantage", "of 1", reused.advantage, 0.999, 1.0),
-        _row("control: a key that is used again, hides among", "homes", reused.effective_set, 1.0, 1.001),
-        _row(
-            "control: nothing is seen, largest linking advantage",
-            "of 1",
-            max(abs(seen.advantage) for seen in blind),
-            0.0,
-            0.001,
-        ),
-        _row(
-            "control: nothing is seen, hides among, in parts of the prior set",
-            "",
-            min(seen.effective_set / seen.prior_set for seen in blind),
-            0.999,
-            1.001,
-        ),
-        _row("fresh keys alone, weeks known, linking advantage", "of 1", fresh.exposure.advantage, 0.9, 1.0),
-    ]
-    for view, _, _ in _LOOKS:
-        seen = shipped.by[view.name]
-        rows.append(_row(f"as shipped, {view.name}, linking advantage", "of 1", seen.advantage, -0.1, 0.15))
-        part = seen.effective_set / seen.prior_set
-        rows.append(_row(f"as shipped, {view.name}, hides among, of the prior set", "", part, 0.6, 1.5))
-        told = f"as shipped, {view.name}, worst twentieth"
-        rows.append(_row(told, "bits", seen.worst_bits, 0.0, 4.0, "told, not aimed at"))
-    rows.append(_row("as shipped, energy lost", "%", _lost(ladder, _SHIPPED), 0.0, 25.0))
-    rows.append(_row("price grid 0.10, energy lost", "%", _lost(ladder, "price grid 0.10"), -1.0, 5.0))
-    return rows
+def _together(shipped: Step) -> Iterator[str]:
+    """What the attack by intersection comes to, where the time holds a window."""
+    bundles = shipped.exposure.intersected
+    if bundles:
+        found = " and ".join(
+            f"{100 * hiding.named.value:.0f} % of the homes from {window} intervals"
+            for window, hiding in sorted(bundles.items())
+        )
+        yield (
+            f"What hides is that nothing ties addresses together. Handed all addresses of one home, who has known "
+            f"homes for weeks names {found}, against {100 * shipped.exposure.hiding.named.value:.0f} % from a single "
+            "address: so no connection, no transaction and no batch may show two of them as one home's."
+        )
+
+
+def _too_sure(shipped: Step) -> str:
+    hiding = shipped.exposure.hiding
+    return (
+        "The sets are what the adversary believes, and it is surer than it should be: its surprise at the truth is "
+        f"{hiding.surprise_bits:.2f} bits where its entropy is {log2(hiding.effective_set.value):.2f}. Somebody who "
+        "knew how far to trust his evidence would believe in larger sets, and name no more."
+    )
+
+
+def _advantage(step: Step, view: str) -> str:
+    found = step.by[view].linking.advantage
+    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+def _times_the_bytes(ladder: Ladder) -> float:
+    return ladder.named(_SHIPPED).ledger_bytes / max(1, ladder.named(CARELESS).ledger_bytes)
+
+
+def _comparisons(ladder: Ladder) -> Iterator[Comparison]:
+    yield from _controls(ladder)
+    fresh, shipped = ladder.named(_FRESH), ladder.named(_SHIPPED)
+    alone = fresh.exposure.linking.advantage.value
+    yield _row("fresh keys alone, weeks known, linking advantage", "of 1", alone, 0.9, 1.0)
+    for view, _, _ in LOOKS:
+        yield from _as_shipped(shipped, view.name)
+    for window, hiding in sorted(shipped.exposure.intersected.items()):
+        what = f"as shipped, weeks, homes named from {window} intervals of addresses"
+        note = f"at 95 %: {hiding.named.low:.2f} to {hiding.named.high:.2f}; tied together they hide nothing"
+        yield _row(what, "of 1", hiding.named.value, 0.5, 1.0, note)
+    yield _row("as shipped, energy lost", "%", lost_percent(ladder, _SHIPPED), 0.0, _MOST_LOST_PERCENT)
+    yield _row("as shipped, bytes", "times those of exact offers", _times_the_bytes(ladder), 1.0, _MOST_BYTES)
+    yield _row(f"{_COARSE}, energy lost", "%", lost_percent(ladder, _COARSE), -1.0, 1.0, "prices cost none")
+
+
+def _controls(ladder: Ladder) -> Iterator[Comparison]:
+    """Who can see everything must find everything, who sees nothing must find nothing, and nobody less than that."""
+    reused = ladder.named(CARELESS).exposure
+    again, nothing = "control: a key that is used again", "control: nothing is seen"
+    yield _row(f"{again}, linking accuracy", "of 1", reused.linking.accuracy.value, 1.0, 1.0)
+    yield _row(f"{again}, hides among", "homes", reused.hiding.effective_set.value, 1.0, 1.0)
+    yield _row(f"{again}, min-entropy of the worst", "bits", reused.hiding.worst_bits, 0.0, 0.0)
+    blind = [step.by[BLIND.name] for step in ladder.steps]
+    accuracy = max((seen.linking.accuracy.value for seen in blind), key=lambda value: abs(value - 0.5))
+    yield _row(f"{nothing}, linking accuracy farthest from one half", "of 1", accuracy, 0.5, 0.5)
+    least = min(seen.hiding.effective_set.value / seen.hiding.prior_set for seen in blind)
+    yield _row(f"{nothing}, hides among, in parts of the prior set", "", least, 1 - 1e-9, 1 + 1e-9)
+    bundles = [hiding for seen in blind for hiding in seen.intersected.values()]
+    if bundles:
+        named = max(abs(hiding.named.value - 1 / ladder.homes) for hiding in bundles)
+        yield _row(f"{nothing}, homes named by intersection beyond guessing", "of 1", named, 0.0, 1e-9)
+    most = max(
+        seen.hiding.effective_set.value / seen.hiding.prior_set
+        for step in ladder.steps
+        for seen in step.by.values()
+    )
+    yield _row("any setting and adversary, largest set in parts of the prior set", "", most, 0.0, 1 + 1e-9)
+
+
+def _as_shipped(shipped: Step, view: str) -> Iterator[Comparison]:
+    seen, what = shipped.by[view], f"as shipped, {view}"
+    advantage, hiding = seen.linking.advantage, seen.hiding
+    note = f"at 95 %: {advantage.low:.3f} to {advantage.high:.3f}"
+    low = -_MOST_ADVANTAGE
+    yield _row(f"{what}, linking advantage", "of 1", advantage.value, low, _MOST_ADVANTAGE, note)
+    part = hiding.effective_set.value / hiding.prior_set
+    note = (
+        f"{hiding.effective_set.value:.2f} of {hiding.homes:.0f} homes, at 95 %: {hiding.effective_set.low:.2f} to "
+        f"{hiding.effective_set.high:.2f}; H/log2 N {hiding.degree.value:.3f}"
+    )
+    yield _row(f"{what}, hides among, of the prior set", "", part, _LEAST_OF_PRIOR, 1.0, note)
+    note = "told; what it may be is bound by the number of homes alone"
+    yield _row(
+        f"{what}, min-entropy of the worst twentieth",
+        "bits",
+        hiding.worst_bits,
+        0.0,
+        log2(hiding.homes),
+        note,
+    )
+    named = f"{what}, named rightly of the worst twentieth"
+    yield _row(
+        named, "of 1", hiding.worst_named, 0.0, _MOST_OF_WORST, "more wrong than right where it is surest"
+    )
 
 
 def _row(what: str, unit: str, ours: float, low: float, high: float, note: str = "") -> Comparison:
     return Comparison(what=what, unit=unit, ours=ours, low=low, high=high, note=note)
-
-
-def _draw_choice(ladder: Ladder, figure: Figure, size: Size) -> None:
-    axes = figure.subplots()
-    lost = [_lost(ladder, step.rung.name) for step in ladder.steps]
-    for view, colour, marker in _LOOKS:
-        hidden = [step.by[view.name].effective_set for step in ladder.steps]
-        axes.scatter(
-            lost, hidden, color=colour, marker=marker, s=30, alpha=0.8, label=f"{view.name}: {view.words}"
-        )
-    top: dict[int, list[str]] = {}
-    for step, at in zip(ladder.steps, lost, strict=True):
-        top.setdefault(round(at / 4), []).append(step.rung.name)
-    for place, names in top.items():
-        axes.annotate(
-            "\n".join(names),
-            (place * 4, -0.4),
-            ha="left",
-            va="top",
-            fontsize=7,
-            color=INK,
-            annotation_clip=False,
-        )
-    axes.set_ylim(-4.5, ladder.homes + 0.5)
-    axes.set_yticks(range(0, ladder.homes + 1, 2))
-    axes.set_xlabel("energy traded less, %")
-    axes.set_ylabel(f"hides among, of {ladder.homes} homes")
-    figure.legend(loc="outside upper left", ncols=1 if size.narrow else 2)
-
-
-def _draw_worst(ladder: Ladder, figure: Figure, size: Size) -> None:
-    axes = figure.subplots()
-    places = list(range(len(ladder.steps)))[::-1]
-    for view, colour, marker in _LOOKS:
-        bits = [step.by[view.name].worst_bits for step in ladder.steps]
-        axes.plot(
-            bits, places, color=colour, marker=marker, linestyle="none", label=f"{view.name}: {view.words}"
-        )
-    axes.set_yticks(places, [step.rung.name for step in ladder.steps])
-    axes.set_xlabel("surprise at the truth of the worst twentieth, bits")
-    figure.legend(loc="outside upper left", ncols=1 if size.narrow else 2)

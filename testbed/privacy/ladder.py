@@ -11,7 +11,9 @@ from typing import Any, Final, Protocol, TypeVar
 from firmware_app.bidding.settings import PrivacySettings
 from light_client.rules.units import JOULES_PER_KWH
 from testbed.privacy.measure import Exposure, expose
+from testbed.privacy.sets import Hiding
 from testbed.privacy.views import VIEWS, WEEKS
+from testbed.privacy.weight import ledger_bytes
 from testbed.year.homes import SeasonalNaive, Village
 from testbed.year.run import Terms, YearResult, trade_year
 
@@ -73,8 +75,10 @@ class Step:
 
     rung: Rung
     by: dict[str, Exposure]
-    """How exposed it is, by the name of who looks."""
+    """How exposed it is, by the name of who looks; without those that more homes would have to tell than there are."""
     offers: int
+    ledger_bytes: int
+    """Of all grants, offers and deposits."""
     traded_j: int
     gain_uc: int
     """Income above that with the grid alone, micro-currency."""
@@ -90,30 +94,41 @@ class Step:
         return 2 * self.offers
 
     def document(self) -> dict[str, object]:
-        """For programs; shares in thousandths, as whole numbers."""
+        """For programs; shares, homes and bits in whole thousandths; estimates with their 95 % intervals."""
         return {
             "name": self.rung.name,
             "words": self.rung.words,
-            "advantage_permille": round(1_000 * self.exposure.advantage),
-            "effective_set_permille": round(1_000 * self.exposure.effective_set),
-            "prior_set_permille": round(1_000 * self.exposure.prior_set),
-            "named_permille": round(1_000 * self.exposure.named),
-            "addresses_judged": self.exposure.addresses,
-            "by": {
-                name: {
-                    "advantage_permille": round(1_000 * seen.advantage),
-                    "effective_set_permille": round(1_000 * seen.effective_set),
-                    "prior_set_permille": round(1_000 * seen.prior_set),
-                    "worst_millibits": round(1_000 * seen.worst_bits),
-                    "named_permille": round(1_000 * seen.named),
-                }
-                for name, seen in self.by.items()
-            },
+            "by": {name: _exposure_document(seen) for name, seen in self.by.items()},
             "offers": self.offers,
             "transactions": self.transactions,
+            "ledger_bytes": self.ledger_bytes,
             "traded_j": self.traded_j,
             "gain_uc": self.gain_uc,
         }
+
+
+def _exposure_document(seen: Exposure) -> dict[str, object]:
+    return {
+        "linking_accuracy_permille": seen.linking.accuracy.permille(),
+        "linking_advantage_permille": seen.linking.advantage.permille(),
+        **_hiding_document(seen.hiding),
+        "intersected": {str(window): _hiding_document(hiding) for window, hiding in seen.intersected.items()},
+    }
+
+
+def _hiding_document(hiding: Hiding) -> dict[str, object]:
+    return {
+        "judged": hiding.addresses,
+        "homes_permille": round(1_000 * hiding.homes),
+        "prior_set_permille": round(1_000 * hiding.prior_set),
+        "effective_set_permille": hiding.effective_set.permille(),
+        "degree_permille": hiding.degree.permille(),
+        "surprise_millibits": round(1_000 * hiding.surprise_bits),
+        "named_permille": hiding.named.permille(),
+        "guessed_permille": round(1_000 * hiding.guessed),
+        "worst_millibits": round(1_000 * hiding.worst_bits),
+        "worst_named_permille": round(1_000 * hiding.worst_named),
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,8 +187,13 @@ def climb(
 def _step(rung: Rung, result: YearResult, alone_uc: int) -> Step:
     return Step(
         rung=rung,
-        by={view.name: expose(result, fresh_keys=rung.fresh_keys, view=view) for view in VIEWS},
+        by={
+            view.name: expose(result, fresh_keys=rung.fresh_keys, view=view)
+            for view in VIEWS
+            if view.colluders < len(result.village.homes)
+        },
         offers=len(result.orders),
+        ledger_bytes=ledger_bytes(result.orders),
         traded_j=result.traded_j,
         gain_uc=result.total_uc - alone_uc,
     )
@@ -181,7 +201,7 @@ def _step(rung: Rung, result: YearResult, alone_uc: int) -> Step:
 
 def lines_of(ladder: Ladder) -> list[str]:
     """The ladder as people read it on a terminal."""
-    head = f"{'':22} {'advantage':>9} {'hides among':>11} {'named':>7} {'kWh':>7} {'gain':>7} {'transactions':>12}"
+    head = f"{'':20} {'advantage':>9} {'hides among':>11} {'named':>6} {'kWh':>6} {'gain':>6} {'trans.':>7} {'MB':>6}"
     lines = [
         f"{ladder.homes} measured homes, {ladder.days} days; linked by who knew them in the first half",
         head,
@@ -189,16 +209,21 @@ def lines_of(ladder: Ladder) -> list[str]:
     for step in ladder.steps:
         seen = step.exposure
         lines.append(
-            f"{step.rung.name:22} {seen.advantage:9.2f} {seen.effective_set:8.1f} of {ladder.homes:<2}"
-            f"{100 * seen.named:6.0f}% {step.traded_j / JOULES_PER_KWH:7,.0f} {step.gain_uc / 1e6:7.1f} "
-            f"{step.transactions:12,}  {step.rung.words}"
+            f"{step.rung.name:20} {seen.linking.advantage.value:9.2f} {seen.hiding.effective_set.value:8.1f} of "
+            f"{ladder.homes:<2}{100 * seen.hiding.named.value:5.0f}% {step.traded_j / JOULES_PER_KWH:6,.0f} "
+            f"{step.gain_uc / 1e6:6.1f} {step.transactions:7,} {step.ledger_bytes / 1e6:6.1f}  {step.rung.words}"
         )
-    lines += ["", f"{'':22} linking advantage / hides among, by who looks"]
-    lines.append(f"{'':22} " + "".join(f"{view.name:>13}" for view in VIEWS))
+    lines += ["", f"{'':20} linking advantage / hides among, by who looks"]
+    lines.append(f"{'':20} " + "".join(f"{view.name:>13}" for view in VIEWS))
     lines += [
-        f"{step.rung.name:22} "
-        + "".join(f"{seen.advantage:6.2f} /{seen.effective_set:5.1f}" for seen in step.by.values())
+        f"{step.rung.name:20} " + "".join(_two_figures(step.by.get(view.name)) for view in VIEWS)
         for step in ladder.steps
     ]
     lines += [f"{view.name:>6}  {view.words}" for view in VIEWS]
     return lines
+
+
+def _two_figures(seen: Exposure | None) -> str:
+    if seen is None:
+        return f"{'-':>13}"
+    return f"{seen.linking.advantage.value:6.2f} /{seen.hiding.effective_set.value:5.1f}"

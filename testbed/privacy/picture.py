@@ -22,28 +22,37 @@ def draw_ladder(ladder: Ladder, path: Path) -> None:
         linked, hides, cost = figure.subplots(1, 3, sharey=True, width_ratios=(3, 3, 4))
         places = np.arange(len(ladder.steps))[::-1]
         linked.set_yticks(places, [step.rung.name for step in ladder.steps])
-        _bars(linked, places, [step.exposure.advantage for step in ladder.steps], VERMILION, "{:.2f}")
+        _bars(
+            linked,
+            places,
+            [step.exposure.linking.advantage.value for step in ladder.steps],
+            VERMILION,
+            "{:.2f}",
+        )
         linked.set_xlim(0, 1.2)
         linked.set_xlabel("linking advantage (1: certain)")
-        _bars(hides, places, [step.exposure.effective_set for step in ladder.steps], BLUE, "{:.1f}")
+        _bars(
+            hides, places, [step.exposure.hiding.effective_set.value for step in ladder.steps], BLUE, "{:.1f}"
+        )
         hides.set_xlim(0, 1.3 * ladder.homes)
         hides.set_xlabel(f"hides among, of {ladder.homes} homes")
         energy = [step.traded_j / JOULES_PER_KWH for step in ladder.steps]
         bars = cost.barh(places, energy, color=GREEN, height=0.6)
         labels = [
-            f"{one:,.0f} kWh, {step.transactions / 1_000:,.0f}k tx"
+            f"{one:,.0f} kWh, {step.ledger_bytes / 1e6:,.1f} MB"
             for one, step in zip(energy, ladder.steps, strict=True)
         ]
         cost.bar_label(bars, labels, padding=3)
         cost.set_xlim(0, 1.75 * max(energy))
-        cost.set_xlabel("energy traded, transactions posted")
+        cost.set_xlabel("energy traded, bytes on the ledger")
         for axes in (linked, hides, cost):
             axes.tick_params(axis="y", length=0)
             axes.grid(visible=False)
             axes.spines["left"].set_visible(False)
         careless, shipped = ladder.steps[0], ladder.named("as shipped")
         lost = 1 - shipped.traded_j / careless.traded_j if careless.traded_j else 0
-        title = f"As shipped, an address hides among {shipped.exposure.effective_set:.0f} of {ladder.homes} homes, "
+        hidden = shipped.exposure.hiding.effective_set.value
+        title = f"As shipped, an address hides among {hidden:.0f} of {ladder.homes} homes, "
         figure.suptitle(f"{title}for {100 * lost:.0f} % less energy traded", x=0.01, ha="left", color=INK)
         save(figure, path)
 

@@ -137,6 +137,48 @@ def honest(price: Floats) -> Floats:
     return price
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaction:
+    """What communities do once their zones' heat is balanced."""
+
+    heat_prices: Floats
+    cooling_prices: Floats
+    inputs: Floats
+    bought: Floats
+    """Electricity, by community, MWh."""
+
+
+def react(responses: Responses, electricity: Floats) -> Reaction:
+    """What communities do at the electricity price that each is shown, with the heat prices that balance their zones.
+
+    A zone's heat price is the root of its balance, or the outside price where its plant has to help.
+    """
+    zones = len(responses.market.heat_limits)
+    low, high = np.zeros(zones), np.full(zones, HEAT_PRICE)
+    closed = np.array(responses.market.heat_limits) <= 0
+    high[closed] = 4 * HEAT_PRICE
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        at = middle[responses.zone]
+        inputs = responses.inputs(electricity, at, responses.cooling_at(electricity, at))
+        short = np.bincount(responses.zone, responses.balances(inputs, electricity)[1], zones) > 0
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    at = high[responses.zone]
+    cooling = responses.cooling_at(electricity, at)
+    inputs = responses.inputs(electricity, at, cooling)
+    bought = responses.balances(inputs, electricity)[0]
+    return Reaction(heat_prices=high, cooling_prices=cooling, inputs=inputs, bought=bought)
+
+
+def balancing_price(wanted: Callable[[float], float]) -> float:
+    """The electricity price at which nothing is wanted; that of the grid where something still is.
+
+    Args:
+        wanted: net purchase of everybody at a price, falling in it.
+    """
+    return GRID_PRICE if wanted(GRID_PRICE) > 0 else float(brentq(wanted, 1.0, GRID_PRICE, xtol=1e-9))
+
+
 def clear(market: Market, shown: Seen = honest) -> Cleared:
     """The prices at which everything balances.
 
@@ -146,42 +188,22 @@ def clear(market: Market, shown: Seen = honest) -> Cleared:
     """
     responses = Responses(market)
     count = len(market.communities)
-    zones = len(market.heat_limits)
-
-    def heat_prices(electricity: Floats) -> Floats:
-        """Per zone: the root of its balance; the outside price where its plant has to help."""
-        low, high = np.zeros(zones), np.full(zones, HEAT_PRICE)
-        closed = np.array(market.heat_limits) <= 0
-        high[closed] = 4 * HEAT_PRICE
-        for _ in range(_HALVINGS):
-            middle = (low + high) / 2
-            at = middle[responses.zone]
-            inputs = responses.inputs(electricity, at, responses.cooling_at(electricity, at))
-            short = np.bincount(responses.zone, responses.balances(inputs, electricity)[1], zones) > 0
-            low, high = np.where(short, middle, low), np.where(short, high, middle)
-        return high
-
-    def excess(price: float) -> float:
-        electricity = shown(np.full(count, price))
-        at = heat_prices(electricity)[responses.zone]
-        inputs = responses.inputs(electricity, at, responses.cooling_at(electricity, at))
-        return float(responses.balances(inputs, electricity)[0].sum())
-
-    price = GRID_PRICE if excess(GRID_PRICE) > 0 else float(brentq(excess, 1.0, GRID_PRICE, xtol=1e-9))
+    price = balancing_price(lambda price: float(react(responses, shown(np.full(count, price))).bought.sum()))
     electricity = shown(np.full(count, price))
-    zone_prices = heat_prices(electricity)
-    at = zone_prices[responses.zone]
-    cooling = responses.cooling_at(electricity, at)
-    inputs = responses.inputs(electricity, at, cooling)
+    reaction = react(responses, electricity)
     return Cleared(
         electricity_price=price,
-        heat_prices=tuple(zone_prices.tolist()),
-        cooling_prices=tuple(cooling.tolist()),
-        settings=tuple(
-            Settings(
-                tuple(inputs[responses.owner == number].tolist()),
-                responses.power(community, electricity[number]),
-            )
-            for number, community in enumerate(market.communities)
-        ),
+        heat_prices=tuple(reaction.heat_prices.tolist()),
+        cooling_prices=tuple(reaction.cooling_prices.tolist()),
+        settings=settings_of(responses, reaction.inputs, electricity),
+    )
+
+
+def settings_of(responses: Responses, inputs: Floats, electricity: Floats) -> tuple[Settings, ...]:
+    """What each community sets, out of the columns."""
+    return tuple(
+        Settings(
+            tuple(inputs[responses.owner == number].tolist()), responses.power(community, electricity[number])
+        )
+        for number, community in enumerate(responses.market.communities)
     )

@@ -20,7 +20,7 @@ from testbed.experiments.council import (
     header_for,
     proves,
 )
-from testbed.experiments.manchester.delegates import FIVE, SCENES, Answers, Scene, play
+from testbed.experiments.delegate_scenes import FIVE, SCENES, Answers, Scene, play
 from testbed.miner.params import Timeouts
 from testbed.miner.wal import SeenBlock
 from testbed.miner.witness import said

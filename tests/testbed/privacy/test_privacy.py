@@ -9,7 +9,8 @@ import pytest
 from testbed.adversaries.linker import Linker, Sighting
 from testbed.privacy import ladder
 from testbed.privacy.ladder import RUNGS, climb, lines_of
-from testbed.privacy.measure import expose, pairs_of
+from testbed.privacy.measure import NothingSeenError, expose
+from testbed.privacy.pairs import pairs_of
 from testbed.privacy.views import VIEWS
 from testbed.year.homes import SeasonalNaive, village_of
 from testbed.year.run import trade_year
@@ -70,7 +71,8 @@ def test_pairs_are_of_one_side_and_day_and_of_different_intervals() -> None:
     same, different = pairs_of(labelled, chance, 3_600, count=50)
     assert len(same) == len(different) == 50
     for pairs, equal in ((same, True), (different, False)):
-        for one, other in pairs:
+        for day, one, other in pairs:
+            assert day == one.first_interval // 24
             assert (home_of[one.connection] == home_of[other.connection]) is equal
             assert one.selling == other.selling
             assert one.first_interval // 24 == other.first_interval // 24
@@ -80,8 +82,10 @@ def test_pairs_are_of_one_side_and_day_and_of_different_intervals() -> None:
 
 def test_nobody_trades_and_nobody_is_seen() -> None:
     village = village_of(sources(), days=4, battery=None)
-    nothing = expose(trade_year(village, None, tariff_terms(warm_up_days=1)), fresh_keys=True)
-    assert (nothing.addresses, nothing.advantage, nothing.effective_set) == (0, 0.0, 1.0)
+    idle = trade_year(village, None, tariff_terms(warm_up_days=1))
+    for view in VIEWS:
+        with pytest.raises(NothingSeenError):
+            expose(idle, fresh_keys=True, view=view)
 
 
 @pytest.mark.slow
@@ -93,20 +97,21 @@ def test_care_hides_more_than_none(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = {step.rung.name: step for step in measured.steps}
     assert list(steps) == [rung.name for rung in some]
     careless, shipped = steps["careless"], steps["as shipped"]
-    assert careless.exposure.advantage == 1.0
-    assert careless.exposure.effective_set == 1.0
-    assert shipped.exposure.advantage < 0.5
-    assert shipped.exposure.effective_set > 1.5
+    assert careless.exposure.linking.advantage.value == 1.0
+    assert careless.exposure.hiding.effective_set.value == 1.0
+    assert shipped.exposure.linking.advantage.value < 0.5
+    assert shipped.exposure.hiding.effective_set.value > 1.5
+    assert shipped.ledger_bytes > careless.ledger_bytes
     assert steps["single lots, 1 kWh"].traded_j < steps["price grid 0.10"].traded_j
     assert shipped.transactions == 2 * shipped.offers
     assert len(lines_of(measured)) == 2 + len(some) + 3 + len(some) + len(VIEWS)
-    assert set(shipped.document()) >= {"advantage_permille", "traded_j", "transactions"}
+    assert set(shipped.document()) >= {"by", "ledger_bytes", "traded_j", "transactions"}
 
 
 def test_the_measure_sees_a_naive_year() -> None:
     village = village_of(sources(homes=3, days=6), days=6, battery=None)
     result = trade_year(village, SeasonalNaive(village), tariff_terms(warm_up_days=2))
     bare, hidden = expose(result, fresh_keys=False), expose(result, fresh_keys=True)
-    assert bare.named == 1.0
-    assert hidden.named < 1.0
-    assert hidden.addresses == bare.addresses > 0
+    assert bare.hiding.named.value == 1.0
+    assert hidden.hiding.named.value < 1.0
+    assert hidden.hiding.addresses == bare.hiding.addresses > 0

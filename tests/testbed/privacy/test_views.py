@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import log2
 from random import Random
 
 import pytest
@@ -37,31 +38,41 @@ def test_a_ledger_reader_sees_neither_moments_nor_connections() -> None:
 def test_control_who_sees_nothing_finds_nothing(week: YearResult) -> None:
     for fresh in (True, False):
         nothing = expose(week, fresh_keys=fresh, view=BLIND)
-        assert nothing.advantage == 0.0
-        assert nothing.effective_set == pytest.approx(nothing.prior_set, rel=1e-3)
+        assert nothing.linking.accuracy.value == 0.5
+        assert nothing.hiding.effective_set.value == pytest.approx(nothing.hiding.prior_set, rel=1e-12)
+        assert nothing.hiding.named.value == pytest.approx(nothing.hiding.guessed)
 
 
 def test_control_a_key_that_is_used_again_tells_all_but_a_ledger_reader(week: YearResult) -> None:
     for view in (MINER, COLLUDING, WEEKS):
         found = expose(week, fresh_keys=False, view=view)
-        assert found.advantage == 1.0
-        assert found.worst_bits == 0.0
-    assert expose(week, fresh_keys=False, view=ONE_DAY).advantage < 1.0
+        assert found.linking.accuracy.value == 1.0
+        assert found.hiding.effective_set.value == 1.0
+        assert (found.hiding.worst_bits, found.hiding.worst_named) == (0.0, 1.0)
+        assert found.hiding.surprise_bits == 0.0
+    assert expose(week, fresh_keys=False, view=ONE_DAY).linking.accuracy.value < 1.0
 
 
 def test_homes_that_tell_are_no_hiding_place(week: YearResult) -> None:
     alone, with_others = (expose(week, fresh_keys=True, view=view) for view in (COLLUDING, MINER))
-    assert alone.prior_set <= 2.0 + 1e-9, "two of five homes do not tell"
-    assert alone.addresses < with_others.addresses
+    assert alone.hiding.homes == pytest.approx(2.0), "two of five homes do not tell"
+    assert alone.hiding.addresses < with_others.hiding.addresses
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_every_measure_lies_in_its_range(view: object, week: YearResult) -> None:
     found = expose(week, fresh_keys=True, view=view)  # type: ignore[arg-type]
-    assert -1.0 <= found.advantage <= 1.0
-    assert 0.0 <= found.named <= 1.0
-    assert found.worst_bits >= 0.0
-    assert found.effective_set >= 2**found.worst_bits * (1 - 1e-9), "the worst are no better off than all"
+    accuracy, hiding = found.linking.accuracy, found.hiding
+    assert 0.0 <= accuracy.low <= accuracy.high <= 1.0
+    assert found.linking.advantage.value == 2 * accuracy.value - 1
+    assert 1.0 <= hiding.effective_set.value <= hiding.homes * (1 + 1e-12), "never more than there are"
+    assert 1.0 <= hiding.prior_set <= hiding.homes * (1 + 1e-12)
+    assert hiding.effective_set.low <= hiding.effective_set.value <= hiding.effective_set.high
+    assert 0.0 <= hiding.degree.value <= 1.0
+    assert 0.0 <= hiding.worst_bits <= log2(hiding.effective_set.value) + 1e-9, "the worst are no better off"
+    assert 0.0 <= hiding.named.value <= 1.0
+    assert 0.0 <= hiding.worst_named <= 1.0
+    assert hiding.surprise_bits >= 0.0
 
 
 def test_a_stranger_counts_what_is_rare() -> None:

@@ -1,4 +1,4 @@
-"""Who plays which part among the delegates, and what comes of it, in the simulator.
+"""Who plays which part among the delegates of a council, and what comes of it, in the simulator.
 
 Delegates C, D, E, F, G as published, and two more where two play false for good: a quorum of the consensus is strictly
 more than two thirds, so five bear one that is silent for ever, and seven bear two.
