@@ -34,6 +34,8 @@ _TREE_MODULES: Final[tuple[str, ...]] = ("initramfs", "root", "boards", "bytecod
 """What makes the shared root out of the device's."""
 _GENERATORS: Final = frozenset({"systemd-fstab-generator"})
 """Those that a card needs: each costs half a second of every start, and a card has one table of what is mounted."""
+_FLEET: Final = ("gridlight-restart.path",)
+"""What lets the device's program start the board from another slot."""
 _UNWANTED: Final = (
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
@@ -257,7 +259,7 @@ def _lay_over(root: Path) -> None:
         laid.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
     (root / "data").mkdir()
     wants = root / "etc/systemd/system/multi-user.target.wants"
-    for unit in ("gridlight-first.service", "gridlight-healthy.service", "gridlight-join.service"):
+    for unit in ("gridlight-first.service", "gridlight-healthy.service", "gridlight-join.service", *_FLEET):
         (wants / unit).symlink_to(f"/usr/lib/systemd/system/{unit}")
     early = root / "etc/systemd/system/local-fs.target.wants"
     early.mkdir(parents=True, exist_ok=True)
