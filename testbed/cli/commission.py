@@ -1,4 +1,4 @@
-"""`gridlight-testbed first-start`: a new card in an emulated board, a fleet to join, and a factory reset."""
+"""`gridlight-testbed commission`: a new card in an emulated board, a fleet to join, and a factory reset."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from firmware_app.command_line import Commands, add_command
 from firmware_app.console import CommandError, Console, Exit
 
 if TYPE_CHECKING:
-    from testbed.first_start.play import Step
+    from testbed.commissioning.play import Step
 
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(
         commands,
-        "first-start",
+        "commission",
         "Start a new card in an emulated board: it makes its keys, joins a fleet, and forgets everything when reset.",
         run,
         examples=(
-            "gridlight-testbed first-start                  # builds the card if there is none (as root)",
-            "gridlight-testbed first-start --image out/image --json",
+            "gridlight-testbed commission                   # builds the card if there is none (as root)",
+            "gridlight-testbed commission --image out/image --json",
         ),
     )
     parser.add_argument(
@@ -47,7 +47,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Play the steps, say what became of each."""
-    from testbed.first_start.play import line_of
+    from testbed.commissioning.play import line_of
     from testbed.qemu.errors import BoardError
 
     console: Console = args.console
@@ -62,13 +62,13 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(str(error)) from None
     passed = all(step.passed for step in steps)
     document = {"passed": passed, "steps": [asdict(step) for step in steps]}
-    console.result("gridlight.first-start/1", document, [line_of(step) for step in steps])
+    console.result("gridlight.commission/1", document, [line_of(step) for step in steps])
     return Exit.OK if passed else Exit.FAILED
 
 
 def _play(args: argparse.Namespace, folder: Path) -> list[Step]:
-    from testbed.first_start.fleet import Operator
-    from testbed.first_start.play import Life
+    from testbed.commissioning.fleet import Operator
+    from testbed.commissioning.play import Life
     from testbed.qemu import cards
     from testbed.qemu.bench import bench
     from testbed.qemu.machine import BY_INSTRUCTIONS, MACHINES

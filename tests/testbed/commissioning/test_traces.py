@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_app.config import keys
-from testbed.first_start import traces
-from testbed.first_start.traces import forms_of, places_of, secret_in
+from testbed.commissioning import traces
+from testbed.commissioning.traces import forms_of, places_of, secret_in
 
 _CHUNK = 256
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from deploy.image import layout
 from firmware_app.config import keys
-from testbed.first_start.fleet import Operator
-from testbed.first_start.traces import places_of, secret_in
+from testbed.commissioning.fleet import Operator
+from testbed.commissioning.traces import places_of, secret_in
 from testbed.qemu import cards
 from testbed.qemu.emulator import EmulatedBoard
 from testbed.qemu.errors import BoardError
