@@ -40,8 +40,8 @@ def _come(
     """A meter that takes part with another program in the device's stead."""
     started = subprocess.Popen
     words = [sys.executable, "-c", _PROGRAM.format(code=code)]
-    monkeypatch.setattr(meter.subprocess, "Popen", lambda _: started(words))
-    monkeypatch.setattr(meter.signal, "signal", lambda *_: None)  # a thread has no signals
+    monkeypatch.setattr("testbed.neighbourhood.meter.subprocess.Popen", lambda _: started(words))
+    monkeypatch.setattr("testbed.neighbourhood.meter.signal.signal", lambda *_: None)  # a thread has no signals
     codes: list[int] = []
     thread = threading.Thread(target=lambda: codes.append(meter.main(grounds.folder)))
     thread.start()
