@@ -70,6 +70,7 @@ _UNWANTED: Final = (
     "systemd-user-sessions.service",
 )
 """What no meter needs: nobody logs in, nothing is upgraded piece by piece, and every start is quicker without."""
+_RESOLVER: Final = "systemd-resolved.service"
 _COMPATIBLE: Final = """\
 [system]
 compatible={compatible}
@@ -269,9 +270,21 @@ def _lay_over(root: Path) -> None:
     for path in (root / "usr/lib/systemd/system-generators").iterdir():
         if path.name not in _GENERATORS:
             (generators / path.name).symlink_to("/dev/null")
-    run("systemctl", f"--root={root}", "enable", "systemd-networkd.service", "systemd-resolved.service")
+    _names_may_come_later(root)
+    run("systemctl", f"--root={root}", "enable", "systemd-networkd.service", _RESOLVER)
     run("systemctl", f"--root={root}", "set-default", "multi-user.target")
     run("systemctl", f"--root={root}", "mask", *_UNWANTED)
+
+
+def _names_may_come_later(root: Path) -> None:
+    """Let nothing at a start wait for the resolver, as everything does by Debian's unit: the meter needs no names."""
+    unit = root / "usr/lib/systemd/system" / _RESOLVER
+    own = unit.read_text(encoding="utf-8").replace("Before=sysinit.target ", "Before=")
+    own = own.replace("WantedBy=sysinit.target", "WantedBy=multi-user.target")
+    if "sysinit.target" in own:
+        raise ImageError(f"{unit} names sysinit.target in another way than expected")
+    (root / "etc/systemd/system" / _RESOLVER).write_text(own, encoding="utf-8")
+    (root / "etc/systemd/system/sysinit.target.wants" / _RESOLVER).unlink(missing_ok=True)
 
 
 def kernel_release(root: Path) -> str:

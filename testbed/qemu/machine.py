@@ -33,6 +33,7 @@ class Machine:
         loader: whether U-Boot is started, which chooses the slot; else QEMU starts slot A's kernel itself.
         tree: device tree for a kernel that QEMU starts, in the kernel's package.
         console: for a kernel that QEMU starts.
+        without: modules that such a kernel must not load: they wait for ever for parts that QEMU does not have.
         cannot: what is not as on a board, one sentence each.
     """
 
@@ -45,6 +46,7 @@ class Machine:
     loader: bool
     tree: str = ""
     console: str = "ttyAMA0"
+    without: tuple[str, ...] = ()
     cannot: tuple[str, ...] = ()
 
     def command(self, card: Path, boot: Mapping[str, Path], forward: int) -> list[str]:
@@ -61,6 +63,8 @@ class Machine:
         if self.loader:
             return [*words, "-bios", str(boot["u-boot"])]
         line = f"root=PARTUUID={layout.ROOT_A.identity} ro rauc.slot=A panic=10 quiet console={self.console}"
+        if self.without:
+            line += f" module_blacklist={','.join(self.without)}"
         words += ["-kernel", str(boot["kernel"]), "-initrd", str(boot["initrd"]), "-append", line]
         return [*words, "-dtb", str(boot["tree"])] if self.tree else words
 
@@ -92,6 +96,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
             loader=False,
             tree="sun4i-a10-cubieboard.dtb",
             console="ttyS0",
+            without=("sun4i_ss",),
             cannot=(
                 "QEMU starts the kernel itself, so slots and fall-back are not exercised",
                 "it cannot power itself off",
