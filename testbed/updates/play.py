@@ -38,7 +38,12 @@ ACTS: Final[Mapping[str, tuple[str, Kind]]] = {
     "good": ("a good release", Kind.GOOD),
 }
 """Name -> what happens, and the update it takes; in this order, since the last one leaves another slot in use."""
-_REFUSED: Final = frozenset({Kind.FOREIGN, Kind.OTHER_BOARD, Kind.CUT_OFF})
+_REFUSED: Final[Mapping[Kind, str]] = {
+    Kind.FOREIGN: "signature verification failed",
+    Kind.OTHER_BOARD: "ompatible mismatch",
+    Kind.CUT_OFF: "Invalid bundle format",
+}
+"""What the board must not take -> RAUC's own reason."""
 _SENT_BACK: Final = frozenset({Kind.DEAD, Kind.BLIND})
 
 
@@ -147,6 +152,8 @@ class Play:
         state, written = cards.boot_state(self._board.card), self._board.written_bytes()
         with plugged_in(self._board, self._sticks[kind]):
             self._until(lambda: self._says("update: refused"), self._patience_s, "a refusal")
+            if not self._says(_REFUSED[kind]):
+                raise BoardError(f"refused, but not for {_REFUSED[kind]!r}")
             self._until(self._reads, self._patience_s, "a reading after the refusal")
         grown = self._board.written_bytes() - written
         if cards.boot_state(self._board.card) != state:
@@ -217,7 +224,8 @@ class Play:
         return words in self._since()
 
     def _words(self) -> list[str]:
-        return [line.strip() for line in self._since().splitlines() if "gridlight: update:" in line]
+        told = ("gridlight: update:", *_REFUSED.values())
+        return [line.strip() for line in self._since().splitlines() if any(word in line for word in told)]
 
     def _slots_since(self) -> str:
         return "".join(slot for slot, _, _ in _START.findall(self._since()))

@@ -4,6 +4,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -37,6 +38,13 @@ def test_a_stick_has_a_label_that_fat_knows_and_udev_looks_for() -> None:
     assert len(LABEL) <= 11
     rules = (_OVERLAY / "etc/udev/rules.d/70-gridlight.rules").read_text(encoding="utf-8")
     assert f'ENV{{ID_FS_LABEL}}=="{LABEL}"' in rules
+
+
+def test_rauc_sees_what_the_update_has_mounted() -> None:
+    """RAUC's service does the work: what is mounted for one unit alone it would not find."""
+    unit = (_OVERLAY / "usr/lib/systemd/system/gridlight-update@.service").read_text(encoding="utf-8")
+    assert not re.search(r"^(PrivateMounts|PrivateTmp|ProtectSystem|MountFlags)=", unit, re.MULTILINE)
+    assert "After=gridlight-healthy.service" in unit, "and a release on trial writes over no other"
 
 
 # -- healthy -----------------------------------------------------------------------------------------------------------
