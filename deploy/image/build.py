@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.image import bundle, card, root, sbom
+from deploy.image import slot as slots
 from deploy.image.boards import VIRT, Board
 from deploy.image.compare import digest_of
 from deploy.image.secrecy import secrets_in
@@ -127,7 +128,7 @@ def _build(board: Board, release: Release, out: Path, cache: Path, say: Callable
     say(f"slot for {board.title}")
     slot = work / f"slot-{board.name}.img"
     keyring = release.keys / bundle.KEYRING
-    root.slot_image(slot.resolve(), tree.resolve(), board, keyring, release.name, release.epoch)
+    slots.slot_image(slot.resolve(), tree.resolve(), board, keyring, release.name, release.epoch)
     stem = f"gridlight-{board.name}-{release.name}"
     image, update = out / f"{stem}.img", out / f"{stem}.raucb"
     say("card")

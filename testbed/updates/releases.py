@@ -12,7 +12,7 @@ from typing import Final
 from deploy.image import layout
 from deploy.image.boards import BEAGLEBONE, VIRT
 from deploy.image.bundle import make_bundle, make_keys
-from deploy.image.root import release_file
+from deploy.image.slot import release_file
 from deploy.image.tools import ImageError, run
 from testbed.qemu.cards import copy_of
 from testbed.qemu.errors import BoardError

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import deploy.image
-from deploy.image.root import release_file
+from deploy.image.slot import release_file
 from testbed.updates.sticks import LABEL
 
 _OVERLAY = Path(deploy.image.__file__).parent / "overlay"
