@@ -59,7 +59,7 @@ class EmulatedBoard:
         self._machine, self._counter = machine, counter
         self._written_before = 0
         """By earlier lives."""
-        self.words: Final = machine.command(card, boot, page_port)
+        self.words = machine.command(card, boot, page_port)
         """The emulator's command line."""
         # Appended: a console tells of every start.
         self.words += [
