@@ -58,3 +58,13 @@ def test_what_has_no_source_or_no_header_is_left_alone(tmp_path: Path) -> None:
     before = compiled.read_bytes()
     assert free_of_sources(tmp_path) == 0
     assert compiled.read_bytes() == before
+
+
+def test_a_source_that_is_a_link_out_of_the_root_is_not_needed(tmp_path: Path) -> None:
+    """Debian's `sitecustomize.py` is a link to /etc, which leads elsewhere while the card is made."""
+    compiled = _package(tmp_path / "lib", 1_000_000_000, PycInvalidationMode.CHECKED_HASH)
+    (tmp_path / "lib" / "answer.py").unlink()
+    (tmp_path / "lib" / "answer.py").symlink_to("/nowhere/answer.py")
+    before = compiled.read_bytes()
+    assert free_of_sources(tmp_path) == 1
+    assert compiled.read_bytes() == before[:4] + b"\x01\0\0\0" + before[8:]
