@@ -17,9 +17,7 @@ def _package(folder: Path, mtime: int, mode: PycInvalidationMode = PycInvalidati
     source = folder / "answer.py"
     source.write_text("VALUE = 42\n", encoding="ascii")
     os.utime(source, (mtime, mtime))
-    compiled = Path(
-        py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.TIMESTAMP) or ""
-    )
+    compiled = Path(py_compile.compile(str(source), invalidation_mode=mode) or "")
     compiled.chmod(0o644)
     return compiled
 
