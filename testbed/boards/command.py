@@ -43,6 +43,8 @@ def run(args: argparse.Namespace, staging: Staging, new_folder: Callable[[], Pat
         CommandError: it does not fit, or cannot be run here.
     """
     console, mode, size = args.console, Mode(args.mode), args.fleet
+    if args.tickets and mode is not Mode.PROCESS:
+        raise CommandError("--tickets are for boards in --mode process", code=Exit.USAGE)
     interval_s = catalogue.build(catalogue.find("village")).interval_s
     emulated = args.emulated
     if emulated and (mode in {Mode.INPROCESS, Mode.QEMU} or emulated >= size):
@@ -139,12 +141,14 @@ def _live(
     script_of: Callable[[tuple[int, ...]], FleetScript],
     show: Show,
 ) -> int:
+    tickets = tuple(Path(name) for name in args.tickets)
     wanted = Wanted(
         mode=Mode(args.mode),
         emulated=args.emulated,
         image=args.image,
         engine=args.engine,
         machine=args.machine,
+        tickets=tickets,
         card=partial(card_of, args.card, args.cards, args.machine, args.console.note),
     )
     ended = run_live_fleet(folder, catalogue.find(str(path)), staging, wanted, script_of, show)

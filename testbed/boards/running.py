@@ -15,6 +15,7 @@ from testbed.boards.containers import Containers
 from testbed.boards.faults import FleetScript
 from testbed.boards.fleet import Fleet
 from testbed.boards.housing import Housing, HousingError, Mode
+from testbed.boards.membership import take_in
 from testbed.boards.mixed import Mixed
 from testbed.boards.plugged_meters import PluggedMeters
 from testbed.boards.processes import Processes
@@ -47,6 +48,7 @@ class Wanted:
         machine: of QEMU, which whole computers are.
         card: finds the image that they start from, or builds it.
         own_keys: home -> keys that its board has made itself, and the operator has registered.
+        tickets: of boards that join an operator's fleet.
     """
 
     mode: Mode
@@ -57,6 +59,7 @@ class Wanted:
     machine: str = "virt"
     card: Callable[[], Path] | None = None
     own_keys: Mapping[int, OwnKeys] = field(default_factory=dict)
+    tickets: tuple[Path, ...] = ()
 
     def housing(self, names: Sequence[str]) -> Housing:
         """Where the boards run.
@@ -129,6 +132,7 @@ def run_live_fleet(
             sites = sites_of(cast, folder / "boards", Path(doors), wanted.own_keys)
             for site in sites:
                 write_site(site, deployment, housing, whole_day)
+            take_in(sites, wanted.tickets)
             script = script_of(tuple(home.home_id for home in whole_day.homes))
             meters = PluggedMeters(cast, whole_day, script, housing)
             fleet = Fleet(sites, housing, meters, script, cast)

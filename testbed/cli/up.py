@@ -40,6 +40,7 @@ def add_parser(commands: Commands) -> None:
             "gridlight-testbed up --fleet 8 --mode container --image gridlight:armhf --speed 90",
             "gridlight-testbed up --fleet 10 --mode container --emulated 2 --speed 60   # two whole computers",
             "gridlight-testbed up --fleet 2 --mode qemu --speed 60 --from 12:00 --intervals 8 --faults drawn",
+            "gridlight-testbed up --fleet 3 --speed 60 --tickets meter-0101.ticket meter-0102.ticket meter-0103.ticket",
             "gridlight-testbed up --fleet 1000 --mode inprocess --from 12:00 --intervals 4",
         ),
     )
@@ -93,6 +94,13 @@ def _add_fleet_options(parser: argparse.ArgumentParser) -> None:
         "--faults",
         metavar="FILE",
         help="script of what goes wrong, lines of HOME:KIND@SECOND+DURATION; 'drawn' draws one from the seed",
+    )
+    fleet.add_argument(
+        "--tickets",
+        metavar="FILE",
+        nargs="+",
+        default=[],
+        help="of `gridlight-fleet enroll`, for meter-0101 and so on: these boards join that operator's fleet",
     )
     fleet.add_argument("--image", default="gridlight:armhf", help="of containers; default: gridlight:armhf")
     fleet.add_argument("--engine", default="docker", help="that runs containers; default: docker")

@@ -13,6 +13,8 @@ METER_PORT: Final = "/dev/serial/by-id/usb-QEMU_QEMU_USB_SERIAL_1-if00-port0"
 """What a board calls the emulated adapter: it looks like an FTDI chip on a USB port."""
 HOST: Final = "10.0.2.2"
 """What a board calls this machine."""
+BY_INSTRUCTIONS: Final = ("-icount", "shift=1,sleep=on")
+"""Words for QEMU that let a board's time follow its instructions, 2 ns each, whatever this machine is doing."""
 _USER_NET: Final = "user,id=net,net=10.0.2.0/24,dns=10.0.2.9"
 """Nobody answers at the address of the name server: a board reaches this machine and nothing else by name."""
 
