@@ -10,7 +10,6 @@ is "not valid yet" has locked out whole fleets. What ends one is its expiry and,
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,12 +19,13 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from light_client.rules.errors import LocalError
+from light_client.secret_file import write_secret_file
 
 _BEGIN: Final = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
 _AUTHORITY_DAYS: Final = 40 * 365
@@ -206,6 +206,36 @@ class Authority:
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
+def is_signed_by(certificate: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether the key of a certificate (PEM) signed a message: ECDSA over SHA-256, as DER."""
+    public = x509.load_pem_x509_certificate(certificate).public_key()
+    if not isinstance(public, ec.EllipticCurvePublicKey):
+        return False
+    try:
+        public.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def ends_ms(certificate: bytes) -> int:
+    """When a certificate (PEM) ends, UTC ms."""
+    return int(x509.load_pem_x509_certificate(certificate).not_valid_after_utc.timestamp()) * 1_000
+
+
+def fingerprint(certificate: bytes) -> bytes:
+    """SHA-256 of a certificate (PEM)."""
+    return x509.load_pem_x509_certificate(certificate).fingerprint(hashes.SHA256())
+
+
+def hosts_of(certificate: bytes) -> tuple[str, ...]:
+    """The names and addresses that a broker's certificate (PEM) is for."""
+    names = x509.load_pem_x509_certificate(certificate).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    return tuple(str(name.value) for name in names.value)
+
+
 def _builder(
     subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, now: datetime, days: int
 ) -> x509.CertificateBuilder:
@@ -247,10 +277,6 @@ def _pem_of(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 def _write_secret(path: Path, data: bytes) -> None:
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        write_secret_file(path, data)
     except FileExistsError:
         raise LocalError("authority", got=str(path), expected="none there yet") from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

@@ -51,7 +51,8 @@ from testbed.simulation.day import SimulatedDay, cast_of, run_day
 from tests.firmware_app.fleet.world import EXAMPLE, KEY_SET, example
 from tests.status_kit import TRADING
 
-TICK_MS: Final = 100_000
+TICK_MS: Final = 300_000
+"""As often as a device tells its health; what happens between two ticks is told with the next."""
 BLOCK_BYTES: Final = 4_096
 ROWS_A_BLOCK: Final = 8
 AFTER_MS: Final = 3 * 3_600_000
@@ -202,7 +203,7 @@ class _Home:
             apply=self._apply,
         )
         self._name = name
-        self._part._link = self  # type: ignore[assignment] # what goes over the broker ends here
+        self._part.caller.link = self  # type: ignore[assignment] # what goes over the broker ends here
         self._reporting = Reporting(
             meter_id=name,
             interval_s=900,
@@ -243,7 +244,7 @@ class _Home:
         return self._words
 
     async def _live(self, told: list[Told], end_ms: int, chance: Random) -> None:
-        self._part._greet()
+        self._part.caller._held()
         interval = self._now_ms // 900_000
         while self._now_ms < end_ms:
             self._now_ms += TICK_MS
