@@ -18,6 +18,8 @@ from testbed.qemu.errors import BoardError
 SERVICE_USER: Final = 850
 """Of the program; see deploy/root/install."""
 _FILE: Final = 0o100000
+_CHUNK: Final = 1 << 20
+_ZEROS: Final = bytes(_CHUNK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +76,39 @@ def taken(card: Path, part: layout.Partition, path: str) -> bytes | None:
 def repair(card: Path, part: layout.Partition) -> None:
     """Play back the journal of a partition that was cut off, as the board itself would at its next start.
 
+    It is done to a copy, and what has changed is written back: e2fsck cannot find a partition of a card again once it
+    has played back a journal.
+
     Raises:
         BoardError: there is no file system, or none that can be repaired.
     """
-    _run("sh", "-c", 'e2fsck -fy "$0" >/dev/null 2>&1; [ $? -le 2 ]', place_of(card, part))
+    size = size_of(card, part)
+    with tempfile.TemporaryDirectory(prefix="gridlight-repair-", dir=card.parent) as name:
+        copy = Path(name) / "partition"
+        with card.open("rb") as source, copy.open("wb") as out:
+            source.seek(part.offset)
+            for at in range(0, size, _CHUNK):
+                chunk = source.read(min(_CHUNK, size - at))
+                if chunk != _ZEROS[: len(chunk)]:
+                    out.seek(at)
+                    out.write(chunk)
+            out.truncate(size)
+        _run("sh", "-c", 'e2fsck -fy "$0" >/dev/null 2>&1; [ $? -le 2 ]', copy)
+        with card.open("r+b") as out, copy.open("rb") as source:
+            for at in range(0, size, _CHUNK):
+                fresh = source.read(_CHUNK)
+                out.seek(part.offset + at)
+                if out.read(len(fresh)) != fresh:
+                    out.seek(part.offset + at)
+                    out.write(fresh)
+
+
+def size_of(card: Path, part: layout.Partition) -> int:
+    """Of a partition as the card's table says now, bytes: a board lets the last one grow."""
+    with card.open("rb") as file:
+        table = file.read(layout.SECTOR)
+    at = 446 + 16 * (part.number - 1) + 12
+    return int.from_bytes(table[at : at + 4], "little") * layout.SECTOR
 
 
 def place_of(card: Path, part: layout.Partition) -> str:

@@ -40,6 +40,19 @@ def test_a_file_is_replaced_and_another_removed(card: Path) -> None:
     assert taken(card, layout.DATA, "/a") == b"new"
 
 
+def test_a_journal_that_was_left_open_is_played_back(card: Path, tmp_path: Path) -> None:
+    put(card, layout.DATA, [File(path="/kept", content=b"kept")])
+    script = tmp_path / "script"
+    (tmp_path / "block").write_bytes(b"\0" * 4_096)
+    script.write_text(f"jo\njw -b 60000 {tmp_path}/block\njc\n", encoding="ascii")
+    run("debugfs", "-w", "-f", script, place_of(card, layout.DATA))
+    before = run("debugfs", "-R", "features", place_of(card, layout.DATA))
+    assert "needs_recovery" in before
+    repair(card, layout.DATA)
+    assert "needs_recovery" not in run("debugfs", "-R", "features", place_of(card, layout.DATA))
+    assert taken(card, layout.DATA, "/kept") == b"kept"
+
+
 def test_what_cannot_be_written_is_told(card: Path) -> None:
     put(card, layout.DATA, [File(path="/file", content=b"in the way")])
     with pytest.raises(BoardError, match="cannot be written into partition 4"):
