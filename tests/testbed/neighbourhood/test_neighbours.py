@@ -41,7 +41,9 @@ def _come(
     started = subprocess.Popen
     words = [sys.executable, "-c", _PROGRAM.format(code=code)]
     monkeypatch.setattr("testbed.neighbourhood.meter.subprocess.Popen", lambda _: started(words))
-    monkeypatch.setattr("testbed.neighbourhood.meter.signal.signal", lambda *_: None)  # a thread has no signals
+    monkeypatch.setattr(
+        "testbed.neighbourhood.meter.signal.signal", lambda *_: None
+    )  # a thread has no signals
     codes: list[int] = []
     thread = threading.Thread(target=lambda: codes.append(meter.main(grounds.folder)))
     thread.start()
