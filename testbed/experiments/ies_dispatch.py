@@ -9,10 +9,10 @@ from typing import Final
 from light_client.rules.verdict import Rejected
 from testbed.experiments.council import Case
 from testbed.experiments.data import folder
+from testbed.experiments.delegate_scenes import SCENES, Answers, Outcome, play
 from testbed.experiments.findings import Comparison, Findings, Options
 from testbed.experiments.manchester.cases import Cases, answer_with, gather, sums
 from testbed.experiments.manchester.certificate import DELTA, judge_bytes
-from testbed.experiments.delegate_scenes import SCENES, Answers, Outcome, play
 from testbed.experiments.manchester.heat_loss import least_loss
 from testbed.experiments.manchester.model import Dispatch, cost, total_cost
 from testbed.experiments.manchester.pictures import pictures
