@@ -36,7 +36,7 @@ def test_a_small_grid_is_cleared_as_well_as_pair_by_pair(
     assert timing.traded_j > 0
     assert timing.pairwise_s is not None
     assert timing.rules_check_s is not None
-    assert timing.total_s >= timing.group_s > 0
+    assert min(timing.group_s, timing.clear_s, timing.settle_s, timing.total_s) > 0
 
 
 def test_pairs_are_counted_as_they_are_made(village: Base) -> None:
