@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from firmware_app.command_line import Commands, add_command
@@ -71,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from testbed.experiments.page import write_index, write_page
     from testbed.experiments.results import publish
 
+    began = monotonic()
     console: Console = args.console
     names = _chosen(args.names, tuple(EXPERIMENTS))
     everything = names == list(EXPERIMENTS)
@@ -90,8 +92,14 @@ def run(args: argparse.Namespace) -> int:
             console.note(f"written to {args.publish / 'results.md'}")
         for name in done if not lacking else ():
             journals[name].remove()
+    took_s = monotonic() - began
     if done:
-        console.result(_SCHEMA, {"experiments": _document(done)}, _lines(done, args.report))
+        document = {"took_s": round(took_s), "experiments": _document(done)}
+        console.result(_SCHEMA, document, _lines(done, args.report))
+    if everything:
+        met = sum(comparison.met for _, findings in done.values() for comparison in findings.comparisons)
+        figures = sum(len(findings.comparisons) for _, findings in done.values())
+        console.note(f"{met} of {figures} figures met; this start took {took_s / 60:.1f} min")
     if lacking:
         raise CommandError("\n".join(lacking), code=Exit.USAGE)
     return Exit.OK if all(findings.holds for _, findings in done.values()) else Exit.FAILED
