@@ -8,20 +8,22 @@
 Who wrote it is not the seal's business: the document is signed before it is sealed. The same document is sealed anew
 each time, so two sealings of it cannot be told from sealings of two.
 
+The device seals by libsodium: OpenSSL for that alone would take a fifth of its memory. The operator opens by OpenSSL.
+
 Source: X25519 RFC 7748; HKDF RFC 5869; ChaCha20-Poly1305 RFC 8439.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import hmac
+from typing import Final
+
+from nacl import bindings, exceptions
 
 from light_client.rules.errors import LocalError, RuleViolation
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
-KEY_BYTES: Final = 32
-OVERHEAD_BYTES: Final = 1 + KEY_BYTES + 4 + 16
+KEY_BYTES: Final = bindings.crypto_scalarmult_SCALARBYTES
+OVERHEAD_BYTES: Final = 1 + KEY_BYTES + 4 + bindings.crypto_aead_chacha20poly1305_ietf_ABYTES
 """What a seal adds to the padded size."""
 _FORM: Final = b"\x01"
 _LABEL: Final = b"gridlight/sealed-report/1"
@@ -35,10 +37,8 @@ def public_seal_key(secret: bytes) -> bytes:
     Raises:
         LocalError: the secret has not 32 bytes.
     """
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: PLC0415 - once a day
-
     _require_key("secret sealing key", secret)
-    return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+    return bindings.crypto_scalarmult_base(secret)
 
 
 def seal(document: bytes, operator_key: bytes, *, size: int, ephemeral: bytes) -> bytes:
@@ -56,11 +56,16 @@ def seal(document: bytes, operator_key: bytes, *, size: int, ephemeral: bytes) -
         raise LocalError("length of a document to seal", got=len(document), expected=f"at most {size}")
     _require_key("public sealing key", operator_key)
     public = public_seal_key(ephemeral)
-    cipher = _cipher(ephemeral, operator_key, public, operator_key)
-    if cipher is None:
-        raise LocalError("public sealing key", got=operator_key.hex(), expected="a point of full order")
+    try:
+        shared = bindings.crypto_scalarmult(ephemeral, operator_key)
+    except exceptions.RuntimeError as blocked:
+        raise LocalError(
+            "public sealing key", got=operator_key.hex(), expected="a point of full order"
+        ) from blocked
     padded = len(document).to_bytes(_LENGTH_BYTES, "big") + document.ljust(size, b"\0")
-    return _FORM + public + cipher.encrypt(_NONCE, padded, _FORM + public)
+    head = _FORM + public
+    key = _document_key(shared, public, operator_key)
+    return head + bindings.crypto_aead_chacha20poly1305_ietf_encrypt(padded, head, _NONCE, key)
 
 
 def unseal(sealed: bytes, secret: bytes) -> bytes:
@@ -73,17 +78,11 @@ def unseal(sealed: bytes, secret: bytes) -> bytes:
         LocalError: the secret has not 32 bytes.
         RuleViolation: RPT-03 it was not sealed to this key, or it was changed.
     """
-    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as above
-
+    _require_key("secret sealing key", secret)
     head = len(_FORM) + KEY_BYTES
     if len(sealed) < OVERHEAD_BYTES or not sealed.startswith(_FORM):
         raise _not_ours(f"{len(sealed)} bytes, form {sealed[:1].hex() or 'none'}")
-    public = sealed[len(_FORM) : head]
-    cipher = _cipher(secret, public, public, public_seal_key(secret))
-    try:
-        padded = b"" if cipher is None else cipher.decrypt(_NONCE, sealed[head:], sealed[:head])
-    except InvalidTag:
-        padded = b""
+    padded = _opened(sealed[:head], sealed[head:], secret)
     length = int.from_bytes(padded[:_LENGTH_BYTES], "big")
     document, rest = padded[_LENGTH_BYTES:][:length], padded[_LENGTH_BYTES:][length:]
     if not padded or len(document) != length or rest.strip(b"\0"):
@@ -91,21 +90,30 @@ def unseal(sealed: bytes, secret: bytes) -> bytes:
     return document
 
 
-def _cipher(secret: bytes, other: bytes, ephemeral: bytes, operator: bytes) -> ChaCha20Poly1305 | None:
-    """What encrypts between two keys; None where the other one is a point of small order, with which all agree."""
-    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - as above
-    from cryptography.hazmat.primitives.asymmetric import x25519  # noqa: PLC0415
+def _opened(head: bytes, hidden: bytes, secret: bytes) -> bytes:
+    """What a secret key opens, still padded; nothing where it is not the right one, or no byte may be believed."""
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - the operator's; no device opens anything
+    from cryptography.hazmat.primitives.asymmetric import x25519 as agreed  # noqa: PLC0415
     from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305  # noqa: PLC0415
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
 
+    public, own = head[len(_FORM) :], agreed.X25519PrivateKey.from_private_bytes(secret)
     try:
-        shared = x25519.X25519PrivateKey.from_private_bytes(secret).exchange(
-            x25519.X25519PublicKey.from_public_bytes(other)
-        )
-    except ValueError:
-        return None
-    derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=ephemeral + operator, info=_LABEL)
-    return ChaCha20Poly1305(derive.derive(shared))
+        shared = own.exchange(agreed.X25519PublicKey.from_public_bytes(public))
+        key = _document_key(shared, public, own.public_key().public_bytes_raw())
+        return ChaCha20Poly1305(key).decrypt(_NONCE, hidden, head)
+    except (InvalidTag, ValueError):  # a ValueError is a point of small order
+        return b""
+
+
+def _document_key(shared: bytes, ephemeral: bytes, operator: bytes) -> bytes:
+    """The key of one document: HKDF-SHA-256 with one block of output.
+
+    Args:
+        shared: on which both agree.
+        ephemeral, operator: the public keys.
+    """
+    extracted = hmac.digest(ephemeral + operator, shared, "sha256")
+    return hmac.digest(extracted, _LABEL + b"\x01", "sha256")
 
 
 def _require_key(what: str, key: bytes) -> None:

@@ -15,6 +15,8 @@ from typing import Final
 
 from light_client.store.errors import StoreBusyError, StoreDamagedError, StoreError
 
+_CACHE_PAGES: Final = 512
+"""Half a megabyte in the files of a device, whose pages are small, and two in the others."""
 _BUSY_CODES: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED_CODES: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -67,6 +69,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, kind: FileKind) -> None
     run("PRAGMA locking_mode=EXCLUSIVE")  # before the first access, so that no shared memory is needed
     run("PRAGMA cell_size_check=ON")
     run(f"PRAGMA page_size={kind.page_bytes}")  # takes effect in an empty file only
+    run(f"PRAGMA cache_size={_CACHE_PAGES}")
     (application,) = run("PRAGMA application_id").fetchone()
     (objects,) = run("SELECT count(*) FROM sqlite_master").fetchone()
     (version,) = run("PRAGMA user_version").fetchone()

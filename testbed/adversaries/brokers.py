@@ -6,10 +6,10 @@ holds back, reorders, duplicates, delivers to the wrong device, replays what it 
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,7 +48,9 @@ class LyingBroker:
         self._listening = threading.Event()
         self._ended = threading.Event()
         self._number = 0
-        self._write = threading.Lock()
+        self._tls = threading.Lock()
+        """One thread at a time in the library, which may not be written to while it reads."""
+        self._news = threading.Condition()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> Self:
@@ -94,17 +96,16 @@ class LyingBroker:
         device = self._device
         if device is None:
             raise ConnectionError("no device is connected")
-        with self._write:
+        with self._tls:
             device.sendall(raw)
 
     def hang_up(self) -> None:
-        """Break the connection."""
+        """Break the connection; the thread that reads from it closes it, or would read from the next one."""
         device, self._device = self._device, None
         self._listening.clear()
         if device is not None:
             with suppress(OSError):
                 device.shutdown(socket.SHUT_RDWR)
-            device.close()
 
     def wait_acknowledged(self, count: int) -> None:
         """Until the device has acknowledged so many messages.
@@ -112,11 +113,9 @@ class LyingBroker:
         Raises:
             TimeoutError: it did not.
         """
-        deadline = time.monotonic() + _WAIT_S
-        while self.acknowledged < count:
-            if time.monotonic() > deadline:
+        with self._news:
+            if not self._news.wait_for(lambda: self.acknowledged >= count, _WAIT_S):
                 raise TimeoutError(f"the device acknowledged {self.acknowledged}, expected {count}")
-            time.sleep(0.005)
 
     # -- MQTT ----------------------------------------------------------------------------------------------------------
 
@@ -133,11 +132,9 @@ class LyingBroker:
                 continue
             self._device = device
             self.connections += 1
-            with suppress(OSError, EOFError):
+            with device, suppress(OSError, EOFError):
                 while True:
-                    self._answer(*_packet(device))
-            with suppress(OSError):
-                device.close()
+                    self._answer(*self._packet(device))
 
     def _answer(self, head: int, body: bytes) -> None:
         kind = head >> 4
@@ -150,9 +147,30 @@ class LyingBroker:
         elif kind == _PUBLISH:
             self._hear(body)
         elif kind == _PUBACK:
-            self.acknowledged += 1
+            with self._news:
+                self.acknowledged += 1
+                self._news.notify_all()
         elif kind == _PINGREQ:
             self.say(bytes([_PINGRESP << 4, 0]))
+
+    def _packet(self, device: ssl.SSLSocket) -> tuple[int, bytes]:
+        head = self._exactly(device, 1)[0]
+        raw = b""
+        while not raw or raw[-1] & 0x80:
+            raw += self._exactly(device, 1)
+        return head, self._exactly(device, min(_varint(raw)[0], _MAX_LENGTH))
+
+    def _exactly(self, device: ssl.SSLSocket, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            if not device.pending():
+                select.select([device], [], [])
+            with self._tls:
+                more = device.recv(size - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
 
     def _hear(self, body: bytes) -> None:
         end = 2 + int.from_bytes(body[:2], "big")
@@ -160,24 +178,6 @@ class LyingBroker:
         size, used = _varint(rest)
         self.heard.append(Heard(topic, rest[used + size :]))
         self.say(bytes([_PUBACK << 4, 2]) + number)
-
-
-def _packet(device: ssl.SSLSocket) -> tuple[int, bytes]:
-    head = _exactly(device, 1)[0]
-    raw = b""
-    while not raw or raw[-1] & 0x80:
-        raw += _exactly(device, 1)
-    return head, _exactly(device, min(_varint(raw)[0], _MAX_LENGTH))
-
-
-def _exactly(device: ssl.SSLSocket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        more = device.recv(size - len(data))
-        if not more:
-            raise EOFError
-        data += more
-    return data
 
 
 def _varint(raw: bytes) -> tuple[int, int]:

@@ -47,8 +47,8 @@ def add_parser(commands: Commands) -> None:
         action="append",
         metavar="KIND@INTERVAL+INTERVALS",
         help="instead of the usual week, counted from the first interval; may be given several times."
-        " Kinds: power-cut, disk-full, disk-dead, clock-ahead, clock-back, tier-gone, broker-gone, unplugged,"
-        " page-of-history, page-of-market",
+        " Kinds: power-cut, disk-full, disk-dead, card-full, card-failed, clock-ahead, clock-back, tier-gone,"
+        " broker-gone, unplugged, page-of-history, page-of-market",
     )
     parser.add_argument("--speed", type=int, default=300, help="virtual seconds in a real one; default: 300")
     parser.add_argument("--seed", type=int, default=1, help="of the village; default: 1")
@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from testbed.live.supervisor import SupervisorError
     from testbed.live.up import InterruptedRunError, State
     from testbed.rollout.broker import NoBrokerError
+    from testbed.week.card import CardError
     from testbed.week.playing import live_through
 
     console: Console = args.console
@@ -73,6 +74,10 @@ def run(args: argparse.Namespace) -> int:
             lived = asyncio.run(live_through(plan, folder, display))
     except NoBrokerError as error:
         raise CommandError(str(error), hint="a script without broker-gone needs none") from None
+    except CardError as error:
+        raise CommandError(
+            str(error), hint="a script without card-full and card-failed needs no card"
+        ) from None
     except SupervisorError as error:
         raise CommandError(str(error), hint=f"less {folder}/nodes/*.log") from None
     except InterruptedRunError as error:
@@ -91,8 +96,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plan(args: argparse.Namespace) -> Plan:
+    from testbed.week.card import why_not
     from testbed.week.mishaps import WEEK, Mishap
-    from testbed.week.playing import Plan
+    from testbed.week.playing import Plan, without_card
 
     if not 1 <= args.intervals <= _MOST_INTERVALS or not 1 <= args.speed <= 300:
         message = f"--intervals is 1 to {_MOST_INTERVALS}, --speed 1 to 300"
@@ -106,6 +112,14 @@ def _plan(args: argparse.Namespace) -> Plan:
         if late:
             message = f"{late[0]} is not over before the run of {args.intervals} intervals"
             raise CommandError(message, hint="a larger --intervals", code=Exit.USAGE)
+    if args.mishaps is None and (why := why_not()):
+        kept = without_card(mishaps)
+        left_out = ", ".join(str(one) for one in mishaps if one not in kept)
+        console: Console = args.console
+        console.note(
+            f"Left out: {left_out}: no card of the board's own, {why}. Its limits on the process stay."
+        )
+        mishaps = kept
     return Plan(
         seed=args.seed,
         skip=start_s(args.start) // 900,
@@ -116,7 +130,7 @@ def _plan(args: argparse.Namespace) -> Plan:
 
 
 def _facts(lived: Lived) -> dict[str, object]:
-    from testbed.week.promises import back_after
+    from testbed.week.promises import back_after, on_record
 
     left, week = lived.left, lived.week
     bases = [row.basis.value for row in left.intervals]
@@ -127,6 +141,7 @@ def _facts(lived: Lived) -> dict[str, object]:
         "last_interval": week.last,
         "lives": lived.lives,
         "died": list(lived.died),
+        "resident_kib": lived.board.resident_kib,
         "offers": len(left.posted),
         "offered_j": sum(one.offer.remaining_j for one in left.posted),
         "trades": len(left.trades),
@@ -139,6 +154,7 @@ def _facts(lived: Lived) -> dict[str, object]:
                 "begun_ms": played.begun_ms,
                 "ended_ms": played.ended_ms,
                 "back_after_intervals": back_after(left, week, played),
+                "on_record": on_record(left, week, played),
             }
             for played in week.mishaps
         ],
@@ -149,14 +165,15 @@ def _facts(lived: Lived) -> dict[str, object]:
 
 
 def _lines(lived: Lived, console: Console) -> Iterator[str]:
-    from testbed.week.promises import back_after
+    from testbed.week.promises import back_after, on_record
 
     left, week = lived.left, lived.week
-    yield f"{'mishap':<24}{'from':<12}{'until':<12}offers again after"
+    yield f"{'mishap':<24}{'from':<12}{'until':<12}{'offers again after':<20}on record"
     for played in week.mishaps:
         after = back_after(left, week, played)
         times = f"{_when(played.begun_ms):<12}{_when(played.ended_ms):<12}"
-        yield f"{played.mishap!s:<24}{times}{'never' if after is None else f'{after} intervals'}"
+        again = "never" if after is None else f"{after} intervals"
+        yield f"{played.mishap!s:<24}{times}{again:<20}{', '.join(on_record(left, week, played))}"
     yield ""
     for one in lived.promises:
         verdict = (
@@ -170,7 +187,7 @@ def _lines(lived: Lived, console: Console) -> Iterator[str]:
     traded_kwh = sum(trade.energy_j for trade in left.trades) / 3.6e6
     yield (
         f"{lived.lives} lives{ended}; {len(left.posted)} offers, {len(left.trades)} final trades,"
-        f" {traded_kwh:.1f} kWh; {len(left.readings_ms)} readings"
+        f" {traded_kwh:.1f} kWh; {len(left.readings_ms)} readings; at most {lived.board.resident_kib:,} KiB of memory"
     )
 
 

@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 from typing import Final
 
-from firmware_app.command_line import collect_less_often
 from firmware_app.management.steward import enter
 from firmware_app.run import run_device
 from firmware_app.runtime.board_time import BoardTime, real_monotonic_ms
@@ -30,7 +29,6 @@ _LOOK_S: Final = 0.2
 
 def main(path: str, clock_path: str, shift_path: str = "") -> None:
     """Be the device until a signal comes."""
-    collect_less_often()
     found, steward = enter(Path(path), monotonic_ms=real_monotonic_ms)
     clock = _clock(Path(clock_path))
     params = meter_params(clock.speed, found.genesis.market.interval_s)

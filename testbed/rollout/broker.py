@@ -149,11 +149,20 @@ class Broker(Mosquitto):
 
 def resident_kib(pid: int) -> int:
     """Resident set of a process, KiB; nought where it is gone."""
+    return _status_kib(pid, "VmRSS:")
+
+
+def peak_kib(pid: int) -> int:
+    """The largest that its resident set ever was, KiB; nought where it is gone."""
+    return _status_kib(pid, "VmHWM:")
+
+
+def _status_kib(pid: int, field: str) -> int:
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     except OSError:
         return 0
-    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")), 0)
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith(field)), 0)
 
 
 def _listens(port: int) -> bool:

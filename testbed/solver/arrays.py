@@ -17,7 +17,7 @@ from testbed.solver.errors import TooLargeError, UnknownFeederError
 from testbed.solver.runs import Ints, Mask, ordered_groups
 
 UNLIMITED_J = 1 << 52
-"""Stands for "no internal limit": more than any market trades."""
+"""Stands for "no internal limit": more than any market trades, and than any limit of the rules."""
 MAX_TOTAL_J = 1 << 51
 """Most energy of one market: sums stay exact in double precision, which counting and linear programs use."""
 MAX_SPAN = 1 << 16
@@ -183,13 +183,12 @@ def market_of_table(
         TooLargeError, UnknownFeederError: as ``market_of``.
     """
     numbers = np.fromiter(grid.ext_j, np.int64, len(grid.ext_j))
-    place = np.searchsorted(numbers, table.feeder)
-    place[place == len(numbers)] = 0
-    known = numbers[place] == table.feeder
-    if not known.all():
-        raise UnknownFeederError(
-            f"an offer is on feeder {table.feeder[~known][0]}, which the grid does not have"
-        )
+    place_of = np.full(int(numbers[-1]) + 2, -1)
+    place_of[numbers] = np.arange(len(numbers))
+    place = place_of[np.minimum(table.feeder, numbers[-1] + 1)]
+    if (place < 0).any():
+        unknown = table.feeder[place < 0][0]
+        raise UnknownFeederError(f"an offer is on feeder {unknown}, which the grid does not have")
     begin, end = table.first_interval - first_interval, table.last_interval - first_interval
     chosen = (end >= 0).nonzero()[0]
     sides = _grouped(table, chosen, place, begin, end)
@@ -247,11 +246,11 @@ def _market(base: int, params: MarketParams, grid: Grid, sells: _Rows, buys: _Ro
     if span > MAX_SPAN:
         raise TooLargeError(f"offers span {span} intervals, the solver takes {MAX_SPAN}")
     two_sided = (_covered(sells, span) & _covered(buys, span)).nonzero()[0]
-    internal = [UNLIMITED_J if limit is None else min(limit, UNLIMITED_J) for limit in grid.int_j.values()]
+    internal = [UNLIMITED_J if limit is None else limit for limit in grid.int_j.values()]
     return Market(
         base=base,
         params=params,
-        ext_j=np.minimum(np.fromiter(grid.ext_j.values(), np.int64, len(grid.ext_j)), UNLIMITED_J),
+        ext_j=np.fromiter(grid.ext_j.values(), np.int64, len(grid.ext_j)),
         int_j=np.array(internal, np.int64),
         feeders=np.fromiter(grid.ext_j, np.int64, len(grid.ext_j)),
         two_sided=two_sided,

@@ -72,9 +72,10 @@ class Bounds:
         self.market = market
         self._sells, self._buys = _Entries(market, market.sells), _Entries(market, market.buys)
         sells = market.sells
-        self._kappa: Ints = (
+        self.kappa: Ints = (
             market.params.expiry_weight * sells.last[sells.entry_class] + market.two_sided[sells.entry_t]
         )
+        """Tie-break cost of a joule of each sellers' entry, relative to the first interval."""
 
     def bound(self, table: Table) -> int:
         """The bound for a well-formed table.
@@ -105,7 +106,7 @@ class Bounds:
         known, value = sells.step_values(table)
         if not known.all():
             raise _below(market, market.sells, int(positions(~known)[0]))
-        gain = energy - expiry * self._kappa - value - table.net[sells.cell] - table.production[sells.cell]
+        gain = energy - expiry * self.kappa - value - table.net[sells.cell] - table.production[sells.cell]
         if welfare:
             gain -= welfare * sells.price
         total = sells.weighted_best(gain)
@@ -120,7 +121,7 @@ class Bounds:
         limits = _largest(np.concatenate((table.net, table.production, table.consumption)))
         multipliers = _largest(table.step_value) + 3 * limits
         sells, buys = self._sells, self._buys
-        kappa = int(self._kappa.max(initial=0))
+        kappa = int(self.kappa.max(initial=0))
         weight = abs(energy) + abs(expiry) * kappa + abs(welfare) * max(sells.highest, buys.highest)
         return (sells.total_j + buys.total_j) * (weight + multipliers) < SAFE
 

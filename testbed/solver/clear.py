@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from light_client.rules.market.params import Objective
-from testbed.solver.arrays import Market
+from testbed.solver.arrays import Market, one_price
 from testbed.solver.bounds import Table
 from testbed.solver.circulation import (
     Network,
@@ -30,7 +30,8 @@ from testbed.solver.program import Vertex, program_of, rounded_prices, solve_pro
 from testbed.solver.reduction import Reduced, reduce
 from testbed.solver.repair import whole_plan, with_whole_splits
 from testbed.solver.runs import Ints, Mask
-from testbed.solver.task import SCALES, Cleared, Duals, Stats, Task
+from testbed.solver.spot import clear_spot, is_spot
+from testbed.solver.task import SCALES, Cleared, Duals, Stats, Task, first_mu
 
 MAX_MU = 1 << 40
 ATTEMPTS = 3
@@ -48,11 +49,13 @@ def clear(market: Market) -> Cleared:
         TooLargeError: numbers beyond exact 64-bit arithmetic.
         NotSolvedError: a numerical library gave up.
     """
-    reduced = reduce(market)
-    one_level = reduced.one_price
-    third = Objective.WELFARE in market.params.objectives
+    third, one_level = Objective.WELFARE in market.params.objectives, one_price(market)
     if third and not one_level:
         raise UnsupportedObjectiveError("this solver certifies welfare only where all offers have one price")
+    if one_level and is_spot(market):
+        spot = clear_spot(market)
+        return _with_welfare(market, spot) if third else spot
+    reduced = reduce(market)
     coupled = np.zeros(len(market.two_sided), np.bool_)
     if not one_level:
         for arcs in (reduced.sells, reduced.buys):
@@ -61,7 +64,7 @@ def clear(market: Market) -> Cleared:
     network = _by_flow(task, ~coupled, one_level=one_level)
     if coupled.any():
         return _with_program(task, network, coupled)
-    second, mu = network.second_prices(task.first_mu)
+    second, mu = network.second_prices(first_mu(reduced.sells.kappa))
     cleared = task.judged(
         network.sold,
         network.bought,
@@ -187,7 +190,7 @@ class _ProgramAnswer:
 def _with_program(task: Task, network: _NetworkPart, coupled: Mask) -> Cleared:
     """Solve the rest by a linear program; of several attempts the one with the smallest gaps."""
     best: Cleared | None = None
-    mu = task.first_mu
+    mu = first_mu(task.reduced.sells.kappa)
     for _ in range(ATTEMPTS):
         second, mu = network.second_prices(mu)
         joined, answer, sold, bought = _by_program(task, coupled, mu)

@@ -6,7 +6,7 @@ import numpy as np
 
 from light_client.rules.market.settlement import HALF_UNITS_PER_UC, Fill, amounts, group_values
 from light_client.rules.units import Side
-from testbed.solver.runs import Ints, fresh, increments, positions, run_lengths, run_starts
+from testbed.solver.runs import Ints, fresh, increments, positions, run_lengths, run_starts, upto_each
 from testbed.solver.shares import SAFE, Fills
 
 
@@ -40,10 +40,7 @@ def _at_one_rate(fills: Fills, rate: int) -> Ints:
         rate: half-units of money per joule.
     """
     opening = run_starts(fills.t)
-    upto = fills.energy.cumsum()
-    if len(opening) > 1:
-        upto -= np.repeat(upto[opening] - fills.energy[opening], run_lengths(opening, len(upto)))
-    standing = upto * rate // HALF_UNITS_PER_UC
+    standing = upto_each(fills.energy, opening) * rate // HALF_UNITS_PER_UC
     amount = increments(standing)
     amount[opening] = standing[opening]
     return amount
@@ -82,15 +79,19 @@ def _amounts(fills: Fills, starts: Ints, energy: Ints, value: Ints) -> Ints:
     product leaves 64 bits.
     """
     sizes = run_lengths(starts, len(fills.row))
-    upto = fills.energy.cumsum()
-    done = upto - np.repeat(upto[starts] - fills.energy[starts], sizes)
+    done = upto_each(fills.energy, starts)
     first_of_t = fresh(fills.t[starts])
     passed = value.cumsum() - value
     before = passed - np.maximum.accumulate(np.where(first_of_t, passed, 0))
-    unit, rest = np.divmod(value, energy)
-    whole, part = np.divmod(np.repeat(before, sizes) + np.repeat(unit, sizes) * done, HALF_UNITS_PER_UC)
-    wide = np.repeat(energy, sizes)
-    standing = whole + (part * wide + np.repeat(rest, sizes) * done) // (wide * HALF_UNITS_PER_UC)
+    unit: Ints = value // energy
+    rest: Ints = value % energy
+    upto: Ints = np.repeat(before, sizes) + np.repeat(unit, sizes) * done
+    whole: Ints = upto // HALF_UNITS_PER_UC
+    part: Ints = upto % HALF_UNITS_PER_UC
+    wide: Ints = np.repeat(energy, sizes)
+    over: Ints = part * wide + np.repeat(rest, sizes) * done
+    over //= wide * HALF_UNITS_PER_UC
+    standing = whole + over
     amount = increments(standing)
     opening = starts[first_of_t]
     amount[opening] = standing[opening]

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 
 from testbed.solver.arrays import Classes, Market, one_price
-from testbed.solver.runs import Ints, Mask, fresh, positions, run_lengths, run_starts
+from testbed.solver.runs import Ints, Mask, fresh, positions, run_starts, upto_each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,9 +198,6 @@ def hand_back(energy_of: Ints, arcs: Arcs, flow: Ints) -> Ints:
         result[arcs.entry] = flow
     elif len(arcs.entry):
         energy = energy_of[arcs.entry]
-        upto = energy.cumsum()
-        starts = run_starts(arcs.entry_arc)
-        lengths = run_lengths(starts, len(energy))
-        before = upto - energy - np.repeat((upto - energy)[starts], lengths)
+        before = upto_each(energy, run_starts(arcs.entry_arc)) - energy
         result[arcs.entry] = np.minimum(np.maximum(flow[arcs.entry_arc] - before, 0), energy)
     return result

@@ -49,6 +49,14 @@ def increments(values: Ints) -> Ints:
     return result
 
 
+def upto_each(values: Ints, starts: Ints) -> Ints:
+    """Running sums, each run that begins at ``starts`` from 0."""
+    upto: Ints = values.cumsum()
+    if len(starts) > 1:
+        upto -= (upto[starts] - values[starts]).repeat(run_lengths(starts, len(values)))
+    return upto
+
+
 def ordered_groups(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
     """Sort rows and find the groups of equal ones.
 

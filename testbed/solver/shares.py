@@ -40,7 +40,7 @@ def split(*, members: Members, energy_of: Ints, classes: Classes, traded: Ints) 
     parts = []
     for chosen in _turns(owner):
         place, sizes = _members(members.bounds, owner[chosen])
-        energy = _shares(left[place], sizes, total[chosen])
+        energy = shares_of(left[place], sizes, total[chosen])
         left[place] -= energy
         parts.append((place, chosen.repeat(sizes), energy))
     place, entry, energy = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
@@ -68,7 +68,7 @@ def _members(bounds: Ints, classes: Ints) -> tuple[Ints, Ints]:
     return np.arange(int(sizes.sum())) + np.repeat(shift, sizes), sizes
 
 
-def _shares(weights: Ints, sizes: Ints, totals: Ints) -> Ints:
+def shares_of(weights: Ints, sizes: Ints, totals: Ints) -> Ints:
     """``prefix_shares`` of consecutive groups of weights."""
     upto = weights.cumsum()
     end = sizes.cumsum()

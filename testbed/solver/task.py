@@ -83,12 +83,6 @@ class Task:
     """Smallest tie-break cost of a sellers' arc."""
     stats: Stats
 
-    @property
-    def first_mu(self) -> int:
-        """A weight of energy that is mostly enough: well above the range of tie-break costs."""
-        kappa = self.reduced.sells.kappa
-        return max(FIRST_MU, 1 << (2 * int(np.ptp(kappa))).bit_length()) if len(kappa) else FIRST_MU
-
     def weight(self, arcs: Arcs, mu: int) -> Ints:
         """What a joule of each sellers' arc is worth."""
         return mu + self.lowest - arcs.kappa
@@ -105,19 +99,36 @@ class Task:
             table_of(market, reduced, duals.first, (duals.first_scale,), least),
             table_of(market, reduced, duals.second, (weight, scale), best_weight),
         )
-        energy = int(sold.sum())
-        cost = _product(sold, reduced.sells.kappa) + energy * rate * market.base
-        certified = Bounds(market)
-        bounds = [certified.bound(table) for table in tables]
         self.stats.nodes, self.stats.mu = len(reduced.node_t), duals.mu
-        return Cleared(
-            sold=hand_back(market.sells.energy[market.sells.entry_class], reduced.sells, sold),
-            bought=hand_back(market.buys.energy[market.buys.entry_class], reduced.buys, bought),
-            tables=tables,
-            values=(energy, -cost),
-            bounds=(bounds[0] // duals.first_scale, (bounds[1] - weight * energy) // scale),
-            stats=self.stats,
+        return valued(
+            market,
+            hand_back(market.sells.energy[market.sells.entry_class], reduced.sells, sold),
+            hand_back(market.buys.energy[market.buys.entry_class], reduced.buys, bought),
+            tables,
+            self.stats,
         )
+
+
+def valued(market: Market, sold: Ints, bought: Ints, tables: tuple[Table, Table], stats: Stats) -> Cleared:
+    """Value a plan (J per entry) and hold it against its certificates, for energy and for the tie-break."""
+    certified = Bounds(market)
+    energy = int(sold.sum())
+    cost = _product(sold, certified.kappa) + energy * (market.params.expiry_weight + 1) * market.base
+    first, second = (certified.bound(table) for table in tables)
+    (one,), (weight, scale) = (table.weights for table in tables)
+    return Cleared(
+        sold=sold,
+        bought=bought,
+        tables=tables,
+        values=(energy, -cost),
+        bounds=(first // one, (second - weight * energy) // scale),
+        stats=stats,
+    )
+
+
+def first_mu(kappa: Ints) -> int:
+    """A weight of energy that is mostly enough: well above the range of tie-break costs."""
+    return max(FIRST_MU, 1 << (2 * int(np.ptp(kappa))).bit_length()) if len(kappa) else FIRST_MU
 
 
 def _product(joules: Ints, cost: Ints) -> int:

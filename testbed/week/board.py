@@ -38,7 +38,9 @@ from testbed.fleet.virtual_meters.running import RunningMeter
 from testbed.fleet.virtual_meters.script import Script
 from testbed.live.deployment import HOST, Deployment
 from testbed.live.hurried_time import HurriedTime
+from testbed.rollout.broker import peak_kib
 from testbed.scenarios.model import HomeDay, Scenario
+from testbed.week.card import Card
 
 PROFILE: Final = "eastron-sdm630"
 SEED: Final = b"w" * 32
@@ -81,6 +83,10 @@ class Board:
     clock: Clock | None = None
     process: subprocess.Popen[bytes] | None = None
     lives: int = 0
+    card: Card | None = None
+    """What its data is on, where that is a file system of its own."""
+    resident_kib: int = 0
+    """Most memory that any of its lives had in use, as far as it was looked at."""
     _largest_bytes: int | None = None
     _journals: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _meter: threading.Thread | None = None
@@ -117,12 +123,16 @@ class Board:
 
     # -- before --------------------------------------------------------------------------------------------------------
 
-    def write(self, ports: Mapping[str, int], *, extra: str = "") -> None:
+    def write(self, ports: Mapping[str, int], *, extra: str = "", with_card: bool = False) -> None:
         """Write document and secrets.
 
         Args:
             ports: name of each miner and of the DSO -> port of this machine at which the device is to dial it.
             extra: further tables of the document.
+            with_card: whether its data goes onto a card of its own.
+
+        Raises:
+            CardError: it cannot be had.
         """
         cast = self.deployment.cast
         servers = {
@@ -147,6 +157,8 @@ class Board:
             encoding="utf-8",
         )
         self.data.mkdir()
+        if with_card:
+            self.card = Card(self.data, self.folder / "card.img")
         for file, header, secret in (
             (keys.IDENTITY, "gridlight identity 1", cast.secret("meter", self.home.home_id)),
             (keys.SEED, "gridlight wallet seed 1", SEED),
@@ -240,6 +252,7 @@ class Board:
     def kill(self) -> None:
         """Cut the power: SIGKILL, no warning."""
         if self.process is not None:
+            self.resident_kib = max(self.resident_kib, peak_kib(self.process.pid))
             self.process.kill()
             self.process.wait()
 
@@ -247,6 +260,7 @@ class Board:
         """Ask the device to end; return its exit code. The meter is unplugged after it."""
         code = -1
         if self.process is not None:
+            self.resident_kib = max(self.resident_kib, peak_kib(self.process.pid))
             self.process.terminate()
             try:
                 code = self.process.wait(_GOODBYE_S)

@@ -6,6 +6,7 @@
 | offers, final trades, deposits        | a miner's chain, re-judged by a replica that took no part |
 | what truly flowed                     | the household behind the virtual meter                    |
 | trades, intervals, readings, events   | the device's files                                        |
+| what whole days came to               | the DSO's books: sealed reports and trades of its grants  |
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from firmware_app.config.check import STORE
+from firmware_app.reconcile.deviation import FinalTrade, ImbalancePrices
 from firmware_app.store.device_store import DeviceStore
-from firmware_app.store.rows import EventRow, IntervalRow, ReadingRow, TradeRow
+from firmware_app.store.rows import EventRow, IntervalRow, ReadingRow, SettlementRow, TradeRow
 from firmware_app.trading.order_store import load
 from light_client.rules.crypto import public_key_of
 from light_client.rules.encoding import decode
@@ -26,11 +28,12 @@ from light_client.rules.ledger.block import body_from_bytes
 from light_client.rules.ledger.transactions import asset_from_wire
 from light_client.rules.market.clearing import Trade
 from light_client.rules.market.offer import OpenOffer
-from light_client.rules.units import Address
+from light_client.rules.units import Address, Side
 from light_client.store.batch import Compartment
 from light_client.store.sqlite import SqliteStorage
 from light_client.wallet.wallet import Wallet
 from testbed.cast import DSO
+from testbed.dso.deliveries import DeliveryDesk
 from testbed.dso.operator import WITHDRAWALS
 from testbed.fleet.virtual_meters.household import Household
 from testbed.live.aftermath import chain_on_disk
@@ -38,6 +41,9 @@ from testbed.live.deployment import Deployment
 from testbed.week.board import SEED, Board, name_of
 
 _ALL: Final = 10_000_000
+_DAY_S: Final = 86_400
+_REPORTED_S: Final = 4 * 3_600
+"""So long after its end a day has to be with the operator: an hour passes on purpose, and the broker may be away."""
 _AHEAD: Final = 96
 """Intervals after the run for which something may be offered already."""
 
@@ -48,6 +54,26 @@ class Posted(NamedTuple):
     at_ms: int
     """Of the block that took it."""
     offer: OpenOffer
+
+
+class DaySum(NamedTuple):
+    """What a day came to."""
+
+    metered_j: int
+    traded_j: int
+    received_uc: int
+    owed_uc: int
+
+
+class DayBooks(NamedTuple):
+    """A whole day, as both sides have it."""
+
+    day: int
+    """Since 1970."""
+    theirs: DaySum | None
+    """The operator's: out of the report that it opened, and the trades of its grants on the chain; None: no report."""
+    ours: DaySum | None
+    """The device's; None where it has added up nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +91,19 @@ class Left:
     readings_ms: tuple[int, ...]
     """When the device read its meter, ascending."""
     events: tuple[EventRow, ...]
+    days: tuple[DayBooks, ...] = ()
+    """Of the run, each that had to be reported; none where there was no broker to send a report to."""
 
 
-def look(board: Board, deployment: Deployment) -> Left:
-    """Read everything, while neither device nor tier runs."""
+def look(board: Board, deployment: Deployment, reports: tuple[bytes, ...] | None = None) -> Left:
+    """Read everything, while neither device nor tier runs.
+
+    Args:
+        reports: sealed ones that reached the operator; None where nothing could reach it.
+
+    Raises:
+        RuleViolation: the operator cannot open a report, or its signature is wrong.
+    """
     posted, trades = _on_chain(deployment, _addresses(board, deployment))
     with closing(board.open_store()) as store:
         readings = (row.at_ms for row in store.newest(ReadingRow, _ALL))
@@ -80,7 +115,52 @@ def look(board: Board, deployment: Deployment) -> Left:
             intervals=tuple(store.newest(IntervalRow, _ALL)),
             readings_ms=tuple(sorted(at_ms for at_ms in readings if at_ms is not None)),
             events=tuple(store.newest(EventRow, _ALL)),
+            days=() if reports is None else _days(board, deployment, trades, store, reports),
         )
+
+
+def _days(
+    board: Board,
+    deployment: Deployment,
+    trades: tuple[Trade, ...],
+    store: DeviceStore,
+    reports: tuple[bytes, ...],
+) -> tuple[DayBooks, ...]:
+    """Whole days of the run that are over for long enough."""
+    cast, name = deployment.cast, name_of(deployment, board.home)
+    keys = {name: public_key_of(cast.secret("meter", board.home.home_id))}
+    desk = DeliveryDesk(keys.get, ImbalancePrices(), cast.secret("seal"))
+    for sealed in reports:
+        desk.take(sealed)
+    ours = {
+        row.day: DaySum(row.metered_j, row.traded_j, row.received_uc, row.owed_uc)
+        for row in store.newest(SettlementRow, _ALL)
+    }
+    interval_s, scenario = cast.scenario.interval_s, cast.scenario
+    first = -(-scenario.first_interval * interval_s // _DAY_S)
+    over = ((scenario.last_interval + 1) * interval_s - _REPORTED_S) // _DAY_S
+    finals = tuple(map(_final, trades))
+    return tuple(
+        DayBooks(day, _their_sum(desk, name, day * (_DAY_S // interval_s), finals), ours.get(day))
+        for day in range(first, over)
+    )
+
+
+def _their_sum(desk: DeliveryDesk, name: str, first: int, finals: tuple[FinalTrade, ...]) -> DaySum | None:
+    if desk.newest(name, first) is None:
+        return None
+    settled = desk.settle(name, first, finals)
+    return DaySum(settled.metered_j, settled.traded_j, settled.received_uc, settled.owed_uc)
+
+
+def _final(trade: Trade) -> FinalTrade:
+    return FinalTrade(
+        offer_id=trade.offer_id,
+        side=Side(trade.side),
+        interval=trade.interval,
+        energy_j=trade.energy_j,
+        amount_uc=trade.amount_uc,
+    )
 
 
 def flows_of(household: Household, deployment: Deployment) -> dict[int, tuple[int, int]]:

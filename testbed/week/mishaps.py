@@ -5,6 +5,8 @@
 | power-cut      | SIGKILL, half a write is left in both logs, switched on again    | at once                    |
 | disk-full      | no file grows beyond the length of the shorter log               | the end of the mishap      |
 | disk-dead      | nothing at all can be written                                    | the end of the mishap      |
+| card-full      | the board's card is really full: ENOSPC                          | room is made on it         |
+| card-failed    | the card is read-only, files that are open too: EROFS            | power cut, checked, back in|
 | clock-ahead    | somebody sets the wall clock a day ahead                         | it is put right at the end |
 | clock-back     | or a day back                                                    | likewise                   |
 | tier-gone      | all lines to miners and DSO are cut                              | the end of the mishap      |
@@ -35,6 +37,8 @@ class Kind(Enum):
     POWER_CUT = "power-cut"
     DISK_FULL = "disk-full"
     DISK_DEAD = "disk-dead"
+    CARD_FULL = "card-full"
+    CARD_FAILED = "card-failed"
     CLOCK_AHEAD = "clock-ahead"
     CLOCK_BACK = "clock-back"
     TIER_GONE = "tier-gone"
@@ -89,8 +93,8 @@ WEEK: Final = tuple(
     map(
         Mishap.parse,
         (
-            *("power-cut@40", "power-cut@49", "power-cut@50"),
-            *("disk-full@130+8", "disk-dead@150+8", "power-cut@170"),
+            *("card-full@20+8", "power-cut@40", "power-cut@49", "power-cut@50", "card-failed@70+8"),
+            *("disk-full@130+8", "disk-dead@150+8", "power-cut@170", "card-full@180+8", "card-failed@200+8"),
             *("clock-ahead@230+4", "clock-back@250+4"),
             *("tier-gone@288+96", "power-cut@330", "broker-gone@395+10", "power-cut@400"),
             *("unplugged@420+12", "power-cut@425"),
@@ -99,6 +103,8 @@ WEEK: Final = tuple(
     )
 )
 """Seven days of 96 intervals; the last one is quiet, so that everything can come back by itself."""
+ON_CARD: Final = frozenset({Kind.CARD_FULL, Kind.CARD_FAILED})
+"""What takes a card of the board's own, see `card.py`."""
 
 
 def faults_of(mishaps: Iterable[Mishap], *, first_ms: int, length_ms: int, plugged_ms: int) -> Script:

@@ -1,4 +1,7 @@
-"""The operator's broker beside a week of mishaps: a real mosquitto that the board belongs to, and that can be away."""
+"""The operator beside a week of mishaps: a real mosquitto that the board belongs to, and that can be away, and a desk.
+
+The desk hears the board's births, and takes in its letters: each is kept before its receipt leaves.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from deploy.broker.authority import Role
 from firmware_app.fleet.enrolling import Ticket
 from firmware_app.fleet.key_set import KeySet, Signers
+from firmware_app.fleet.letters import DELIVERY_REPORT, letter_from_bytes, receipts_for
 from firmware_app.fleet.telemetry import presence_from_bytes
-from firmware_app.fleet.topics import Said, Topics
+from firmware_app.fleet.topics import QOS, Said, Topics
 from firmware_app.management.joining import join, place_of, prepare
 from light_client.rules.crypto import public_key_of
 from testbed.live.deployment import HOST
@@ -23,7 +27,7 @@ from testbed.rollout.broker import Broker
 
 _SECRET: Final = bytes(31) + b"\x05"
 """Of the fleet's only key: a test key, and nothing is signed with it here."""
-_WATCHER: Final = "watcher.screen"
+_DESK: Final = "desk"
 _JOIN_S: Final = 10.0
 
 
@@ -42,15 +46,16 @@ class OperatorsBroker:
         self._broker = Broker(folder, self._keys.fleet_id, devices=1)
         self._births: set[bytes] = set()
         """Births of the board, each with the time of its connection in it."""
-        self._topic = ""
+        self._letters: dict[str, bytes] = {}
+        self._name = ""
+        self._topics = Topics(self._keys.fleet_id)
         self._is_there = False
-        self._watcher = self._watching(folder)
+        self._desk = self._clerk(folder)
 
     def take_in(self, document: Path) -> None:
         """Let the board of a document join the fleet, as `gridlight enroll --ticket` does."""
         place = place_of(document)
-        name = place.config.device.name
-        self._topic = Topics(self._keys.fleet_id).device(name, Said.PRESENCE)
+        self._name = name = place.config.device.name
         _, request = prepare(place)
         authority = self._broker.authority
         ticket = Ticket(
@@ -72,27 +77,28 @@ class OperatorsBroker:
         """
         self._broker.start()
         self._is_there = True
-        self._watcher.connect_async(HOST, self._broker.port, keepalive=20)
-        self._watcher.loop_start()
+        self._desk.connect_async(HOST, self._broker.port, keepalive=20)
+        self._desk.loop_start()
 
     def stop(self) -> None:
         """Be away; nothing if it is."""
         if not self._is_there:
             return
         self._is_there = False
-        self._watcher.loop_stop()
+        self._desk.loop_stop()
         self._broker.stop()
 
-    def _watching(self, folder: Path) -> mqtt.Client:
-        """Somebody with the rights of the operator's screen, who hears the board's births."""
-        credential = self._broker.credential("screen", Role.WATCHER)
-        paths = (folder / "watcher.pem", folder / "watcher.key")
+    def _clerk(self, folder: Path) -> mqtt.Client:
+        """Somebody with the rights of the operator's desk."""
+        credential = self._broker.credential(_DESK, Role.OPERATOR)
+        paths = (folder / "desk.pem", folder / "desk.key")
         for path, content in zip(paths, (credential.certificate, credential.key), strict=True):
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
                 out.write(content)
         context = ssl.create_default_context(cadata=self._broker.authority.certificate.decode())
         context.load_cert_chain(*paths)
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=_WATCHER, protocol=mqtt.MQTTv5)
+        name = f"{Role.OPERATOR}{_DESK}"
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
         client.tls_set_context(context)
         client.reconnect_delay_set(1, 2)
         client.on_connect = self._connected
@@ -100,12 +106,26 @@ class OperatorsBroker:
         return client
 
     def _connected(self, client: mqtt.Client, *_: object) -> None:
-        client.subscribe(self._topic, qos=1)
+        for said, kind in ((Said.PRESENCE, ""), (Said.LETTER, "+")):
+            client.subscribe(self._topics.device(self._name, said, kind), qos=QOS)
 
-    def _heard(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-        if presence_from_bytes(bytes(message.payload)).online:
-            self._births.add(bytes(message.payload))
+    def _heard(self, client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        heard, payload = self._topics.heard(message.topic), bytes(message.payload)
+        if heard is None or heard.device != self._name:
+            return
+        if heard.said is Said.LETTER:
+            letter = letter_from_bytes(payload)
+            if heard.kind == DELIVERY_REPORT:
+                self._letters[letter.key] = letter.body
+            for receipt in receipts_for([letter.key]):
+                client.publish(self._topics.device(self._name, Said.RECEIPT), receipt.encode(), qos=QOS)
+        elif heard.said is Said.PRESENCE and presence_from_bytes(payload).online:
+            self._births.add(payload)
 
     def seen(self) -> int:
-        """How often the board came to the broker, as a watcher at the broker heard it."""
+        """How often the board came to the broker, as the desk heard it."""
         return len(self._births)
+
+    def reports(self) -> tuple[bytes, ...]:
+        """The sealed delivery reports that came, each once, in the order in which they came first."""
+        return tuple(self._letters.values())

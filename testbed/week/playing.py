@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from firmware_app.config.check import STORE
+from firmware_app.reconcile.sealing import public_seal_key
 from firmware_app.store.device_store import FILE_NAME
 from testbed.boards.lines import Lines
 from testbed.live.deployment import HOST, Deployment, deploy
@@ -16,8 +18,9 @@ from testbed.live.up import Running, Show, State, run
 from testbed.live.watching import View
 from testbed.scenarios import catalogue
 from testbed.week.board import Board, sunniest
+from testbed.week.card import Card, keep_mounts_apart
 from testbed.week.left import Left, look
-from testbed.week.mishaps import Kind, Mishap, faults_of
+from testbed.week.mishaps import ON_CARD, Kind, Mishap, faults_of
 from testbed.week.operator import OperatorsBroker
 from testbed.week.promises import Played, Promise, Week, promises
 
@@ -30,6 +33,11 @@ _ORDERS: Final = b"/orders"
 """Stands in the pages of the orders; the last page with it has the newest ones."""
 _CLOCK: Final = "[clock]\njump_ms = 60000\n"
 """See `doubted_time.py`."""
+
+
+def without_card(mishaps: Iterable[Mishap]) -> tuple[Mishap, ...]:
+    """Those of a script that happen to any disk."""
+    return tuple(mishap for mishap in mishaps if mishap.kind not in ON_CARD)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,6 +107,10 @@ class Player:
                 self._cut_power(kind)
             case Kind.DISK_FULL | Kind.DISK_DEAD:
                 self.board.limit_disk(self.board.shortest_log() if kind is Kind.DISK_FULL else 0)
+            case Kind.CARD_FULL:
+                self._card.fill()
+            case Kind.CARD_FAILED:
+                self._card.fail()
             case Kind.CLOCK_AHEAD | Kind.CLOCK_BACK:
                 self.board.set_wall_clock(_DAY_MS if kind is Kind.CLOCK_AHEAD else -_DAY_MS)
             case Kind.TIER_GONE:
@@ -107,6 +119,12 @@ class Player:
                 self.broker.stop()
             case _:
                 pass  # the meter's part stands in its own script, see `faults_of`
+
+    @property
+    def _card(self) -> Card:
+        if self.board.card is None:
+            raise RuntimeError("the board has no card of its own")
+        return self.board.card
 
     def _cut_power(self, kind: Kind) -> None:
         board = self.board
@@ -125,6 +143,12 @@ class Player:
         match mishap.kind:
             case Kind.DISK_FULL | Kind.DISK_DEAD:
                 self.board.limit_disk(None)
+            case Kind.CARD_FULL:
+                self._card.drain()
+            case Kind.CARD_FAILED:
+                self.board.kill()
+                self._card.repair()
+                self.board.switch_on()
             case Kind.CLOCK_AHEAD | Kind.CLOCK_BACK:
                 self.board.set_wall_clock(0)
             case Kind.TIER_GONE:
@@ -179,13 +203,22 @@ async def live_through(plan: Plan, folder: Path, show: Show) -> Lived:
     """Play it in an empty folder, and look at what is left.
 
     Raises:
+        CardError: the script needs a card of the board's own, and there can be none.
         NoBrokerError: the script needs mosquitto, and there is none.
         SupervisorError: a process of the tier cannot run.
         InterruptedRunError: a signal came before it had begun.
     """
     deployment, board = _set_up(plan, folder)
     lines = Lines()
-    board.write(_laid(lines, deployment), extra=_CLOCK)
+    seal_key = public_seal_key(deployment.cast.secret("seal")).hex()
+    with_card = any(mishap.kind in ON_CARD for mishap in plan.mishaps)
+    if with_card:
+        keep_mounts_apart()
+    board.write(
+        _laid(lines, deployment),
+        extra=f"{_CLOCK}[report]\noperator_key = '{seal_key}'\n",
+        with_card=with_card,
+    )
     broker = _broker_for(plan, folder, board)
     player = Player(show=show, board=board, lines=lines, mishaps=plan.mishaps, broker=broker)
     code = -1
@@ -205,7 +238,9 @@ async def live_through(plan: Plan, folder: Path, show: Show) -> Lived:
         code=code,
         missed=tuple(player.missed),
     )
-    left = look(board, deployment)
+    left = look(board, deployment, None if broker is None else broker.reports())
+    if board.card is not None:
+        board.card.take_out()
     return Lived(
         state=outcome.state,
         board=board,

@@ -8,6 +8,8 @@
 |                      | and no event says why                                                                         |
 | no wrong energy      | an interval that counts as measured is not what flowed; where somebody set the clock, signed  |
 |                      | time may be a minute off                                                                      |
+| no lost report       | a day's report never reached the grid operator, or by it and the trades of its grants the     |
+|                      | operator makes another sum of the day than the device                                         |
 | no hand              | it did not offer again by itself soon after a mishap, did not come back to the broker, or did |
 |                      | not end when it was asked to                                                                  |
 
@@ -42,6 +44,8 @@ _TELLING: Final = (
     *("store.cut-off", "store.failing", "store.resumed", "store.salvaged", "store.damaged"),
     *("clock.closed", "clock.jumped", "part.failed", "market.salvaged"),
 )
+_TOLD_INTERVALS: Final = 3
+"""So soon after a mishap what it was is on record: a start takes some of the hurried time."""
 _NOTHING_LOST: Final = "none that can be counted"
 
 
@@ -90,6 +94,7 @@ def promises(left: Left, week: Week) -> tuple[Promise, ...]:
         Promise("no lost trade", len(left.trades), tuple(_other_trades(left, week))),
         Promise("no untold gap", len(left.intervals), tuple(_untold_gaps(left, week))),
         Promise("no wrong energy", _measured(left), tuple(_wrong_energies(left, week))),
+        Promise("no lost report", len(left.days), tuple(_other_days(left))),
         Promise("no hand", len(week.mishaps), tuple(_hands(left, week))),
     )
 
@@ -180,6 +185,16 @@ def _wrong_energies(left: Left, week: Week) -> Iterable[str]:
                 yield f"interval {row.interval}: {what} of {told_j} J measured, {true_j} J flowed"
 
 
+def _other_days(left: Left) -> Iterable[str]:
+    for day, theirs, ours in left.days:
+        if theirs is None:
+            yield f"the report of day {day} never reached the operator"
+        elif ours is None and not _is_excused(left, "settlements"):
+            yield f"day {day} is not added up on the device"
+        elif ours is not None and ours != theirs:
+            yield f"day {day}: the device has {ours}, the operator {theirs}"
+
+
 def _with_a_set_clock(week: Week) -> Iterable[int]:
     """Intervals in which the time may rest on nothing better than headers that were signed a while ago."""
     for played in week.mishaps:
@@ -204,6 +219,13 @@ def back_after(left: Left, week: Week, played: Played) -> int | None:
     """How many intervals after the end of a mishap the chain took an offer of the device again; None: never."""
     later = [at_ms for at_ms, _ in left.posted if at_ms >= played.ended_ms]
     return (min(later) - played.ended_ms) // week.length_ms if later else None
+
+
+def on_record(left: Left, week: Week, played: Played) -> tuple[str, ...]:
+    """Names of events from the beginning of a mishap to soon after its end, in the order of the alphabet."""
+    until_ms = played.ended_ms + _TOLD_INTERVALS * week.length_ms
+    events = (one for one in left.events if one.at_ms is not None and played.begun_ms <= one.at_ms < until_ms)
+    return tuple(sorted({event.name for event in events}))
 
 
 def _overtaken(week: Week, played: Played, intervals: int) -> bool:

@@ -25,6 +25,7 @@ DEBIAN = {
     "cryptography": "python3-cryptography",
     "ecdsa": "python3-ecdsa",
     "paho-mqtt": "python3-paho-mqtt",
+    "pynacl": "python3-nacl",
     "pyserial": "python3-serial",
     "pyzmq": "python3-zmq",
     "tinydb": "python3-tinydb",

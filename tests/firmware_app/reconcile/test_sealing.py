@@ -1,9 +1,16 @@
 """Sealed reports: only the operator opens them, no changed byte passes, and their length tells nothing."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firmware_app.reconcile import sealing
 from firmware_app.reconcile.metered import MeteredInterval, Quality
 from firmware_app.reconcile.report import MAX_METER_ID, DeliveryReport, padded_bytes, sign_report
 from firmware_app.reconcile.sealing import OVERHEAD_BYTES, public_seal_key, seal, unseal
@@ -16,6 +23,13 @@ from light_client.rules.units import MAX_ENERGY_J, MAX_INTERVAL
 SECRET = bytes(range(32))
 OPERATOR = public_seal_key(SECRET)
 ONCE = bytes(range(32, 64))
+SMALL_ORDER = (
+    *(0, 1, 2**255 - 20, 2**255 - 19, 2**255 - 18),
+    0xB8495F16056286FDB1329CEB8D09DA6AC49FF1FAE35616AEB8413B7C7AEBE0,
+    0x57119FD0DD4E22D8868E1C58C45C44045BEF839C55B1D0B1248C50A3BC959C5F,
+)
+"""Points with which all secrets agree on nothing, and spellings of them. Source: cr.yp.to/ecdh.html#validate."""
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @settings(max_examples=30)
@@ -69,6 +83,12 @@ def test_what_cannot_be_sealed_is_refused() -> None:
         seal(b"", OPERATOR, size=8, ephemeral=b"short")
 
 
+@pytest.mark.parametrize("number", SMALL_ORDER)
+def test_nothing_is_sealed_to_a_point_with_which_all_agree(number: int) -> None:
+    with pytest.raises(LocalError, match="full order"):
+        seal(b"", number.to_bytes(32, "little"), size=8, ephemeral=ONCE)
+
+
 def test_a_point_with_which_all_agree_opens_nothing() -> None:
     with pytest.raises(RuleViolation, match="RPT-03"):
         unseal(b"\x01" + bytes(32) + bytes(200), SECRET)
@@ -76,14 +96,25 @@ def test_a_point_with_which_all_agree_opens_nothing() -> None:
 
 def test_a_length_beyond_the_padding_and_padding_that_is_none_are_refused() -> None:
     """Only the holder of the ephemeral secret can make such a thing; the operator must not believe it."""
-    from firmware_app.reconcile import sealing
-
+    shared = X25519PrivateKey.from_private_bytes(ONCE).exchange(X25519PublicKey.from_public_bytes(OPERATOR))
+    key = sealing._document_key(shared, ONCE_PUBLIC, OPERATOR)
+    head = b"\x01" + ONCE_PUBLIC
     for inside in (b"\x00\x00\x00\x05abc", b"\x00\x00\x00\x01abc"):
-        cipher = sealing._cipher(ONCE, OPERATOR, ONCE_PUBLIC, OPERATOR)
-        assert cipher is not None
-        head = b"\x01" + ONCE_PUBLIC
         with pytest.raises(RuleViolation, match="RPT-03"):
-            unseal(head + cipher.encrypt(bytes(12), inside, head), SECRET)
+            unseal(head + ChaCha20Poly1305(key).encrypt(bytes(12), inside, head), SECRET)
+
+
+def test_a_device_seals_without_openssl() -> None:
+    """Loading it for one report a day would cost a fifth of the memory that the whole device may have."""
+    program = (
+        "import sys; from firmware_app.device import reporting; from firmware_app.reconcile import sealing;"
+        "sealing.seal(b'x', sealing.public_seal_key(bytes(31) + b'1'), size=9, ephemeral=bytes(31) + b'2');"
+        "print(*(name for name in sys.modules if name.startswith(('cryptography', 'ssl'))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("interval_s", [60, 300, 900, 3_600, 86_400])

@@ -136,6 +136,14 @@ def test_an_empty_old_tree_proves_nothing() -> None:
     assert not merkle.verify_consistency(0, 3, EMPTY_ROOT, merkle.root(LEAVES[:3]), [])
 
 
+def test_a_proof_that_is_short_or_holds_no_hashes_proves_nothing() -> None:
+    old, new = merkle.root(LEAVES[:3]), merkle.root(LEAVES[:4])
+    proof = merkle.consistency_proof(LEAVES[:4], 3)
+    assert merkle.verify_consistency(3, 4, old, new, proof)
+    assert not merkle.verify_consistency(3, 4, old, new, [])
+    assert not merkle.verify_consistency(3, 4, old, new, [proof[0][:-1], *proof[1:]])
+
+
 def test_an_inner_node_cannot_be_shown_as_a_leaf() -> None:
     """The attack on trees without leaf and node bytes: the node's two children, joined, offered as a leaf."""
     joined = merkle.leaf_hash(b"a") + merkle.leaf_hash(b"b")

@@ -27,10 +27,7 @@ def test_a_board_trades_within_its_budget() -> None:
     if len(section.aims) == 2:
         pytest.skip("the kernel counts no written bytes here")
     assert row["history_commits_per_interval"] <= 2
-    memory, *others = section.aims
-    assert all(aim.met for aim in others), [aim.line() for aim in others]
-    # asked are 50,000 kB; sealing a day's report loads cryptography's own OpenSSL, 9,000 kB natively: the bench says so
-    assert row["resident_kb"] < 56_000, memory.line()
+    assert all(aim.met for aim in section.aims), [aim.line() for aim in section.aims]
 
 
 def test_a_replay_that_trades_otherwise_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,11 +145,8 @@ def test_bytes_that_are_no_mqtt_end_the_connection_and_nothing_else(visit: Visit
             visit.tell(signed(bundle(1), [STRANGER]))
         except (TimeoutError, OSError, ValueError):
             lost = True
-        visit.broker.hang_up()
         assert visit.board.disk == before
-        visit.line.drop()
-        visit.broker.acknowledged = visit._sent = 0
-        visit.connect()
+        visit.connect_anew()
         visit.tell(signed(bundle(1)))
         assert visit.board.disk.phase is Phase.STAGED or visit.board.disk.following is not None
         assert visit.broker.connections == 2
@@ -185,7 +182,8 @@ def test_a_device_without_a_gate_keeps_what_makes_it_ill(tmp_path: Path) -> None
 def test_a_device_without_an_allowance_answers_a_flood_by_a_flood(tmp_path: Path) -> None:
     with Visit(tmp_path, Chatters) as visit:
         visit.looked_each_ms = 1
-        visit.tell(*([b"x"] * 200))
+        for _ in range(200):
+            visit.tell(b"x")
         reported = [heard for heard in visit.broker.heard if heard.topic.endswith(Said.REPORTED)]
         assert len(reported) >= 150
 

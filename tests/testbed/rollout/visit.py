@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import selectors
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +23,9 @@ from testbed.rollout.line import Line, Traffic, tls_of
 from tests.firmware_app.fleet.world import FACTS, FLEET, NOW_MS, memory
 
 TOPICS = Topics(FLEET)
+_PATIENCE_S = 10.0
+_AT_ONCE = 32 << 10
+"""Bytes that are said before the device listens: a socket holds more."""
 
 
 class Visit:
@@ -50,7 +52,7 @@ class Visit:
         self.looked_each_ms = 1_000
         """From one message to the next, by the board's clock."""
         self.offered: list[bytes] = []
-        self._sent = 0
+        self._sent = self._heard_before = 0
 
     def __enter__(self) -> Self:
         self.broker.__enter__()
@@ -72,20 +74,35 @@ class Visit:
     def connect(self) -> None:
         """Dial, and subscribe."""
         self.line.connect("127.0.0.1", self.broker.port, self.board.will(self.now))
-        deadline = time.monotonic() + 10
-        while not self.line.is_ready and time.monotonic() < deadline:
-            self._read()
+        while not self.line.is_ready:
+            self._wait()
         self.broker.wait()
         self.line.say(self.board.birth(self.now))
 
+    def connect_anew(self) -> None:
+        """After a connection that was lost."""
+        self.broker.hang_up()
+        self.line.drop()
+        self.broker.acknowledged = self._sent = 0
+        self._heard_before = self.traffic.heard
+        self.connect()
+
     def tell(self, *messages: bytes, topic: str = "", again: bool = False) -> None:
-        """The broker says these; returns when the device has dealt with all."""
+        """The broker says these; returns when the device has dealt with all.
+
+        Raises:
+            ConnectionError: the line was lost.
+            TimeoutError: the device heard nothing of it.
+        """
+        under_way = 0
         for raw in messages:
+            if under_way + len(raw) > _AT_ONCE:
+                self._listen()
+                under_way = 0
             self.broker.publish(topic or self.topic, raw, again=again)
             self._sent += 1
-            deadline = time.monotonic() + 10
-            while self.broker.acknowledged < self._sent and time.monotonic() < deadline:
-                self._read()
+            under_way += len(raw)
+        self._listen()
         self.broker.wait_acknowledged(self._sent)
 
     def live(self, seconds: int) -> None:
@@ -94,14 +111,6 @@ class Visit:
             self.monotonic_ms += 1_000
             for word in self.board.beat(self.now):
                 self.line.say(word)
-
-    def loses(self) -> bool:
-        """Whether the line notices that it is broken."""
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            if not self._read():
-                return True
-        return False
 
     @property
     def refusals(self) -> list[str]:
@@ -114,13 +123,22 @@ class Visit:
         names = ("fleet.staged", "fleet.committed", "fleet.rolled-back")
         return [note.sentence for note in self.board.notes if note.name in names]
 
-    def _read(self) -> bool:
+    def _listen(self) -> None:
+        """Until everything that was said is heard."""
+        while self.traffic.heard - self._heard_before < self._sent:
+            self._wait()
+
+    def _wait(self) -> None:
+        """Until something came over the line, and was read."""
         number = self.line.fileno()
         if number < 0:
-            return False
+            raise ConnectionError("the line is lost")
         with selectors.DefaultSelector() as selector:
             selector.register(number, selectors.EVENT_READ)
-            return self.line.read() if selector.select(0.02) else True
+            if not selector.select(_PATIENCE_S):
+                raise TimeoutError("nothing came over the line")
+        if not self.line.read():
+            raise ConnectionError("the line is lost")
 
     def _hear(self, payload: bytes) -> None:
         self.offered.append(payload)

@@ -145,7 +145,11 @@ def test_an_answer_short_of_the_optimum_is_called_a_gap(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Task, "judged", lazy)
     solved = solve(
-        _problem(_one(1, Side.SELL, 1, 5), _one(2, Side.BUY, 1, 5), params=MarketParams(interval_s=1))
+        _problem(
+            _one(1, Side.SELL, 1, 5),
+            _one(2, Side.BUY, 1, 5, price=PRICE + 1),
+            params=MarketParams(interval_s=1),
+        )
     )
     assert solved.outcome is Outcome.GAP
     assert solved.gaps[0] == 1

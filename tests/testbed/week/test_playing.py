@@ -16,8 +16,8 @@ from testbed.boards.lines import Lines
 from testbed.fleet.virtual_meters.script import FaultKind
 from testbed.live.up import Running, Show
 from testbed.week.board import Board
-from testbed.week.mishaps import WEEK, Kind, Mishap, faults_of
-from testbed.week.playing import Player
+from testbed.week.mishaps import ON_CARD, WEEK, Kind, Mishap, faults_of
+from testbed.week.playing import Player, without_card
 
 
 @pytest.mark.parametrize("text", ["tier-gone@288+96", "power-cut@40"])
@@ -36,6 +36,12 @@ def test_the_week_has_everything_and_a_quiet_end() -> None:
     assert max(mishap.first + mishap.intervals for mishap in WEEK) < 6 * 96
 
 
+def test_without_a_card_everything_else_still_happens() -> None:
+    left = without_card(WEEK)
+    assert {mishap.kind for mishap in left} == set(Kind) - ON_CARD
+    assert len(WEEK) - len(left) == 4
+
+
 def test_the_meters_part_is_on_the_meters_time() -> None:
     script = faults_of(
         [Mishap.parse("unplugged@4+2"), Mishap.parse("power-cut@4")],
@@ -47,11 +53,22 @@ def test_the_meters_part_is_on_the_meters_time() -> None:
     assert (fault.kind, fault.start_ms, fault.end_ms) == (FaultKind.UNPLUG, 5_500, 7_500)
 
 
+class _Card:
+    """Writes down what is done to it, where the board does."""
+
+    def __init__(self, done: list[str]) -> None:
+        self._done = done
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda: self._done.append(name)
+
+
 class _Board:
     """Writes down what is done to it."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
+        self.card = _Card(self.done)
         self.process = SimpleNamespace(poll=lambda: None)
 
     def shortest_log(self) -> int:
@@ -113,6 +130,10 @@ def test_what_lasts_is_put_right_at_its_end() -> None:
         *("set_wall_clock -86400000", "set_wall_clock 0"),
     ]
     assert on_line == ["cut", "mend"]
+    done, _ = _played("card-full@0+1", "card-failed@2+1", until=5)
+    assert done == ["fill", "drain", "fail", "kill", "repair", "switch_on"], (
+        "repaired while nobody has a file open"
+    )
     _, on_line = _played("tier-gone@4+3", until=7)
     assert on_line == ["cut"], "not before its end"
 

@@ -11,9 +11,9 @@ from light_client.rules.market.clearing import Trade
 from light_client.rules.market.offer import OpenOffer
 from light_client.rules.units import Address, FeederId, OfferId, Side
 from meter_io.span import Basis
-from testbed.week.left import Left, Posted
+from testbed.week.left import DayBooks, DaySum, Left, Posted
 from testbed.week.mishaps import Mishap
-from testbed.week.promises import Played, Week, back_after, promises
+from testbed.week.promises import Played, Week, back_after, on_record, promises
 
 _KWH = 3_600_000
 _S = 900
@@ -50,6 +50,7 @@ def _interval(
 
 
 _TRADE = Trade(offer_id=1, side=Side.SELL, interval=3, energy_j=_KWH, amount_uc=1_000)
+_SUM = DaySum(metered_j=_KWH, traded_j=_KWH, received_uc=1_000, owed_uc=0)
 GOOD = Left(
     posted=(Posted(2 * _MS, _offer(1)), Posted(6 * _MS, _offer(2, 7))),
     trades=(_TRADE,),
@@ -58,6 +59,7 @@ GOOD = Left(
     intervals=tuple(map(_interval, range(_LAST))),
     readings_ms=tuple(range(0, _LAST * _MS, 30_000)),
     events=(),
+    days=(DayBooks(day=0, theirs=_SUM, ours=_SUM),),
 )
 _MISHAP = Played(Mishap.parse("power-cut@4"), 4 * _MS, 4 * _MS)
 WEEK = Week(first=0, last=_LAST, interval_s=_S, mishaps=(_MISHAP,), code=0)
@@ -74,6 +76,7 @@ def test_a_good_week_keeps_every_promise_and_says_how_much_was_looked_at() -> No
         "no lost trade": 1,
         "no untold gap": _LAST,
         "no wrong energy": _LAST,
+        "no lost report": 1,
         "no hand": 1,
     }
     assert back_after(GOOD, WEEK, _MISHAP) == 2
@@ -172,3 +175,39 @@ def test_a_device_that_needs_a_hand_is_found() -> None:
     assert _broken(week=replace(WEEK, code=-9)) == {
         "no hand": ("the device ended with -9 when it was asked to end",)
     }
+
+
+@pytest.mark.parametrize(
+    ("books", "sentence"),
+    [
+        (DayBooks(day=4, theirs=None, ours=_SUM), "the report of day 4 never reached the operator"),
+        (DayBooks(day=4, theirs=_SUM, ours=None), "day 4 is not added up on the device"),
+        (
+            DayBooks(day=4, theirs=_SUM, ours=_SUM._replace(owed_uc=7)),
+            "the device has DaySum(metered_j=3600000",
+        ),
+    ],
+)
+def test_a_report_that_is_lost_or_says_something_else_is_found(books: DayBooks, sentence: str) -> None:
+    (found,) = _broken(replace(GOOD, days=(*GOOD.days, books)))["no lost report"]
+    assert sentence in found
+
+
+def test_sums_that_a_salvage_lost_are_not_the_devices_fault() -> None:
+    salvaged = EventRow(at_ms=_MS, name="store.salvaged", detail="kept 5; lost at least: 3 settlements")
+    books = DayBooks(day=4, theirs=_SUM, ours=None)
+    assert _broken(replace(GOOD, days=(books,), events=(salvaged,))) == {}
+
+
+def test_what_is_on_record_of_a_mishap_is_what_happened_in_its_time() -> None:
+    events = tuple(
+        EventRow(at_ms=at_ms, name=name)
+        for at_ms, name in (
+            (4 * _MS - 1, "early"),
+            (5 * _MS - 1, "b"),
+            (4 * _MS, "a"),
+            (7 * _MS, "late"),
+            (None, "x"),
+        )
+    )
+    assert on_record(replace(GOOD, events=events), WEEK, _MISHAP) == ("a", "b")
