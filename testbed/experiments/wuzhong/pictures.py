@@ -55,7 +55,7 @@ def _draw_prices(ends: Endings, figure: Figure, size: Size) -> None:
     axes.set_xlim(0, len(prices))
     axes.set_xlabel("round")
     axes.set_ylabel("electricity, CNY/MWh")
-    figure.legend(loc="outside upper left", ncols=1 if size.narrow else 4)
+    figure.legend(loc="outside upper left", ncols=1 if size.narrow else 2)
 
 
 def _draw_schemes(ends: Endings, figure: Figure, size: Size) -> None:
