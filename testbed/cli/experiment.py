@@ -68,7 +68,6 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Perform, print, and say whether every figure lies where it must."""
     from testbed.experiments.catalogue import EXPERIMENTS
-    from testbed.experiments.findings import Options
     from testbed.experiments.page import write_index, write_page
     from testbed.experiments.results import publish
 
@@ -76,11 +75,7 @@ def run(args: argparse.Namespace) -> int:
     console: Console = args.console
     names = _chosen(args.names, tuple(EXPERIMENTS))
     everything = names == list(EXPERIMENTS)
-    if args.publish is not None and (args.quick or not everything):
-        raise CommandError(
-            "--publish is for all experiments, not for a quick or a single one", code=Exit.USAGE
-        )
-    options = Options(quick=args.quick, seed=args.seed, data=args.data, peers=tuple(args.peers))
+    options = _options(args, everything)
     with _journals(args.work, names, options, console) as journals:
         done, lacking = _perform(console, names, options, journals)
         for name, found in done.items() if args.report is not None else ():
@@ -97,12 +92,29 @@ def run(args: argparse.Namespace) -> int:
         document = {"took_s": round(took_s), "experiments": _document(done)}
         console.result(_SCHEMA, document, _lines(done, args.report))
     if everything:
-        met = sum(comparison.met for _, findings in done.values() for comparison in findings.comparisons)
-        figures = sum(len(findings.comparisons) for _, findings in done.values())
-        console.note(f"{met} of {figures} figures met; this start took {took_s / 60:.1f} min")
+        console.note(f"{_met(done)} figures met; this start took {took_s / 60:.1f} min")
     if lacking:
-        raise CommandError("\n".join(lacking), code=Exit.USAGE)
+        again = f"gridlight-testbed experiment {' '.join(args.names)} --data DIR"
+        raise CommandError("\n".join(lacking), hint=again, code=Exit.USAGE)
     return Exit.OK if all(findings.holds for _, findings in done.values()) else Exit.FAILED
+
+
+def _options(args: argparse.Namespace, everything: bool) -> Options:  # noqa: FBT001
+    from testbed.experiments.findings import Options
+
+    if args.publish is not None and (args.quick or not everything):
+        raise CommandError(
+            "--publish is for all experiments, not for a quick or a single one", code=Exit.USAGE
+        )
+    for python in args.peers:
+        if not python.is_file():
+            raise CommandError(f"--peers: there is no interpreter {python}", code=Exit.USAGE)
+    return Options(quick=args.quick, seed=args.seed, data=args.data, peers=tuple(args.peers))
+
+
+def _met(done: dict[str, tuple[Experiment, Findings]]) -> str:
+    figures = [comparison.met for _, findings in done.values() for comparison in findings.comparisons]
+    return f"{sum(figures)} of {len(figures)}"
 
 
 def _perform(
@@ -124,6 +136,7 @@ def _perform(
                 done[name] = (module, module.perform(options, work))
         except ScenarioError as error:
             lacking.append(f"{name}: {error}")
+            console.note(f"{name}: left out; why is said at the end")
         except ExperimentError as error:
             raise CommandError(f"{name}: {error}") from None
     return done, lacking
