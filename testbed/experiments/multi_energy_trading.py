@@ -127,9 +127,10 @@ def _conclusions(ends: Endings, honest: _Case, lied: _Case) -> tuple[str, ...]:
     believing = [row for row in ends.rows if row.believed_lie]
     second = (
         f"Run one by one, {len(believing)} of {sum(row.dishonest != 'nobody' for row in ends.rows)} dishonest "
-        f"coordinations are believed: {', '.join(f'{row.scheme} ({row.dishonest})' for row in believing)}. In all of "
-        "these the victim has nothing to compare with. Agreeing on messages stops a minority that computes otherwise, "
-        "and no leader whose message is merely passed on; the proof stops the leader, and three of five as well, "
+        f"coordinations are believed: {', '.join(f'{row.scheme} ({row.dishonest})' for row in believing)}. Either "
+        "the victim has nothing to compare with, or it hears delegates disagree and has to believe most. Agreeing on "
+        "messages stops a minority that computes otherwise, and no leader whose message is merely passed on; the proof "
+        "stops the leader, and three of five as well, "
         "because honest delegates vote for no answer that is not proven."
     )
     third = (

@@ -30,7 +30,8 @@ from testbed.experiments.wuzhong.schemes import (
 STEPS: Final = 8
 """Runs that are kept, and so announced."""
 _NOBODY: Final = "nobody"
-_OUTVOTED: Final = "every community: it is outvoted"
+_OUTVOTED: Final = "the victim and all delegates: one is outvoted"
+_DISPUTED: Final = "the victim and all delegates: prices disagree, most decide"
 _MESSAGES: Final = "that messages agree"
 _COLUMNS: Final = (
     "scheme",
@@ -147,7 +148,13 @@ def run_all(market: Market, lie: Lie, work: Work, *, seed: int) -> Endings:
         end("chain as coordinator", _NOBODY, _MESSAGES, chained.ended),
         end("chain as coordinator", "the leader; others relay", _MESSAGES, relayed.ended),
         end("chain as coordinator", "1 of 5, each computes prices", _MESSAGES, alone.ended),
-        end("chain as coordinator", "3 of 5, together", _MESSAGES, most.ended),
+        end(
+            "chain as coordinator",
+            "3 of 5, together",
+            _MESSAGES,
+            most.ended,
+            believed=_DISPUTED if most.disputed else _NOBODY,
+        ),
         *_proofs(market, honest, lied, seed),
         _private(market, chained, relayed),
     )
@@ -193,12 +200,20 @@ def _private(market: Market, chained: Chained, relayed: Chained) -> Ending:
 
 
 def _ending(
-    market: Market, scheme: str, dishonest: str, checked: str, ended: Ended, noticed: str = _OUTVOTED
+    market: Market,
+    scheme: str,
+    dishonest: str,
+    checked: str,
+    ended: Ended,
+    noticed: str = _OUTVOTED,
+    *,
+    believed: str = _NOBODY,
 ) -> Ending:
     """What a run came to.
 
     Args:
-        noticed: by whom, if the lie was not believed.
+        noticed: who notices, if the lie was not believed.
+        believed: who does nevertheless, if it was.
     """
     deceived = len(set(ended.told.values())) > 1
     if dishonest == _NOBODY:
@@ -222,7 +237,7 @@ def _ending(
         scheme=scheme,
         dishonest=dishonest,
         checked=checked,
-        noticed=_NOBODY if deceived else noticed,
+        noticed=believed if deceived else noticed,
         ended=ended,
         bought=tuple(balance.electricity for balance in balances),
         costs=tuple(used + bill for used, bill in zip(own, paid, strict=True)),

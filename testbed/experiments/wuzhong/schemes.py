@@ -101,6 +101,8 @@ class Chained:
 
     ended: Ended
     trace: tuple[Round, ...]
+    disputed: bool
+    """Whether some community heard different prices from different delegates."""
 
 
 def centralised(market: Market, lie: Lie | None = None) -> Ended:
@@ -191,7 +193,8 @@ def chain(market: Market, panel: Sequence[Announce] = (truly,) * DELEGATES) -> C
         told={number: prices.electricity for number, prices in told.items()},
         asked=(len(trace) - 1) * len(communities),
     )
-    return Chained(ended=ended, trace=trace)
+    heard = [{announce(one, last.told_to(one)) for announce in panel} for one in communities]
+    return Chained(ended=ended, trace=trace, disputed=any(len(prices) > 1 for prices in heard))
 
 
 def copied(lie: Lie) -> tuple[Announce, ...]:
