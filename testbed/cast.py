@@ -28,6 +28,7 @@ from light_client.session.actor import PeerName, Storage
 from light_client.wallet.wallet import Wallet
 from testbed.dso.operator import Operator, OperatorParams
 from testbed.dso.registry import Registration, Registry
+from testbed.dso.reporting import Delivered
 from testbed.fleet.planned_home import PlannedHome
 from testbed.miner.miner import Miner
 from testbed.miner.params import MinerParams
@@ -183,18 +184,24 @@ class Cast:
             )
             for home in self.scenario.homes
         ]
-        registry = Registry(registrations, self.scenario.interval_s)
-        secret = self.secret("dso")
-        return Operator(
+        params = self.operator_params
+        delivered: Delivered = self.delivered
+        if self.homes is not None:
+            from testbed.fleet.reporting_homes import SETTLING, reported_by  # noqa: PLC0415 - loads all of meter_io
+
+            params = replace(params, settling_intervals=SETTLING)
+            delivered = reported_by(self, self.homes, lambda home_id: operator.trades.of(home_id))  # noqa: PLW0108 - it is built below
+        operator = Operator(
             DSO,
             self.genesis,
-            secret=secret,
-            registry=registry,
+            secret=self.secret("dso"),
+            registry=Registry(registrations, self.scenario.interval_s),
             miners=self.miner_names,
             storage=storage,
-            params=self.operator_params,
-            delivered=self.delivered if self.candidates else None,
+            params=params,
+            delivered=delivered if self.candidates else None,
         )
+        return operator
 
     def miner(self, name: PeerName, storage: Storage) -> Miner:
         """A member of the committee."""

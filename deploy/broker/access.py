@@ -12,16 +12,14 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from firmware_app.fleet.topics import ROOT, Said, Topics
+from firmware_app.fleet.topics import FROM_DEVICE, ROOT, TO_DEVICE, WATCHED, Said, Topics
 
 _MY: Final = "%u"
 _ITERATIONS: Final = 101
 """As mosquitto_passwd; a token has 128 bits of chance, so that guessing it is hopeless at any count."""
 _SALT_BYTES: Final = 12
 
-_READS: Final = (Said.DESIRED, Said.RECEIPT)
 _SHUT_OUT: Final = "# Shut out, until they have another certificate."
-_WRITES: Final = (Said.REPORTED, Said.PRESENCE, Said.HEALTH)
 
 
 def rights(topics: Topics, operators: Iterable[str], watchers: Iterable[str]) -> str:
@@ -34,14 +32,14 @@ def rights(topics: Topics, operators: Iterable[str], watchers: Iterable[str]) ->
     mine = f"{topics.root}/device/{_MY}"
     lines = ["# Devices, by the name in their certificate."]
     lines += [f"pattern read {topics.keys('+')}"]
-    lines += [f"pattern read {mine}/{said}" for said in _READS]
-    lines += [f"pattern write {mine}/{said}" for said in _WRITES]
+    lines += [f"pattern read {mine}/{said}" for said in TO_DEVICE]
+    lines += [f"pattern write {mine}/{said}" for said in FROM_DEVICE]
     lines += [f"pattern write {mine}/{Said.LETTER}/+"]
     for name in operators:
         lines += ["", f"user {name}", f"topic readwrite {topics.root}/#"]
     for name in watchers:
         lines += ["", f"user {name}"]
-        lines += [f"topic read {topics.device('+', said)}" for said in _WRITES]
+        lines += [f"topic read {topics.device('+', said)}" for said in WATCHED]
     return "\n".join(lines) + "\n"
 
 

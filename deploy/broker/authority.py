@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -204,6 +204,36 @@ class Authority:
         builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def is_signed_by(certificate: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether the key of a certificate (PEM) signed a message: ECDSA over SHA-256, as DER."""
+    public = x509.load_pem_x509_certificate(certificate).public_key()
+    if not isinstance(public, ec.EllipticCurvePublicKey):
+        return False
+    try:
+        public.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def ends_ms(certificate: bytes) -> int:
+    """When a certificate (PEM) ends, UTC ms."""
+    return int(x509.load_pem_x509_certificate(certificate).not_valid_after_utc.timestamp()) * 1_000
+
+
+def fingerprint(certificate: bytes) -> bytes:
+    """SHA-256 of a certificate (PEM)."""
+    return x509.load_pem_x509_certificate(certificate).fingerprint(hashes.SHA256())
+
+
+def hosts_of(certificate: bytes) -> tuple[str, ...]:
+    """The names and addresses that a broker's certificate (PEM) is for."""
+    names = x509.load_pem_x509_certificate(certificate).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    return tuple(str(name.value) for name in names.value)
 
 
 def _builder(

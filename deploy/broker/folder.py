@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from deploy.broker.access import enrolment_rights, rights, token_file, without
-from deploy.broker.authority import Authority
+from deploy.broker.authority import Authority, ends_ms, hosts_of
 from deploy.broker.settings import BrokerSettings, configuration, service_drop_in
 from firmware_app.fleet.topics import Topics
 
+SERVER: Final = "server.crt"
+"""The broker's own certificate."""
 _RIGHTS: Final = "devices.acl"
 _TOKENS: Final = "tokens"
 _SECRET: Final = frozenset({"server.key", _TOKENS})
@@ -48,12 +50,23 @@ def write_broker(
     }
     if not _is_of(out, authority):
         server = authority.server(tuple(hosts), now)
-        files |= {"server.key": server.key, "server.crt": server.certificate, _TOKENS: b""}
+        files |= {"server.key": server.key, SERVER: server.certificate, _TOKENS: b""}
     files["authority.crt"] = authority.certificate
     for name, data in files.items():
         replace_file(out / name, data)
     write_revoked(out, authority)
     return tuple(sorted(path for path in out.iterdir() if path.is_file()))
+
+
+def renew_server(out: Path, authority: Authority, now: datetime, before: timedelta) -> bool:
+    """Give the broker another key and certificate where its own ends soon; returns whether it has to be reloaded."""
+    present = (out / SERVER).read_bytes()
+    if ends_ms(present) > (now + before).timestamp() * 1_000:
+        return False
+    server = authority.server(hosts_of(present), now)
+    replace_file(out / "server.key", server.key)
+    replace_file(out / SERVER, server.certificate)
+    return True
 
 
 def write_tokens(out: Path, tokens: Mapping[str, str]) -> None:

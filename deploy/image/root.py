@@ -31,6 +31,8 @@ _FEATURES: Final = "^metadata_csum_seed,^orphan_file,^has_journal"
 _VOLATILE: Final = ("etc/machine-id", "etc/resolv.conf", "etc/hostname", "var/lib/dbus/machine-id")
 _GENERATORS: Final = frozenset({"systemd-fstab-generator"})
 """Those that a card needs: each costs half a second of every start, and a card has one table of what is mounted."""
+_FLEET: Final = ("gridlight-restart.path",)
+"""What lets the device's program start the board from another slot."""
 _UNWANTED: Final = (
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
@@ -234,7 +236,7 @@ def _lay_over(root: Path) -> None:
         os.chown(root / path.relative_to(OVERLAY), 0, 0)
     (root / "data").mkdir()
     wants = root / "etc/systemd/system/multi-user.target.wants"
-    for unit in ("gridlight-first.service", "gridlight-healthy.service", "gridlight-join.service"):
+    for unit in ("gridlight-first.service", "gridlight-healthy.service", "gridlight-join.service", *_FLEET):
         (wants / unit).symlink_to(f"/usr/lib/systemd/system/{unit}")
     early = root / "etc/systemd/system/local-fs.target.wants"
     early.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.operator import files, keys
+from deploy.operator import attaching, files, keys
 from firmware_app.config.load import ConfigError
 from firmware_app.console import CommandError, Console, Exit
 from firmware_app.fleet.bundle import Bundle, Content, Delta, Whole
@@ -23,6 +23,9 @@ from firmware_app.fleet.plan import RolloutPlan, waves_of
 from firmware_app.fleet.selector_text import SelectorError, selector_of
 from light_client.rules.errors import RuleViolation
 
+_WINDOW: Final = "10m"
+_FIRMWARE_WINDOW: Final = "1h"
+"""To fetch, write and start a firmware takes longer."""
 _SPAN: Final = re.compile(r"(\d{1,6})([smhd])")
 _MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -44,6 +47,7 @@ def keyset(args: argparse.Namespace) -> int:
     """Write the first key set of a fleet, or the next one."""
     console: Console = args.console
     roles = {Role.KEYS: args.keys, Role.CONFIG: args.config, Role.GRID: args.grid}
+    roles |= {Role.FIRMWARE: args.firmware} if args.firmware else {}
     before = files.read_key_set(Path(args.after)) if args.after else None
     try:
         fresh = KeySet(
@@ -88,7 +92,7 @@ def sign(args: argparse.Namespace) -> int:
     source = Path(args.file)
     if args.file == "-" and not args.out:
         raise CommandError("a bundle without a file needs --out", code=Exit.USAGE)
-    if source.suffix == ".toml" or args.unset:
+    if source.suffix == ".toml" or args.unset or args.firmware or args.genesis:
         envelope, out = fresh_bundle(args, key_set), Path(args.out or source.with_suffix(".bundle"))
         replace = False
     else:
@@ -96,8 +100,14 @@ def sign(args: argparse.Namespace) -> int:
         replace = out == source
     envelope = envelope.signed(key_set.fleet_id, secrets)
     files.write_new(out, envelope.encode(), replace=replace)
+    brought = attaching.lay_beside(attaching.given(args), out)
     name = envelope.hash(key_set.fleet_id).hex()
-    document = {"file": str(out), "hash": name, "signatures": [key.hex() for key, _ in envelope.signatures]}
+    document = {
+        "file": str(out),
+        "hash": name,
+        "attachments": [str(path) for path in brought],
+        "signatures": [key.hex() for key, _ in envelope.signatures],
+    }
     count = len(envelope.signatures)
     lines = [f"file    {out}", f"hash    {name}", f"signed  by {count} key{'' if count == 1 else 's'}"]
     console.result("gridlight.fleet.sign/1", document, lines)
@@ -114,8 +124,10 @@ def fresh_bundle(args: argparse.Namespace, key_set: KeySet) -> Envelope:
     if args.version is None:
         raise CommandError("a new bundle needs --version, higher than any before", code=Exit.USAGE)
     now_ms = time.time_ns() // 1_000_000
+    attached = attaching.given(args)
+    window = args.window or (_FIRMWARE_WINDOW if args.firmware else _WINDOW)
     try:
-        content = _content(args)
+        content = _content(args, attaching.changes_of(attached))
         check_owned(content)
         bundle = Bundle(
             fleet=key_set.fleet_id,
@@ -128,26 +140,34 @@ def fresh_bundle(args: argparse.Namespace, key_set: KeySet) -> Envelope:
             plan=RolloutPlan(
                 waves=waves_of(args.waves),
                 abort_permille=args.abort_permille,
-                window_ms=span_ms("--window", args.window),
+                window_ms=span_ms("--window", window),
                 hold_ms=span_ms("--hold", args.hold),
             ),
             content=content,
+            attachments=tuple(attached),
         )
         envelope = bundle.envelope()
     except RuleViolation as error:
         raise CommandError(str(error), code=Exit.USAGE) from None
     except SelectorError as error:
         raise CommandError(str(error), hint="gridlight-fleet sign --help", code=Exit.USAGE) from None
-    for role in roles_needed(content):
-        args.console.note(f"needs {key_set.signers(role).threshold} of the {role.name.lower()} keys")
+    try:
+        for role in roles_needed(content, attached):
+            args.console.note(f"needs {key_set.signers(role).threshold} of the {role.name.lower()} keys")
+    except RuleViolation as error:
+        hint = "gridlight-fleet keyset --after, with --firmware"
+        raise CommandError(f"{error}: this fleet has no firmware keys", hint=hint) from None
     return envelope
 
 
-def _content(args: argparse.Namespace) -> Content:
+def _content(args: argparse.Namespace, attached: Mapping[KeyPath, Any]) -> Content:
     tree = files.read_document(Path(args.file)) if args.file != "-" else _set_by_hand(args)
     if args.whole:
+        for (section, key), value in attached.items():
+            tree.setdefault(section, {})[key] = value
         return Whole(document=tree)
-    changes = [Change(path=path, value=value) for path, value in _leaves(tree, ())]
+    leaves = {**dict(_leaves(tree, ())), **attached}
+    changes = [Change(path=path, value=value) for path, value in leaves.items()]
     changes += [Change(path=tuple(path.split(".")), value=UNSET) for path in args.unset]
     return Delta(changes=tuple(sorted(changes, key=lambda change: change.path)), base=args.base)
 

@@ -67,6 +67,11 @@ def _add_keyset(commands: Commands) -> None:
         ("--grid", "who must sign besides where chain, servers or clock are concerned"),
     ):
         parser.add_argument(flag, metavar="K:PUB,PUB", required=True, help=f"{what}: so many of these")
+    parser.add_argument(
+        "--firmware",
+        metavar="K:PUB,PUB",
+        help="who must sign besides what brings a firmware; default: nobody can",
+    )
     parser.add_argument("--after", metavar="FILE", help="the key set in force")
     parser.add_argument("--out", metavar="FILE", required=True)
 
@@ -106,8 +111,10 @@ def add_bundle_arguments(parser: CommandParser) -> None:
     fresh.add_argument("--expires", metavar="SPAN", default="7d", help="default: 7d")
     fresh.add_argument("--waves", metavar="LIST", default="1,5%,25%,100%", help="default: 1,5%%,25%%,100%%")
     fresh.add_argument("--abort-permille", metavar="N", type=int, default=50, help="default: 50")
-    fresh.add_argument("--window", metavar="SPAN", default="10m", help="to become well in; default: 10m")
+    fresh.add_argument("--window", metavar="SPAN", help="to become well in; default: 10m, with a firmware 1h")
     fresh.add_argument("--hold", metavar="SPAN", default="2m", help="to stay well for; default: 2m")
+    fresh.add_argument("--firmware", metavar="FILE", help="a .raucb to be installed, and kept if all is well")
+    fresh.add_argument("--genesis", metavar="FILE", help="a chain's genesis: the devices follow that chain")
     fresh.add_argument(
         "--without-clock", action="store_true", help="for devices that do not know the time, too"
     )

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.broker.authority import Authority
-from deploy.broker.folder import write_revoked
 from deploy.operator import files
 from deploy.operator.authoring import span_ms
 from deploy.operator.desk.devices import Device, State
 from deploy.operator.desk.folder import Desk, open_desk, whoever
-from deploy.operator.serving.enrolment import reload_broker, write_expected
+from deploy.operator.serving.enrolment import hand_over_revoked, reload_broker, write_expected
 from firmware_app.console import CommandError, Console, Exit
 from firmware_app.fleet.document import Tree
 from firmware_app.fleet.enrolling import TOKEN_BYTES, Ticket
@@ -164,8 +163,11 @@ def _enrol(desk: Desk, newcomers: list[Newcomer], out: Path, token_ms: int, *, a
         for newcomer in newcomers:
             name = newcomer.device.name
             if again:
-                spent += filter(None, (desk.devices.named(name).certificate,))
-                desk.devices.change(name, now_ms, state=State.EXPECTED, certificate=None)
+                known = desk.devices.named(name)
+                spent += filter(None, (known.certificate, known.next_certificate))
+                desk.devices.change(
+                    name, now_ms, state=State.EXPECTED, certificate=None, next_certificate=None
+                )
             else:
                 desk.devices.add(newcomer.device, now_ms)
             if newcomer.document is not None:
@@ -196,7 +198,10 @@ def _ticket(desk: Desk, authority: Authority, newcomer: Newcomer, now_ms: int, u
         desk.devices.expect(name, token, until_ms)
         return Ticket(**fields, token=token)
     try:
-        certificate = authority.grant(newcomer.request, name, datetime.fromtimestamp(now_ms / 1_000, UTC))
+        days = desk.settings.certificates.days
+        certificate = authority.grant(
+            newcomer.request, name, datetime.fromtimestamp(now_ms / 1_000, UTC), days
+        )
     except LocalError as error:
         raise CommandError(f"{name}: {error}", code=Exit.USAGE) from None
     desk.devices.enrol(name, certificate, b"", now_ms)
@@ -228,7 +233,9 @@ def revoke(args: argparse.Namespace) -> int:
         devices = [desk.devices.named(name) for name in args.name]
         authority = Authority.load(desk.authority_folder)
         authority.revoke(
-            (device.certificate for device in devices if device.certificate),
+            filter(
+                None, (one for device in devices for one in (device.certificate, device.next_certificate))
+            ),
             datetime.fromtimestamp(now_ms / 1_000, UTC),
         )
         with desk.database.transaction():
@@ -252,10 +259,8 @@ def revoke(args: argparse.Namespace) -> int:
 
 
 def _shut_out(desk: Desk, authority: Authority, now_ms: int) -> bool:
-    if not desk.broker_folder.is_dir():
+    if not hand_over_revoked(desk, authority):
         return False
-    revoked = [device.name for device in desk.devices.all() if device.state is State.REVOKED]
-    write_revoked(desk.broker_folder, authority, revoked)
     write_expected(desk, now_ms)
     return reload_broker(desk) or desk.is_served
 

@@ -12,7 +12,7 @@ from deploy.broker.authority import Authority, Role
 from deploy.broker.folder import replace_file, write_broker
 from deploy.broker.settings import BrokerSettings
 from deploy.operator import files, keys
-from deploy.operator.desk.folder import Desk, make_desk, open_desk, whoever
+from deploy.operator.desk.folder import DESK_NAME, Desk, make_desk, open_desk, whoever
 from firmware_app.console import CommandError, Console, Exit
 from firmware_app.fleet.envelope import Envelope, Kind
 from firmware_app.fleet.key_set import KeySet, Signers
@@ -21,7 +21,6 @@ from firmware_app.fleet.topics import Topics
 from light_client.rules.errors import LocalError
 
 _SCHEMA: Final = "gridlight.fleet.init/1"
-DESK_NAME: Final = "desk"
 LONE_KEY: Final = "operator"
 MOSQUITTO_USER: Final = "mosquitto"
 """As Debian's package has it."""

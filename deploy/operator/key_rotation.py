@@ -12,7 +12,7 @@ from deploy.operator.desk.folder import Desk, open_desk, whoever
 from deploy.operator.rollout.engine import OFFERED, Step
 from firmware_app.console import CommandError, Console, Exit
 from firmware_app.fleet.envelope import Envelope, Kind
-from firmware_app.fleet.key_set import KeySet, Role, Signers, check_next_key_set
+from firmware_app.fleet.key_set import KeySet, Signers, check_next_key_set
 from light_client.rules.crypto import verify
 from light_client.rules.errors import RuleViolation
 
@@ -33,7 +33,7 @@ def _show(args: argparse.Namespace, desk: Desk) -> int:
 
 
 def _say(console: Console, key_set: KeySet) -> int:
-    roles = {role.name.lower(): key_set.signers(role) for role in Role}
+    roles = {role.name.lower(): key_set.signers(role) for role in key_set.held_roles}
     document = {
         "fleet": key_set.fleet_id.hex(),
         "version": key_set.version,

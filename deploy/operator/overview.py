@@ -19,6 +19,8 @@ from firmware_app.fleet.telemetry import SENTENCES, Alarm
 
 SILENT_MS: Final = 24 * 3_600_000
 """A device that was not connected for so long is silent, and somebody should ask why."""
+ENDING_MS: Final = 30 * 86_400_000
+"""A certificate that ends so soon should have been renewed: the device was away, or cannot."""
 _SUCH_AS: Final = 3
 _ROLLOUTS: Final = 20
 
@@ -91,10 +93,28 @@ def _attention(
             rows.append(
                 {**row, "devices": summary.failed, "next": f"gridlight-fleet status v{summary.version}"}
             )
+    for ended, severity, sentence in (
+        (
+            True,
+            "failure",
+            "certificate has ended: nobody lets it in; enroll --again, then the ticket to the board",
+        ),
+        (False, "warning", "certificate ends within 30 days, and was not renewed"),
+    ):
+        names = [device.name for device in members if _ends(device, now_ms) is ended]
+        if names:
+            rows.append(_row(severity, "certificate", sentence, names))
     silent = [device.name for device in members if is_silent(device, now_ms)]
     if silent:
         rows.append(_row("warning", "silent", "not connected for over 24 h", silent))
     return sorted(rows, key=lambda row: (row["severity"] != "failure", -row["devices"]))
+
+
+def _ends(device: Device, now_ms: int) -> bool | None:
+    """Whether its certificate has ended, or is about to; None for neither."""
+    if device.certificate_until_ms is None or device.certificate_until_ms > now_ms + ENDING_MS:
+        return None
+    return device.certificate_until_ms <= now_ms
 
 
 def _row(severity: str, cause: str, sentence: str, names: Sequence[str]) -> dict[str, Any]:

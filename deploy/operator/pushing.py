@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.operator import files, keys
+from deploy.operator import attaching, files, keys
 from deploy.operator.authoring import fresh_bundle
 from deploy.operator.desk.devices import Device
 from deploy.operator.desk.folder import Desk, open_desk, whoever
@@ -18,6 +18,7 @@ from deploy.operator.following import follow
 from deploy.operator.overview import is_silent
 from deploy.operator.reviewing import check_bundle, line_of, row_of
 from firmware_app.console import CommandError, Console, Exit
+from firmware_app.fleet.attachment import Attachment
 from firmware_app.fleet.bundle import Delta, bundle_from_bytes
 from firmware_app.fleet.change import difference
 from firmware_app.fleet.envelope import Envelope, Kind
@@ -45,7 +46,7 @@ def push(args: argparse.Namespace) -> int:
     console: Console = args.console
     desk = open_desk(Path(args.desk))
     try:
-        paper = _paper(args, desk)
+        paper, attached = _paper(args, desk)
         devices = desk.devices.selected(paper.bundle.target)
         effects, unknown = effects_of(desk, paper, devices)
         _say(console, paper, devices, effects, unknown, dry=args.dry_run)
@@ -60,6 +61,8 @@ def push(args: argparse.Namespace) -> int:
         if args.dry_run:
             console.note("nothing was sent: this was a dry run")
             return Exit.OK
+        for attachment, path in attached.items():
+            desk.attachments.keep(attachment, path)
         number = begin(desk, paper, devices)
         if args.detach or console.json:
             _note_service(console, desk, paper.bundle.version)
@@ -69,8 +72,8 @@ def push(args: argparse.Namespace) -> int:
         desk.close()
 
 
-def _paper(args: argparse.Namespace, desk: Desk) -> Paper:
-    """The signed bundle that the arguments ask for; every rule that needs no device holds of it."""
+def _paper(args: argparse.Namespace, desk: Desk) -> tuple[Paper, dict[Attachment, Path]]:
+    """The signed bundle that the arguments ask for, and what it brings; every rule that needs no device holds."""
     key_set = desk.papers.key_set()
     secrets = [keys.read_secret(Path(name)) for name in args.key]
     if args.file == "-" or args.file.endswith(".toml"):
@@ -82,7 +85,11 @@ def _paper(args: argparse.Namespace, desk: Desk) -> Paper:
             raise CommandError(
                 f"{args.file} is a key set", hint="gridlight-fleet keys install", code=Exit.USAGE
             )
-    return checked_paper(desk, envelope.signed(key_set.fleet_id, secrets))
+        if args.firmware or args.genesis:
+            raise CommandError(f"{args.file} is signed already: nothing can be attached", code=Exit.USAGE)
+    paper = checked_paper(desk, envelope.signed(key_set.fleet_id, secrets))
+    attached = attaching.given(args) or attaching.beside(paper.bundle, Path(args.file))
+    return paper, attached
 
 
 def checked_paper(desk: Desk, envelope: Envelope, undoes: bytes | None = None) -> Paper:
@@ -186,11 +193,16 @@ def _say(
             for effect in effects
         ],
         "documents_unknown": list(unknown),
+        "attachments": [
+            {"use": one.use.name.lower(), "name": one.root.hex(), "bytes": one.size}
+            for one in bundle.attachments
+        ],
     }
     match = f"{console_count(len(devices), 'meter')} match {selector_text(bundle.target)!r}"
     when = "(catch up when they come)" if silent or strange else ""
     have_it = f"{have} have it already, {silent} silent over 24 h, {strange} never connected yet {when}"
     lines = [f"version {bundle.version}   {match}: {have_it}".rstrip()]
+    lines += attaching.attachment_lines(bundle.attachments)
     for effect in effects:
         lines += ["", f"{console_count(len(effect.devices), 'meter')}: {', '.join(_some(effect.devices))}"]
         lines += [f"  {line_of(row)}" for row in effect.rows]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from firmware_app.config import keys
+from firmware_app.config.attached import file_named
 from firmware_app.config.load import ConfigError, read
 from firmware_app.config.schema import BatterySection, DeviceConfig, MeterSection
 from firmware_app.status.password import PasswordError, read_password
@@ -126,7 +127,7 @@ def _check_charge(battery: BatterySection, wiring: Wiring, path: Path) -> None:
 def _genesis(config: DeviceConfig, path: Path) -> Genesis:
     """The chain's first agreement, which must be the one that the fingerprint stands for."""
     market = config.market
-    file = path.parent / market.genesis
+    file = file_named(market.genesis, path, config.folder(path))
     try:
         genesis = genesis_from_wire(decode(file.read_bytes(), max_bytes=_GENESIS_BYTES))
     except OSError as error:

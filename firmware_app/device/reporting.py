@@ -20,9 +20,8 @@ from firmware_app.reconcile.deviation import FinalTrade, ImbalancePrices
 from firmware_app.reconcile.metered import MeteredInterval, metered_of
 from firmware_app.reconcile.reconciler import Issued, Reconciler, Settlement
 from firmware_app.reconcile.report import DeliveryReport, padded_bytes, sign_report
-from firmware_app.reconcile.sealing import seal
+from firmware_app.reconcile.sealing import KEY_BYTES, seal
 from firmware_app.reconcile.settings import ReportSettings
-from firmware_app.reconcile.x25519 import KEY_BYTES
 from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.outbox import Message, OutboxFullError
 from firmware_app.store.rows import IntervalRow, SettlementRow, TradeRow

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from firmware_app.fleet.attachment import Attachment, Use, attachments_from_wire
 from firmware_app.fleet.change import Change, changes_from_wire, check_order
 from firmware_app.fleet.document import MAX_DOCUMENT_BYTES, Tree, canonical, read_canonical
 from firmware_app.fleet.envelope import Envelope, Kind, read_body
@@ -77,6 +78,8 @@ class Bundle:
     target: Selector
     plan: RolloutPlan
     content: Content
+    attachments: tuple[Attachment, ...] = ()
+    """Files that it brings: which and how large; they come apart from it."""
 
     def __post_init__(self) -> None:
         octets("fleet of a bundle", self.fleet, HASH_BYTES, HASH_BYTES)
@@ -84,11 +87,21 @@ class Bundle:
         whole("version of a bundle", self.version, 1, MAX_NUMBER)
         whole("time of issue", self.issued_ms, 0, MAX_NUMBER)
         whole("expiry", self.expires_ms, self.issued_ms + 1, MAX_NUMBER)
+        names = [attachment.root for attachment in self.attachments]
+        if len(set(names)) != len(names) or sum(a.use is Use.FIRMWARE for a in self.attachments) > 1:
+            raise form("attachments", names, "each once, and one firmware at most")
+        if isinstance(self.content, Delta) and not self.content.changes and self.firmware is None:
+            raise form("delta", "no change", "one or more, or a firmware")
 
     @property
     def order(self) -> tuple[int, int]:
         """What must rise from one bundle to the next: a new key set begins a new count."""
         return self.key_set, self.version
+
+    @property
+    def firmware(self) -> Attachment | None:
+        """What is to be installed, if anything is."""
+        return next((one for one in self.attachments if one.use is Use.FIRMWARE), None)
 
     def encode(self) -> bytes:
         """Canonical bytes, which are signed.
@@ -108,6 +121,7 @@ class Bundle:
                     selector_to_wire(self.target),
                     self.plan.to_wire(),
                     self.content.to_wire(),
+                    *([tuple(one.to_wire() for one in self.attachments)] if self.attachments else []),
                 )
             )
         except LocalError as error:
@@ -126,8 +140,10 @@ def bundle_from_bytes(body: bytes) -> Bundle:
     Raises:
         RuleViolation: FLT-02.
     """
-    fleet, key_set, version, issued, expires, needs_clock, target, plan, content = record(
-        "bundle", read_body("bundle", body), 9
+    wire = read_body("bundle", body)
+    fields = 10 if type(wire) is tuple and len(wire) == 10 else 9
+    fleet, key_set, version, issued, expires, needs_clock, target, plan, content, *brings = record(
+        "bundle", wire, fields
     )
     return Bundle(
         fleet=fleet,
@@ -139,6 +155,7 @@ def bundle_from_bytes(body: bytes) -> Bundle:
         target=selector_from_wire(target),
         plan=plan_from_wire(plan),
         content=_content_from_wire(content),
+        attachments=attachments_from_wire(brings[0]) if brings else (),
     )
 
 

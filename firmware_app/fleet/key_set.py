@@ -32,6 +32,12 @@ class Role(IntEnum):
     """Bundles."""
     GRID = 3
     """Besides, whatever decides which chain, whose servers and which clocks a device believes."""
+    FIRMWARE = 4
+    """Besides, what replaces the device's system; a set without this role lets nobody do that."""
+
+
+_ALWAYS: Final = 3
+"""Roles that every set has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +72,13 @@ class KeySet:
     """Name of the fleet, 32 bytes; empty in the first set, whose hash it is."""
     version: int = 1
     roles: tuple[Signers, ...]
-    """One entry for each ``Role``, in their order."""
+    """One entry for each ``Role``, in their order; the last may be missing."""
 
     def __post_init__(self) -> None:
         whole("version of a key set", self.version, 1, MAX_NUMBER)
         size = 0 if self.version == 1 else HASH_BYTES
         octets("fleet of a key set", self.fleet, size, size)
-        rows("roles of a key set", self.roles, len(Role), len(Role))
+        rows("roles of a key set", self.roles, _ALWAYS, len(Role))
         if len(self.all_keys) > MAX_KEYS:
             raise form("keys of a key set", len(self.all_keys), f"at most {MAX_KEYS}")
 
@@ -86,8 +92,19 @@ class KeySet:
         """Name of the fleet."""
         return self.fleet or tagged_hash(_FLEET_TAG, self.encode())
 
+    @property
+    def held_roles(self) -> tuple[Role, ...]:
+        """The roles that somebody has."""
+        return tuple(Role)[: len(self.roles)]
+
     def signers(self, role: Role) -> Signers:
-        """The keys of a role."""
+        """The keys of a role.
+
+        Raises:
+            RuleViolation: FLT-23 nobody has it.
+        """
+        if role > len(self.roles):
+            raise RuleViolation("FLT-23", "keys of the role", got="none", expected=role.name.lower())
         return self.roles[role - 1]
 
     def encode(self) -> bytes:
@@ -102,7 +119,7 @@ def key_set_from_bytes(body: bytes) -> KeySet:
         RuleViolation: FLT-02.
     """
     fleet, version, roles = record("key set", read_body("key set", body), 3)
-    pairs = [record("role", pair, 2) for pair in rows("roles of a key set", roles, len(Role), len(Role))]
+    pairs = [record("role", pair, 2) for pair in rows("roles of a key set", roles, _ALWAYS, len(Role))]
     return KeySet(
         fleet=octets("fleet of a key set", fleet, 0, HASH_BYTES),
         version=whole("version of a key set", version, 1, MAX_NUMBER),

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from firmware_app.fleet.attachment import Attachment, Use
 from firmware_app.fleet.document import MAX_DOCUMENT_BYTES, Tree, canonical, read_canonical
-from firmware_app.fleet.form import FORM_RULE, MAX_NUMBER, form, octets, record, whole
+from firmware_app.fleet.form import FORM_RULE, MAX_NUMBER, form, octets, record, text, whole
 from firmware_app.fleet.key_set import KeySet, key_set_from_bytes
 from firmware_app.fleet.plan import RolloutPlan, plan_from_wire
 from light_client.rules.crypto import HASH_BYTES
@@ -21,6 +22,7 @@ from light_client.rules.errors import RuleViolation
 MAX_MEMORY_BYTES: Final = 160 << 10
 _FORMAT: Final = 1
 _MAX_REASON_BYTES: Final = 240
+_WITH_FIRMWARE: Final = 8
 
 
 class Phase(StrEnum):
@@ -34,6 +36,14 @@ class Phase(StrEnum):
     """It is applied, and must show that the device is well with it."""
     ROLLING_BACK = "rolling-back"
     """It failed; the one before is about to be applied again."""
+    INSTALLING = "installing"
+    """Its firmware is being written into the slot that is idle; what runs is as it was."""
+    RESTARTING = "restarting"
+    """Its firmware is installed, and the board is about to start with it."""
+
+
+BEFORE: Final = frozenset({Phase.ROLLING_BACK, Phase.INSTALLING, Phase.RESTARTING})
+"""In these the configuration before is the one to run by."""
 
 
 _PHASES: Final = tuple(Phase)
@@ -79,6 +89,10 @@ class Next:
     """How often the device began its trial: it restarted all the other times."""
     reason: str = ""
     """Why it is being rolled back."""
+    firmware: Attachment | None = None
+    """What is installed with it, if anything is."""
+    slot: str = ""
+    """Of the system that ran when that began, and that the device goes back to."""
 
     def to_wire(self) -> tuple[Any, ...]:
         """Canonical form."""
@@ -89,13 +103,17 @@ class Next:
             self.plan.to_wire(),
             self.starts,
             _shortened(self.reason),
+            *(() if self.firmware is None else (self.firmware.root, self.firmware.size, self.slot)),
         )
 
 
 def _next_from_wire(wire: Any) -> Next | None:
     if wire == ():
         return None
-    phase, configuration, plan, starts, reason = record("next configuration", wire, 5)
+    with_firmware = type(wire) is tuple and len(wire) == _WITH_FIRMWARE
+    phase, configuration, plan, starts, reason, *installs = record(
+        "next configuration", wire, _WITH_FIRMWARE if with_firmware else 5
+    )
     if type(reason) is not str:
         raise form("reason", reason, "text")
     return Next(
@@ -104,6 +122,8 @@ def _next_from_wire(wire: Any) -> Next | None:
         plan=plan_from_wire(plan),
         starts=whole("starts", starts, 0, MAX_NUMBER),
         reason=reason,
+        firmware=Attachment(use=Use.FIRMWARE, root=installs[0], size=installs[1]) if installs else None,
+        slot=text("slot", installs[2]) if installs else "",
     )
 
 
@@ -136,7 +156,7 @@ class Memory:
     @property
     def running(self) -> Configuration:
         """What a device that starts now has to run by: never anything else than one of two whole documents."""
-        if self.following is None or self.following.phase is Phase.ROLLING_BACK:
+        if self.following is None or self.following.phase in BEFORE:
             return self.current
         return self.following.configuration
 

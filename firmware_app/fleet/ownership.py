@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Final, get_args, get_type_hints
 
 from firmware_app.config.schema import DeviceConfig
+from firmware_app.fleet.attachment import Attachment, Use
 from firmware_app.fleet.bundle import Content, Whole
 from firmware_app.fleet.change import Path, dotted
 from firmware_app.fleet.document import Tree
@@ -22,10 +23,12 @@ Whoever sets these can cut a device off, mislead it, or read a home's days.
 """
 
 
-def roles_needed(content: Content) -> tuple[Role, ...]:
-    """Whose signatures a content needs: decided by what it names, so that everybody decides the same."""
+def roles_needed(content: Content, attachments: Iterable[Attachment] = ()) -> tuple[Role, ...]:
+    """Whose signatures a bundle needs: decided by what it names, so that everybody decides the same."""
+    firmware = (Role.FIRMWARE,) if any(one.use is Use.FIRMWARE for one in attachments) else ()
     sections = content.document.keys() if isinstance(content, Whole) else {c.path[0] for c in content.changes}
-    return (Role.CONFIG, Role.GRID) if GRID_SECTIONS & sections else (Role.CONFIG,)
+    grid = (Role.GRID,) if GRID_SECTIONS & sections else ()
+    return (Role.CONFIG, *grid, *firmware)
 
 
 def check_owned(content: Content) -> None:

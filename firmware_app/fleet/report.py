@@ -47,6 +47,7 @@ def reported_of(
     last_refusal: str,
     last_refused: str,
     waiting: str,
+    fetching: str = "",
 ) -> dict[str, Any]:
     """The reported document.
 
@@ -57,6 +58,7 @@ def reported_of(
         last_refusal: the sentence of the last of them.
         last_refused: its hash, hexadecimal; empty where it had none.
         waiting: what a newer bundle waits for, or empty.
+        fetching: the hash of the bundle whose files are being fetched, hexadecimal, or empty.
     """
     following, failure = memory.following, memory.failure
     return {
@@ -73,6 +75,7 @@ def reported_of(
         else {**_version(failure.order, failure.hash), "reason": failure.reason},
         "health": health or None,
         "waiting_for": waiting or None,
+        "fetching": fetching or None,
         "refused": dict(sorted(refused.items())),
         "last_refusal": last_refusal or None,
         "last_refused": last_refused or None,

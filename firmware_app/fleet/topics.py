@@ -8,6 +8,10 @@
 | `device/ID/reported`     | device   | yes      | its configuration: version and state (JSON)           |
 | `device/ID/presence`     | device   | yes      | birth, and the will that the broker speaks (JSON)     |
 | `device/ID/health`       | device   | yes      | how it is, at a bounded rate (JSON)                   |
+| `device/ID/want`         | device   | no       | which chunks of an attachment it asks for             |
+| `device/ID/chunk`        | operator | no       | one of them, with its proof                           |
+| `device/ID/renew`        | device   | no       | a request for its next certificate, or that it uses it|
+| `device/ID/renewed`      | operator | no       | the certificate, or why not                           |
 | `device/ID/letter/KIND`  | device   | no       | from its outbox, again until a receipt comes          |
 | `enrol/ID/request`       | device   | no       | a certificate request, under a one-time token         |
 | `enrol/ID/grant`         | operator | yes      | the certificate, or why not                           |
@@ -41,11 +45,21 @@ class Said(StrEnum):
     REPORTED = "reported"
     PRESENCE = "presence"
     HEALTH = "health"
+    WANT = "want"
+    CHUNK = "chunk"
+    RENEW = "renew"
+    RENEWED = "renewed"
     LETTER = "letter"
 
 
 KEPT: Final = frozenset({Said.DESIRED, Said.REPORTED, Said.PRESENCE, Said.HEALTH})
 """Sent with the retain flag: whoever connects later hears the newest."""
+TO_DEVICE: Final = (Said.DESIRED, Said.RECEIPT, Said.CHUNK, Said.RENEWED)
+"""What the operator says to one device."""
+FROM_DEVICE: Final = (Said.REPORTED, Said.PRESENCE, Said.HEALTH, Said.WANT, Said.RENEW)
+"""What a device says of itself, besides its letters."""
+WATCHED: Final = (Said.REPORTED, Said.PRESENCE, Said.HEALTH)
+"""What those hear who may only listen."""
 
 
 @dataclass(frozen=True, slots=True)

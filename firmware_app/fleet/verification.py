@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from firmware_app.config.load import ConfigError
 from firmware_app.config.schema import DeviceConfig
+from firmware_app.fleet.attachment import HERE_RULE, Attachment
 from firmware_app.fleet.bundle import Bundle, Delta, Whole, bundle_from_bytes
 from firmware_app.fleet.change import applied
 from firmware_app.fleet.document import Tree, canonical, config_of
@@ -22,6 +23,9 @@ from firmware_app.fleet.ownership import check_owned, roles_needed, with_own
 from firmware_app.fleet.selector import DeviceFacts, selects
 from light_client.rules.errors import RuleViolation
 from light_client.rules.verdict import Rejected, Undecided
+
+IsHere: TypeAlias = Callable[[Attachment], str]
+"""What is missing of an attachment on this very board; or nothing."""
 
 CheckHere: TypeAlias = Callable[[DeviceConfig], str]
 """What is wrong with a configuration on this very board, such as a file that is not there; or nothing."""
@@ -49,6 +53,8 @@ class Standing:
     """Of the configuration that is in force; 0 where it came from no bundle."""
     document: Tree
     """The configuration in force."""
+    slot: str = ""
+    """Of the system that runs; empty where the board cannot install another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +80,12 @@ class _WaitError(Exception):
 
 
 def judge(
-    raw: bytes, standing: Standing, clock: Clock, verify_signature: Verify, check_here: CheckHere
+    raw: bytes,
+    standing: Standing,
+    clock: Clock,
+    verify_signature: Verify,
+    check_here: CheckHere,
+    is_here: IsHere = lambda _: "its files",
 ) -> Judgement:
     """Ask all rules of a bundle in their order."""
     try:
@@ -89,6 +100,8 @@ def judge(
         check_owned(bundle.content)
         document = document_of(bundle, standing.document)
         config = check_schema(document)
+        check_updater(bundle, standing.slot)
+        check_attachments(bundle, is_here)
         check_board(config, check_here)
     except RuleViolation as error:
         return Rejected(rule=error.rule, reason=str(error))
@@ -120,13 +133,18 @@ def check_key_set(bundle: Bundle, key_set: KeySet) -> None:
 
 
 def check_signers(envelope: Envelope, bundle: Bundle, key_set: KeySet, verify_signature: Verify) -> None:
-    """FLT-05 to FLT-08: only keys of the set signed, enough of them, the grid's too where it matters, each truly."""
-    rules = {Role.CONFIG: ("FLT-06", "configuration keys"), Role.GRID: ("FLT-08", "grid keys")}
-    roles = roles_needed(bundle.content)
+    """FLT-05 to FLT-08, FLT-23: only keys of the set signed, enough of each role that matters, each truly."""
+    rules = {
+        Role.CONFIG: ("FLT-06", "configuration keys"),
+        Role.GRID: ("FLT-08", "grid keys"),
+        Role.FIRMWARE: ("FLT-23", "firmware keys"),
+    }
+    roles = roles_needed(bundle.content, bundle.attachments)
+    may_sign = {Role.CONFIG, Role.GRID, *roles}
     check_signatures(
         envelope,
         fleet=bundle.fleet,
-        known=frozenset((*key_set.signers(Role.CONFIG).keys, *key_set.signers(Role.GRID).keys)),
+        known=frozenset(key for role in may_sign for key in key_set.signers(role).keys),
         needed=[(*rules[role], key_set.signers(role)) for role in roles],
         verify_signature=verify_signature,
     )
@@ -178,6 +196,20 @@ def check_schema(document: Tree) -> DeviceConfig:
         return config_of(document)
     except ConfigError as error:
         raise RuleViolation("FLT-15", str(error)) from None
+
+
+def check_updater(bundle: Bundle, slot: str) -> None:
+    """FLT-16: a firmware is for boards that can install one."""
+    if bundle.firmware is not None and not slot:
+        raise RuleViolation("FLT-16", "this board cannot install a firmware", got="no second slot")
+
+
+def check_attachments(bundle: Bundle, is_here: IsHere) -> None:
+    """FLT-24: the files that it brings are here, whole; one that is missing is waited for."""
+    for attachment in bundle.attachments:
+        missing = is_here(attachment)
+        if missing:
+            raise _WaitError(HERE_RULE, missing)
 
 
 def check_board(config: DeviceConfig, check_here: CheckHere) -> None:

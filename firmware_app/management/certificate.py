@@ -92,6 +92,40 @@ def check_certificate(pem: bytes, key: Path, ca_pem: bytes, device: str) -> None
     raise CredentialsError("the certificate is by another authority than the ticket's")
 
 
+def sign(key: Path, message: bytes) -> bytes:
+    """Sign with the key of a certificate: ECDSA over SHA-256, as DER.
+
+    Raises:
+        CredentialsError: the file holds no key of ours.
+    """
+    return _key(key).sign(message, ec.ECDSA(hashes.SHA256()))
+
+
+def ends_ms(path: Path) -> int:
+    """When a certificate ends, UTC ms.
+
+    Raises:
+        CredentialsError: the file holds none.
+    """
+    return int(_certificate(path).not_valid_after_utc.timestamp()) * 1_000
+
+
+def fingerprint(path: Path) -> bytes:
+    """SHA-256 of a certificate.
+
+    Raises:
+        CredentialsError: the file holds none.
+    """
+    return _certificate(path).fingerprint(hashes.SHA256())
+
+
+def _certificate(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError):
+        raise CredentialsError(f"{path} holds no certificate") from None
+
+
 def _names(subject: x509.Name) -> list[str | bytes]:
     return [part.value for part in subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
 

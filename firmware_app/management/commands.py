@@ -12,6 +12,7 @@ from firmware_app.config.commands import file_of, refusal
 from firmware_app.config.load import ConfigError, read
 from firmware_app.config.schema import DeviceConfig
 from firmware_app.console import CommandError, Console, Exit
+from firmware_app.fleet.agent import FLOOD_RULE
 from firmware_app.fleet.enrolling import MAX_TICKET_BYTES, Ticket, ticket_from_json
 from firmware_app.fleet.envelope import MAX_ENVELOPE_BYTES, Envelope, read_envelope
 from firmware_app.fleet.key_set import is_key_set, key_set_from_bytes
@@ -83,9 +84,20 @@ def _outcome(
         return "rolled back", answer["failed"]["reason"], Exit.FAILED
     elif answer["next"] is not None and answer["next"]["hash"] == name:
         return "on trial", f"version {answer['next']['version']}", Exit.UNDECIDED
-    if sum(answer["refused"].values()) > sum(before["refused"].values()):
-        return "refused", answer["last_refusal"], Exit.FAILED
+    refusal = _refusal(name, before, answer)
+    if refusal:
+        return "refused", refusal, Exit.FAILED
     return "waits", f"for {answer['waiting_for'] or 'its turn'}", Exit.UNDECIDED
+
+
+def _refusal(name: str, before: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
+    """Why this very bundle was refused; empty if it was not."""
+    if answer["last_refused"] == name:
+        return str(answer["last_refusal"])
+    floods = answer["refused"].get(FLOOD_RULE, 0) - before["refused"].get(FLOOD_RULE, 0)
+    if floods > 0 and not answer["waiting_for"]:
+        return f"{FLOOD_RULE}: more bundles than can be looked at; try again"
+    return ""
 
 
 def joining(args: argparse.Namespace) -> int:

@@ -26,6 +26,7 @@ from firmware_app.management.certificate import check_certificate, ensure_key, e
 from firmware_app.management.credentials import Credentials, authority_context, credentials_of, put
 from firmware_app.management.in_force import FOLDER, SECTION, memory_file
 from firmware_app.management.link import Dial, Link, LinkError, Said
+from firmware_app.management.renewing import forget_next
 from firmware_app.store.files import Files
 from light_client.rules.errors import RuleViolation
 from light_client.store.errors import StoreDamagedError
@@ -113,6 +114,7 @@ def join(place: Place, ticket: Ticket, *, timeout_s: float) -> bool:
             raise JoiningError(f"the operator refuses: {grant.refusal}")
         pem = grant.certificate_pem
     check_certificate(pem, place.credentials.key, ticket.ca_pem.encode(), name)
+    forget_next(place.credentials)
     put(place.credentials.certificate, pem, Files())
     memory_file(place.folder).save(_memory(place, ticket, known))
     return known is not None

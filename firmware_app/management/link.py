@@ -96,6 +96,14 @@ class _BoundedSocket(ssl.SSLSocket):
         return data
 
 
+def _leave_writing(*_: object) -> None:
+    """Keep `publish` from writing by itself: it would, in the caller's thread, where no one looks after the socket.
+
+    OpenSSL's connections are not for two threads at once: what one reads comes out as garbage while the other writes.
+    The library wakes the thread that is in `loop`, which writes.
+    """
+
+
 class Link:
     """One connection: `run` it once."""
 
@@ -150,6 +158,10 @@ class Link:
         if problem and not stop.is_set():
             raise LinkError(problem)
 
+    def hang_up(self) -> None:
+        """End the connection, as if it had been lost."""
+        self._ending.set()
+
     def publish(self, said: Said) -> bool:
         """Send something; returns whether it was taken on: it was not where too much is under way, or not connected."""
         with self._out_lock:
@@ -183,6 +195,7 @@ class Link:
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         client.on_publish = self._on_publish
+        client.on_socket_register_write = _leave_writing
         return client
 
     def _live(self) -> str:

@@ -33,13 +33,20 @@ class FleetParams:
     """From one word of health to the next while nothing changes, s."""
     keepalive_s: int = 120
     """A sign of life through routers that forget silent connections, s."""
+    renew_days: int = 60
+    """So long before its end the device's certificate is renewed at the latest, days."""
     stick_folder: str = "/media/gridlight"
     """Where a stick is mounted; bundles lie in its folder `gridlight`. Empty: sticks are not looked at."""
 
     def __post_init__(self) -> None:
         if not _HOST.fullmatch(self.broker):
             raise LocalError("broker", got=self.broker, expected="a host name or an address")
-        for name, low, high in (("port", 1, 65_535), ("health_s", 60, 86_400), ("keepalive_s", 10, 1_200)):
+        for name, low, high in (
+            ("port", 1, 65_535),
+            ("health_s", 60, 86_400),
+            ("keepalive_s", 10, 1_200),
+            ("renew_days", 1, 3_650),
+        ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise LocalError(name, got=value, expected=f"{low} to {high}")

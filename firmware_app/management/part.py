@@ -2,6 +2,7 @@
 
     every second     health goes to the agent; files are looked for; what is wanted is applied; letters are sent
     a message        a bundle or key set goes to the agent, a receipt to the outbox
+    a chunk          goes to whoever fetches files (`supply.py`), an answer to whoever renews certificates
     a connection     birth, then the newest reported document and health, then the letters; the will is left behind
 
 It needs no broker: bundles from files are taken up without one.
@@ -13,35 +14,32 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from random import SystemRandom
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from firmware_app.config.check import Checked
 from firmware_app.device.reporting import OPERATOR
+from firmware_app.fleet.attachment import Want
 from firmware_app.fleet.document import Tree
-from firmware_app.fleet.events import Health, Offered, Tick
+from firmware_app.fleet.events import Health, Offered, Tick, Withdrawn
 from firmware_app.fleet.letters import ALARM, Letter, receipt_from_bytes
 from firmware_app.fleet.memory import Phase
 from firmware_app.fleet.report import Allowance
-from firmware_app.fleet.telemetry import Alarm, HealthReport, Presence
+from firmware_app.fleet.telemetry import Alarm, HealthReport
 from firmware_app.fleet.topics import Said as Kind
 from firmware_app.fleet.topics import Topics
-from firmware_app.management.backoff import Backoff
-from firmware_app.management.credentials import CredentialsError, credentials_of
+from firmware_app.management.calling import Caller, pause
+from firmware_app.management.credentials import CredentialsError
 from firmware_app.management.inbox import Inbox
 from firmware_app.management.postman import IN_FLIGHT, Postman
-from firmware_app.management.steward import Steward, board_name
+from firmware_app.management.steward import Steward
+from firmware_app.management.supply import Supply
 from firmware_app.management.view import with_fleet
 from firmware_app.management.wellness import LINK, AlarmBook, alarms_of, complaints, health_report, verdict
 from firmware_app.runtime.supervision import PartStatus
 from firmware_app.status.snapshot import Snapshot
 from firmware_app.store.device_store import DeviceStore
 from firmware_app.store.outbox import Message, OutboxFullError
-from firmware_app.version import VERSION
 from light_client.rules.errors import LightClientError, RuleViolation
-
-if TYPE_CHECKING:
-    from firmware_app.management.link import Link, Said
 
 ALARMS: Final = "operator-alarms"
 """Of alarms: they wait behind no report."""
@@ -74,20 +72,25 @@ class FleetPart:
         self._supervised = supervised
         self._utc_ms = utc_ms
         self._apply = apply
+        self._topics = Topics(steward.memory.key_set.fleet_id)
+        self.caller = Caller(
+            steward,
+            self._topics,
+            utc_ms=utc_ms,
+            monotonic_ms=_monotonic_ms,
+            hear=self._hear,
+            greet=self._greet,
+        )
+        self._supply: Supply | None = None
         self._postmen = {OPERATOR: Postman(), ALARMS: Postman()}
         self._alarms = AlarmBook()
         self._health_pace = Allowance(burst=2, each_ms=_HEALTH_MS)
         self._health_at_ms: int | None = None
         self._told: tuple[str, tuple[Alarm, ...]] | None = None
-        self._link: Link | None = None
         self._found: Checked | None = None
-        self._topics = Topics(steward.memory.key_set.fleet_id)
         self._inbox: Inbox | None = None
         self._ticks = 0
         self._busy = False
-        self.problem = "not tried yet"
-        """Why the broker is not reached; empty while it is."""
-        self._since_ms = _monotonic_ms()
 
     async def run(self, found: Checked, stop: asyncio.Event) -> None:
         """One life of the part.
@@ -100,15 +103,17 @@ class FleetPart:
         """
         self._found = found
         self._inbox = Inbox(found.folder, found.config.fleet.stick_folder)
-        connecting = asyncio.create_task(self._keep_link(found, stop))
+        self._supply = Supply(self._steward, found.config.fleet.stick_folder)
+        connecting = asyncio.create_task(self.caller.keep(found, stop))
         try:
             while not stop.is_set():
                 await self._tick()
-                await _pause(stop, _TICK_S)
+                await pause(stop, _TICK_S)
             await connecting
         finally:
             connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
+            await self._supply.end()
 
     # -- every second --------------------------------------------------------------------------------------------------
 
@@ -123,6 +128,8 @@ class FleetPart:
             self._judge(snapshot)
         await self._settle()
         self._speak()
+        self._bring()
+        self._renew()
 
     def _judge(self, snapshot: Snapshot) -> None:
         """Health for the agent; health and alarms for the operator."""
@@ -145,7 +152,7 @@ class FleetPart:
             steward.note("fleet.health", str(error))
 
     def _link_problem(self) -> str:
-        return self.problem if self._found is not None and self._found.config.fleet.broker else ""
+        return self.caller.problem if self._found is not None and self._found.config.fleet.broker else ""
 
     async def _settle(self) -> None:
         """Make the device run by what is wanted, until nothing is."""
@@ -182,41 +189,58 @@ class FleetPart:
             **self._steward.reported(),
             "fleet": self._steward.memory.key_set.fleet_id.hex(),
             "broker": f"{fleet.broker}:{fleet.port}" if fleet is not None and fleet.broker else None,
-            "connected": not self.problem,
-            "problem": self.problem or None,
+            "connected": not self.caller.problem,
+            "problem": self.caller.problem or None,
             "letters": self._letters(),
         }
 
     def show(self, snapshot: Snapshot) -> Snapshot:
         """A snapshot with the operator's side of the device."""
-        return with_fleet(snapshot, self.standing(), _monotonic_ms() - self._since_ms)
+        return with_fleet(snapshot, self.standing(), _monotonic_ms() - self.caller.since_ms)
 
     # -- what is said --------------------------------------------------------------------------------------------------
 
     def _speak(self) -> None:
-        link = self._link
-        if link is None or not link.is_ready:
+        caller = self.caller
+        if not caller.is_ready:
             return
         news = self._steward.news
-        if news is not None and link.publish(
-            self._said(Kind.REPORTED, json.dumps(news).encode(), retain=True)
-        ):
+        if news is not None and caller.publish(Kind.REPORTED, json.dumps(news).encode(), retain=True):
             self._steward.news = None
         for destination, postman in self._postmen.items():
             for message in postman.due(
                 self._store.outbox.pending(destination, 2 * IN_FLIGHT), _monotonic_ms()
             ):
-                self._post(link, message)
+                self._post(message)
 
-    def _post(self, link: Link, message: Message) -> None:
+    def _post(self, message: Message) -> None:
         try:
             letter = Letter(key=message.key, at_ms=message.at_ms, body=message.body)
-            said = self._said(Kind.LETTER, letter.encode(), kind=message.kind)
+            self.caller.publish(Kind.LETTER, letter.encode(), kind=message.kind)
         except LightClientError as error:  # nobody could ever read it: it would hold up the others for ever
             self._steward.note("fleet.letter", f"a letter cannot be sent, and is dropped: {error}")
             self._store.outbox.delivered(message.destination, (message.key,))
+
+    def _bring(self) -> None:
+        """Files that bundles wait for, and firmware."""
+        if self._supply is not None:
+            self._supply.tick(_monotonic_ms(), self._ask)
+
+    def _ask(self, want: Want) -> bool:
+        return self.caller.publish(Kind.WANT, want.encode())
+
+    def _renew(self) -> None:
+        """The device's certificate, before it ends."""
+        renewing = self.caller.renewing
+        if renewing is None or not self.caller.is_ready:
             return
-        link.publish(said)
+        try:
+            said = renewing.say(_monotonic_ms(), self._utc_ms())
+        except (CredentialsError, ImportError) as error:
+            self._steward.note("fleet.unwritten", str(error))
+            return
+        if said is not None:
+            self.caller.publish(Kind.RENEW, said)
 
     def _put_alarm(self, name: str, body: bytes, *, raised: bool) -> None:
         utc_ms = self._utc_ms()
@@ -232,105 +256,48 @@ class FleetPart:
         gist = (health.problem, health.alarms)
         every_ms = 1_000 * (self._found.config.fleet.health_s if self._found else 300)
         is_due = self._health_at_ms is None or now_ms - self._health_at_ms >= every_ms
-        link = self._link
-        if link is None or not link.is_ready or not (is_due or gist != self._told):
+        if not self.caller.is_ready or not (is_due or gist != self._told):
             return
-        said = self._said(Kind.HEALTH, health.encode(), retain=True)
-        if self._health_pace.take(now_ms) and link.publish(said):
+        if self._health_pace.take(now_ms) and self.caller.publish(Kind.HEALTH, health.encode(), retain=True):
             self._told, self._health_at_ms = gist, now_ms
-
-    def _said(self, what: Kind, payload: bytes, *, kind: str = "", retain: bool = False) -> Said:
-        from firmware_app.management.link import Said  # noqa: PLC0415 - only where there is a broker
-
-        topic = self._topics.device(self._steward.name, what, kind)
-        return Said(topic=topic, payload=payload, retain=retain)
 
     def _letters(self) -> int:
         waiting = self._store.outbox.waiting()
         return sum(waiting.get(destination, 0) for destination in self._postmen)
 
-    # -- the connection ------------------------------------------------------------------------------------------------
-
-    async def _keep_link(self, found: Checked, stop: asyncio.Event) -> None:
-        """Be connected again and again, until the event is set."""
-        if not found.config.fleet.broker:
-            self.problem = "no broker is named: [fleet] broker"
-            return
-        backoff = Backoff(SystemRandom().random)
-        while not stop.is_set():
-            began_s = time.monotonic()
-            held_s = 0.0
-            self.problem = self.problem or "connecting"
-            try:
-                await self._connected(found, stop)
-            except (CredentialsError, ImportError) as error:
-                self.problem = str(error)
-            except LinkFailure as failure:
-                self._since_ms = _monotonic_ms() if failure.was_up else self._since_ms
-                self.problem = str(failure)
-                held_s = time.monotonic() - began_s if failure.was_up else 0.0
-            finally:
-                self._link = None
-            if not stop.is_set():
-                pause_s = backoff.after(held_s)
-                self._steward.note("fleet.offline", f"{self.problem}; tries again in {pause_s:.0f} s")
-                await _pause(stop, pause_s)
-
-    async def _connected(self, found: Checked, stop: asyncio.Event) -> None:
-        from firmware_app.management.link import Dial, Link, LinkError  # noqa: PLC0415 - paho may be missing
-
-        params = found.config.fleet
-        credentials = credentials_of(params, found.path, found.folder)
-        name = self._steward.name
-        dial = Dial(
-            host=params.broker,
-            port=params.port,
-            name=name,
-            keepalive_s=params.keepalive_s,
-            context=credentials.context(),
-            subscriptions=(
-                self._topics.keys("+"),
-                self._topics.device(name, Kind.DESIRED),
-                self._topics.device(name, Kind.RECEIPT),
-            ),
-            will=self._presence(online=False),
-        )
-        link = self._link = Link(dial, deliver=self._hear, ready=self._greet)
-        try:
-            await link.run(stop, lambda: self._presence(online=False))
-        except LinkError as error:
-            raise LinkFailure(str(error), was_up=not self.problem) from None
-
-    def _presence(self, *, online: bool) -> Said:
-        presence = Presence(online=online, since_ms=self._utc_ms(), firmware=VERSION, board=board_name())
-        return self._said(Kind.PRESENCE, presence.encode(), retain=True)
+    # -- what is heard ------------------------------------------------------------------------------------------------
 
     def _greet(self) -> None:
         """The connection holds: say everything anew, since nobody knows what was heard before."""
-        link = self._link
-        if link is None:
-            return
-        self.problem, self._since_ms = "", _monotonic_ms()
-        self._steward.note("fleet.online", "the operator's broker is reached")
-        link.publish(self._presence(online=True))
         self._steward.news = self._steward.reported()
         self._told = None
         for postman in self._postmen.values():
             postman.connected()
+        if self._supply is not None:
+            self._supply.connected()
         self._speak()
 
     def _hear(self, topic: str, payload: bytes) -> None:
         heard = self._topics.heard(topic)
-        if not payload:  # a retained message was taken back
-            return
         if heard is None and topic.startswith(self._topics.keys("")):
-            self._steward.take(Offered(raw=payload))
+            if payload:
+                self._steward.take(Offered(raw=payload))
         elif heard is None or heard.device != self._steward.name:
             self._steward.note("fleet.astray", "a message on a topic that is not this device's")
         elif heard.said is Kind.DESIRED:
-            self._steward.take(Offered(raw=payload))
-        elif heard.said is Kind.RECEIPT:
+            self._steward.take(Offered(raw=payload) if payload else Withdrawn())
+        elif payload:
+            self._hear_answer(heard.said, payload)
+
+    def _hear_answer(self, said: Kind, payload: bytes) -> None:
+        """What the operator says to something that the device has said."""
+        if said is Kind.RECEIPT:
             self._forget(payload)
+        elif said is Kind.CHUNK and self._supply is not None:
+            self._supply.hear(payload)
+            self._supply.ask(_monotonic_ms(), self._ask)
+        elif said is Kind.RENEWED:
+            self.caller.hear_renewed(payload)
 
     def _forget(self, payload: bytes) -> None:
         try:
@@ -342,20 +309,5 @@ class FleetPart:
             self._store.outbox.delivered(destination, postman.received(receipt.keys))
 
 
-class LinkFailure(Exception):
-    """A connection ended."""
-
-    def __init__(self, why: str, *, was_up: bool) -> None:
-        super().__init__(why)
-        self.was_up = was_up
-
-
 def _monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

@@ -21,6 +21,8 @@ _STATES: Final = {
     Phase.STAGED.value: "on trial",
     Phase.TRIAL.value: "on trial",
     Phase.ROLLING_BACK.value: "rolled back",
+    Phase.INSTALLING.value: "on trial",
+    Phase.RESTARTING.value: "on trial",
 }
 
 

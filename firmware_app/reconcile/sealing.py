@@ -18,12 +18,10 @@ from __future__ import annotations
 import hmac
 from typing import Final
 
-from nacl import bindings, exceptions
-
 from light_client.rules.errors import LocalError, RuleViolation
 
-KEY_BYTES: Final = bindings.crypto_scalarmult_SCALARBYTES
-OVERHEAD_BYTES: Final = 1 + KEY_BYTES + 4 + bindings.crypto_aead_chacha20poly1305_ietf_ABYTES
+KEY_BYTES: Final = 32
+OVERHEAD_BYTES: Final = 1 + KEY_BYTES + 4 + 16
 """What a seal adds to the padded size."""
 _FORM: Final = b"\x01"
 _LABEL: Final = b"gridlight/sealed-report/1"
@@ -37,6 +35,8 @@ def public_seal_key(secret: bytes) -> bytes:
     Raises:
         LocalError: the secret has not 32 bytes.
     """
+    from nacl import bindings  # noqa: PLC0415 - for one report a day, on boards that make any
+
     _require_key("secret sealing key", secret)
     return bindings.crypto_scalarmult_base(secret)
 
@@ -52,6 +52,8 @@ def seal(document: bytes, operator_key: bytes, *, size: int, ephemeral: bytes) -
     Raises:
         LocalError: it is longer than the size, or a key is none.
     """
+    from nacl import bindings, exceptions  # noqa: PLC0415 - as above
+
     if len(document) > size:
         raise LocalError("length of a document to seal", got=len(document), expected=f"at most {size}")
     _require_key("public sealing key", operator_key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firmware_app.reconcile.x25519 import KEY_BYTES
+from firmware_app.reconcile.sealing import KEY_BYTES
 from light_client.rules.errors import LocalError
 
 _DAY_MIN = 1_440

@@ -3,7 +3,7 @@
     store      both files held against themselves, read-only; how old the newest reading is, how much room is left
     keys       whether each secret is there, whole, and nobody else's to read
     meter      one round with each meter, at each port that nobody holds
-    network    whether market and grid operator accept connections; `witness` the same of the other servers
+    network    whether market and grid operator are there, prove their keys and answer; `witness` the other servers
 
 Nothing is changed, nothing is asked that a wrong hand could misuse, and each look has a time limit. Every finding that
 is not fine names the next step.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import queue
-import socket
 import sqlite3
 import stat
 import threading
@@ -27,7 +26,7 @@ from typing import Any, Final, TypeVar
 from firmware_app.config import keys
 from firmware_app.config.check import Checked
 from firmware_app.config.load import ConfigError
-from firmware_app.config.schema import MeterSection, ServerSection
+from firmware_app.config.schema import MeterSection
 from firmware_app.management.in_force import check_in_force
 from firmware_app.meters.bus_part import bus_of, encryption_of
 from firmware_app.meters.desk import by_port
@@ -165,14 +164,18 @@ class Closely:
 
     def network(self) -> Iterator[Check]:
         """The server that is followed, and the grid operator."""
-        market = self.found.config.market
-        yield _peer("network", "market", market.server[0])
-        yield _peer("network", "management", market.dso)
+        from firmware_app.status.reaching import reach  # noqa: PLC0415 - ZeroMQ: only where it is asked for
+
+        market, genesis = self.found.config.market, self.found.genesis
+        yield reach("network", "market", market.server[0], genesis)
+        yield reach("network", "management", market.dso, genesis)
 
     def witness(self) -> Iterator[Check]:
         """The other servers."""
+        from firmware_app.status.reaching import reach  # noqa: PLC0415 - as above
+
         for server in self.found.config.market.server[1:]:
-            yield _peer("witness", "witness", server)
+            yield reach("witness", "witness", server, self.found.genesis)
 
 
 def closely(path: Path) -> Mapping[str, Look]:
@@ -263,27 +266,6 @@ def _pulse_input(section: MeterSection, port: str) -> Check:
             "meter", f"{section.name}: {chip} may not be read", "the user has to be in the group gpio"
         )
     return _ok("meter", f"{section.name}: {port} is there; whether pulses come, only time tells")
-
-
-def _peer(name: str, role: str, server: ServerSection) -> Check:
-    """Whether somebody accepts connections there; that it is the right one its key proves later."""
-    host, _, port = server.endpoint.removeprefix("tcp://").rpartition(":")
-    began_s = time.monotonic()
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=LIMIT_S):
-            took_ms = int((time.monotonic() - began_s) * 1_000)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        step = "check the cable and the router; then tell the operator"
-        return Check(
-            name=name,
-            state="warn" if role == "witness" else "FAIL",
-            found=f"{role} {server.name} at {server.endpoint}: {why}",
-            next=step,
-        )
-    return _ok(
-        name, f"{role} {server.name} accepts connections, {took_ms} ms; its key is proven by the service"
-    )
 
 
 def _within(name: str, look: Callable[[], Check]) -> Check:

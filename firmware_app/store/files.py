@@ -17,6 +17,14 @@ class Files:
         """Open a file for writing, empty; returns its descriptor."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
 
+    def extend(self, path: Path) -> int:
+        """Open a file for writing at its end, as it is; returns its descriptor."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def cut(self, descriptor: int, size: int) -> None:
+        """Take away everything beyond a size."""
+        os.ftruncate(descriptor, size)
+
     def write(self, descriptor: int, data: bytes) -> int:
         """Write the beginning of some bytes; returns how many."""
         return os.write(descriptor, data)

@@ -104,8 +104,8 @@ class LyingBroker:
         device, self._device = self._device, None
         self._listening.clear()
         if device is not None:
-            with suppress(OSError):
-                device.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # of the TCP connection: that of TLS would let the thread read ciphertext
+                socket.socket.shutdown(device, socket.SHUT_RDWR)
 
     def wait_acknowledged(self, count: int) -> None:
         """Until the device has acknowledged so many messages.

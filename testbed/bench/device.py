@@ -2,7 +2,9 @@
 
 A simulated village trades for a day. One of its homes is the device as `gridlight run` builds it: meter read every ten
 seconds, forecast, bidder, trader, both stores. What it is told is put on a tape and played to the same board in a
-process of its own with real files, where the kernel counts. Sockets and serial lines are not in it.
+process of its own with real files, where the kernel counts. Sockets and serial lines are not in it: `gridlight-testbed
+week` tells what the whole program holds. With `--armhf-root` a part of the day is played on the board's processor as
+well, emulated, and instructions are counted.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from typing import Any, Final, TextIO
 
 from light_client.rules.encoding import encode
 from light_client.session.actor import Actor, Effect, Event, PeerName, Storage
+from testbed.bench.armhf import INSTRUCTIONS_PER_MS
 from testbed.bench.device_board import Board, BoardSpec
 from testbed.bench.device_day import write_event, write_spec
+from testbed.bench.emulator import Emulator, EmulatorError, missing
 from testbed.bench.section import DisagreementError, Options, Section, Step, at_most
 from testbed.cast import DSO, Cast
 from testbed.network.simulator import Simulator
@@ -36,11 +40,13 @@ _ASKED_BYTES: Final = 5_000_000
 _ASKED_KB: Final = 50_000
 _ASKED_CPU: Final = 0.02
 _LIMIT_S: Final = 900
+_EMULATED: Final = (1, 5)
+"""Intervals that are played on the emulated processor in two runs, whose difference is the work without the start."""
 
 
-def steps(options: Options) -> int:  # noqa: ARG001 - as many, whatever is chosen
+def steps(options: Options) -> int:
     """How many cases there are."""
-    return 2
+    return 2 if missing(options.armhf_root) else 3
 
 
 def measure(options: Options, step: Step) -> Section:
@@ -64,9 +70,10 @@ def measure(options: Options, step: Step) -> Section:
         recorded = record(cast, tape, Path(folder), to_ms + 60_000)
         step("the board's day again, with real files")
         played = _played(tape, from_ms, to_ms)
+        instructions = _instructions(options, step, tape, (from_ms + to_ms) // 2, length_ms)
     if not recorded or played["trades"] != recorded:
         raise DisagreementError(f"the board made {recorded} trades, and {played['trades']} the second time")
-    return _section(played, (to_ms - from_ms) // length_ms, (to_ms - from_ms) / 1_000)
+    return _section(played, (to_ms - from_ms) // length_ms, (to_ms - from_ms) / 1_000, instructions)
 
 
 class _Recorded:
@@ -151,7 +158,27 @@ def _played(tape: Path, from_ms: int, to_ms: int) -> dict[str, Any]:
     return played
 
 
-def _section(played: dict[str, Any], intervals: int, seconds: float) -> Section:
+def _instructions(options: Options, step: Step, tape: Path, from_ms: int, length_ms: int) -> int | None:
+    """Instructions that an interval in the middle takes the board's processor; None where none can be counted."""
+    if missing(options.armhf_root) or options.armhf_root is None:
+        return None
+    step("a part of the board's day on its processor, emulated")
+    with tempfile.TemporaryDirectory(prefix="gridlight-armhf-") as folder:
+        try:
+            emulator = Emulator.prepare(options.armhf_root.resolve(), Path(folder))
+
+            def count(intervals: int) -> int:
+                to_ms = from_ms + intervals * length_ms
+                return emulator.count("-m", "testbed.bench.device_day", str(tape), str(from_ms), str(to_ms))
+
+            fewer, more = _EMULATED
+            count(fewer)  # compiles what is imported, as an installed package is compiled
+            return (count(more) - count(fewer)) // (more - fewer)
+        except EmulatorError as error:
+            raise DisagreementError(str(error)) from None
+
+
+def _section(played: dict[str, Any], intervals: int, seconds: float, instructions: int | None) -> Section:
     days = intervals / _DAY
     row = {
         "intervals": intervals,
@@ -166,6 +193,9 @@ def _section(played: dict[str, Any], intervals: int, seconds: float) -> Section:
         "offers": played["offers"],
         "trades": played["trades"],
     }
+    if instructions is not None:
+        row["armhf_instructions_per_interval"] = instructions
+        row["armhf_cpu_share"] = round(instructions / (INSTRUCTIONS_PER_MS * 1_000 * seconds / intervals), 6)
     lines = [f"{name.replace('_', ' '):<30} {value:>14,}" for name, value in row.items()]
     aims = [
         at_most(
@@ -173,6 +203,11 @@ def _section(played: dict[str, Any], intervals: int, seconds: float) -> Section:
         ),
         at_most("CPU of the board, natively", "of one core", asked=_ASKED_CPU, measured=row["cpu_share"]),
     ]
+    if "armhf_cpu_share" in row:
+        share = row["armhf_cpu_share"]
+        aims.append(
+            at_most("CPU of the board, on its processor", "of one core", asked=_ASKED_CPU, measured=share)
+        )
     if played["written_bytes"]:
         written = row["written_bytes_per_day"]
         aims.append(at_most("flash of a day of trading", "bytes a day", asked=_ASKED_BYTES, measured=written))

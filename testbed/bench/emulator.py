@@ -1,9 +1,10 @@
-"""Counts the instructions of a program on the board's processor: a Cortex-A8 emulated by QEMU, in a Debian armhf root.
+r"""Counts the instructions of a program on the board's processor: a Cortex-A8 emulated by QEMU, in a Debian armhf root.
 
 Instructions, not seconds: they are the same on every machine and under any load. Needed are `qemu-arm` (Debian:
 qemu-user), a C compiler for the counting plugin, and a root made by
 
-    mmdebstrap --arch=armhf --variant=minbase --include=python3,python3-cryptography,python3-ecdsa trixie ROOT
+    mmdebstrap --arch=armhf --variant=minbase trixie ROOT \
+        --include=python3,python3-cryptography,python3-ecdsa,python3-serial,python3-tinydb,python3-zmq
 """
 
 from __future__ import annotations

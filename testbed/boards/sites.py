@@ -9,17 +9,12 @@ control.sock     what `gridlight status` asks
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from firmware_app.config import keys
-from firmware_app.forecast.forecaster import Forecaster
-from firmware_app.forecast.settings import ForecastSettings, Series
-from firmware_app.store.device_store import DeviceStore
-from firmware_app.store.params import StoreParams
+from testbed.boards.furnishing import put_keys, teach
 from testbed.boards.housing import Board, Housing
 from testbed.cast import DSO, Cast
 from testbed.fleet.metered_homes import truth_of
@@ -31,7 +26,6 @@ PROFILES: Final = ("eastron-sdm630", "sml", "p1-dsmr5")
 READ_EVERY_MS: Final = 120_000
 """From one reading to the next, the grid's time: a counter's guard believes readings five minutes apart at most."""
 _SHORTEST_POLL_MS: Final = 100
-_TAUGHT_DAYS: Final = 7
 _SOCKET: Final = "control.sock"
 
 
@@ -54,19 +48,6 @@ class Site:
     def socket(self) -> str:
         """What answers for the board, by the short name."""
         return str(self.board.door / _SOCKET)
-
-
-class _PastTime:
-    """A clock that stands where the run will begin: for what was learnt before it."""
-
-    def __init__(self, utc_ms: int) -> None:
-        self._utc_ms = utc_ms
-
-    def utc_ms(self) -> int:
-        return self._utc_ms
-
-    def monotonic_ms(self) -> int:
-        return self._utc_ms
 
 
 def sites_of(cast: Cast, folder: Path, doors: Path) -> tuple[Site, ...]:
@@ -106,14 +87,11 @@ def write_site(site: Site, deployment: Deployment, housing: Housing, whole_day: 
     board.door.symlink_to(board.folder.resolve())
     (board.folder / "genesis.cbor").write_bytes((deployment.folder / "genesis.cbor").read_bytes())
     (board.folder / "gridlight.toml").write_text(_document(site, deployment, housing), encoding="utf-8")
-    for file, header, secret in (
-        (keys.IDENTITY, "gridlight identity 1", cast.secret("meter", board.home_id)),
-        (keys.SEED, "gridlight wallet seed 1", site.seed),
-    ):
-        handle = os.open(site.data / file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as out:
-            out.write(f"{header}\n{secret.hex()}\n")
-    _teach(site, cast, whole_day)
+    put_keys(site.data, identity=cast.secret("meter", board.home_id), seed=site.seed)
+    interval_s = cast.scenario.interval_s
+    home = next(home for home in whole_day.homes if home.home_id == board.home_id)
+    net_j = truth_of(home, whole_day, whole_day.first_interval * interval_s * 1_000).net_j
+    teach(site.data, net_j, interval_s=interval_s, now_ms=cast.start_ms)
 
 
 def _document(site: Site, deployment: Deployment, housing: Housing) -> str:
@@ -138,23 +116,3 @@ def _document(site: Site, deployment: Deployment, housing: Housing) -> str:
         f"[market.dso]\n{server(DSO)}{servers}"
         f"[status]\nsocket = '{inside / _SOCKET}'\nenabled = false\n"
     )
-
-
-def _teach(site: Site, cast: Cast, whole_day: Scenario) -> None:
-    """What the device has learnt in the week before."""
-    interval_s = cast.scenario.interval_s
-    forecaster = Forecaster(ForecastSettings(), interval_s=interval_s, series=Series.NET)
-    now = cast.start_ms // (interval_s * 1_000)
-    home = next(home for home in whole_day.homes if home.home_id == site.board.home_id)
-    net = truth_of(home, whole_day, whole_day.first_interval * interval_s * 1_000).net_j
-    for interval in range(now - _TAUGHT_DAYS * len(net), now):
-        forecaster.learn(interval, net[interval % len(net)])
-    store = DeviceStore(
-        site.data, StoreParams(), clock=_PastTime(cast.start_ms), boot_id="a week ago", counter=_uncounted
-    )
-    store.keep("forecast:net", forecaster.to_bytes())
-    store.close()
-
-
-def _uncounted() -> None:
-    """What this process writes is not the board's."""

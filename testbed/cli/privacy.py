@@ -29,13 +29,17 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Climb the ladder of settings and print each rung."""
     from testbed.privacy.ladder import RUNGS, climb, lines_of
+    from testbed.year.learnt import Learnt
     from testbed.year.study import tariff_terms
 
     console: Console = args.console
     village = command.village(args)
     with console.progress("privacy", total=args.days * (len(RUNGS) + 1), unit="days") as progress:
         ladder = climb(
-            village, tariff_terms(seed=args.seed), lambda name, day: progress.advance(1, f"{name}, day {day}")
+            village,
+            tariff_terms(seed=args.seed),
+            lambda name, day: progress.advance(1, f"{name}, day {day}"),
+            foresight=Learnt(village),
         )
     document = {
         "homes": ladder.homes,

@@ -66,6 +66,8 @@ class OperatorParams:
     """Most addresses in one batch."""
     report_intervals: int = 4
     """Intervals of one delivery report."""
+    settling_intervals: int = 0
+    """So many intervals pass before a stretch is reported."""
     follow: FollowParams = field(default_factory=FollowParams)
 
 
@@ -106,9 +108,7 @@ class Operator:
         self._secret = secret
         self._miners = miners
         self._params = params or OperatorParams()
-        self._reporter = (
-            None if delivered is None else Reporter(secret, delivered, self._params.report_intervals)
-        )
+        self._reporter = None if delivered is None else self._reporter_of(delivered)
         self.ledger = LedgerFollower(genesis, verify)
         self._follower = self._params.follow.follower(miners)
         self.trades = GrantedTrades(registry.owner)
@@ -117,6 +117,10 @@ class Operator:
         self._outstanding: tuple[int, frozenset[bytes], bytes] | None = None
         self._batch_set = False
         self._reload(storage)
+
+    def _reporter_of(self, delivered: Delivered) -> Reporter:
+        params = self._params
+        return Reporter(self._secret, delivered, params.report_intervals, settling=params.settling_intervals)
 
     def _reload(self, storage: Storage) -> None:
         """Rebuild registry and waiting grants from the withdrawals made before a restart.

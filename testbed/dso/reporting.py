@@ -16,10 +16,17 @@ Delivered = Callable[[bytes, int, int], tuple[int, int]]
 class Reporter:
     """Makes one report for every so many intervals that are over."""
 
-    def __init__(self, secret: bytes, delivered: Delivered, intervals: int) -> None:
+    def __init__(self, secret: bytes, delivered: Delivered, intervals: int, *, settling: int = 0) -> None:
+        """Bind them.
+
+        Args:
+            intervals: of one report.
+            settling: so many intervals pass before a stretch is reported: meters have to report first.
+        """
         self._secret = secret
         self._delivered = delivered
         self._intervals = intervals
+        self._settling = settling
         self._made: tuple[int, bytes] | None = None
 
     def due(self, state: LedgerState, tip: Tip) -> bytes | None:
@@ -30,7 +37,7 @@ class Reporter:
         first = state.meta.next_report
         over = tip.time_ms // (state.genesis.market.interval_s * 1_000) - 1
         candidates = () if state.registry is None else state.registry.candidates
-        if not candidates or over - first + 1 < self._intervals:
+        if not candidates or over - self._settling - first + 1 < self._intervals:
             return None
         if self._made is None or self._made[0] != first:
             self._made = (first, self._report(state, candidates, first))

@@ -100,12 +100,12 @@ class MeteredHome:
 
     def is_measured(self, utc_ms: int) -> bool:
         """Whether the meter is to be believed at a moment not before the last one that was asked about."""
-        self._read_until(utc_ms)
+        self.read_until(utc_ms)
         return self._diary.since_ms is None
 
     def finish(self, utc_ms: int) -> None:
         """Read until the end, and hold what was read against the truth."""
-        self._read_until(utc_ms)
+        self.read_until(utc_ms)
         since_ms = self._diary.since_ms
         if since_ms is not None:
             self._diary.doubts.append((since_ms + self._start_ms, utc_ms))
@@ -131,7 +131,8 @@ class MeteredHome:
         """Where reader and truth differ by more than they may."""
         return tuple(self.watch.breaches)
 
-    def _read_until(self, utc_ms: int) -> None:
+    def read_until(self, utc_ms: int) -> None:
+        """Read up to a moment; nothing where that was done already."""
         now_ms = utc_ms - self._start_ms
         if now_ms > self._wire.now_ms:
             self._wire.run_until(now_ms)

@@ -14,7 +14,7 @@ from testbed.privacy.measure import Exposure, expose
 from testbed.privacy.sets import Hiding
 from testbed.privacy.views import VIEWS, WEEKS
 from testbed.privacy.weight import ledger_bytes
-from testbed.year.homes import SeasonalNaive, Village
+from testbed.year.homes import Foresight, SeasonalNaive, Village
 from testbed.year.run import Terms, YearResult, trade_year
 
 T = TypeVar("T")
@@ -161,24 +161,26 @@ def climb(
     terms: Terms,
     on_day: Callable[[str, int], None] = lambda *_: None,
     keep: Keeper = _compute,
+    foresight: Foresight | None = None,
 ) -> Ladder:
     """Trade on every rung and let every adversary look.
 
     Args:
         terms: what all rungs share; each home gets a margin and a habit of its own, drawn from its seed.
+        foresight: what the homes expect; the same hour of the last weeks if it is not given.
     """
     chance = Random(f"{terms.seed}/habits")  # noqa: S311 a replayable experiment
     count = len(village.homes)
     margins = tuple(chance.randrange(_MOST_MARGIN) for _ in range(count))
     habits = tuple(chance.randrange(village.interval_s * 1_000) for _ in range(count))
     alone = keep("grid", int, lambda: trade_year(village, None, terms, partial(on_day, "grid")).total_uc)
-    naive = SeasonalNaive(village)
+    expected = foresight or SeasonalNaive(village)
 
     def step_of(rung: Rung) -> Step:
         of_rung = replace(
             terms, privacy=rung.privacy, own_margins_uc=margins, habits_ms=habits if rung.habits else ()
         )
-        return _step(rung, trade_year(village, naive, of_rung, partial(on_day, rung.name)), alone)
+        return _step(rung, trade_year(village, expected, of_rung, partial(on_day, rung.name)), alone)
 
     steps = tuple(keep(rung.name, Step, partial(step_of, rung)) for rung in RUNGS)
     return Ladder(homes=count, days=village.intervals * village.interval_s // 86_400, steps=steps)

@@ -124,6 +124,10 @@ class Crowd:
         self._selector.register(number, wanted, member)
         self._watched[member] = (number, wanted)
 
+    def watches(self, member: _Member) -> bool:
+        """Whether it looks after a member's socket."""
+        return member in self._watched
+
     def unwatch(self, member: _Member) -> None:
         """Look after it no more: its socket is about to be closed, or the library has closed it just now."""
         before = self._watched.pop(member, None)
@@ -161,6 +165,7 @@ class _Member:
         self.line = Line(seat.board.facts.name, topics, seat.tls, crowd.traffic, self._hear)
         self._beats = False
         self._greeted = False
+        self._dials_again = False
 
     def switch_on(self) -> None:
         if not self.board.starts:
@@ -194,6 +199,7 @@ class _Member:
             self._crowd.watch(self)
 
     def connect(self) -> None:
+        self._dials_again = False
         if not self.board.is_up or self.line.fileno() >= 0:
             return
         self._greeted = False
@@ -206,6 +212,9 @@ class _Member:
 
     def _lose(self) -> None:
         """The connection broke: begin anew after a pause."""
+        if self._dials_again:
+            return
+        self._dials_again = True
         self._crowd.lost += 1
         self._crowd.unwatch(self)
         self.line.drop()
@@ -233,6 +242,8 @@ class _Member:
             self._beats = False
             self._crowd.later(OUT_MS, self.switch_on)
             return
+        if self._crowd.watches(self) and self.line.fileno() < 0:
+            self._lose()  # the library closes a socket that it could not write to, and its number is soon another's
         if self.board.wants_beat and not self._beats:
             self._beats = True
             self._crowd.later(int(BEAT_MS * self._crowd.tenth()), self._beat)

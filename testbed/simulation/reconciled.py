@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from firmware_app.reconcile.deviation import Deviation, FinalTrade, ImbalancePrices
-from firmware_app.reconcile.metered import metered_of
-from firmware_app.reconcile.reconciler import Reconciler, Settlement
-from firmware_app.reconcile.report import padded_bytes, sign_report
-from firmware_app.reconcile.sealing import public_seal_key, seal
+from firmware_app.reconcile.reconciler import Settlement
 from firmware_app.trading.meter import TradingMeter
-from light_client.rules.crypto import public_key_of, sign
+from light_client.rules.crypto import public_key_of
 from light_client.rules.units import Side
 from testbed.dso.deliveries import DeliveryDesk
+from testbed.fleet.reporting_homes import Reporter, ReportingHome
 from testbed.report.model import Expectation
 from testbed.simulation.day import SimulatedDay
 
@@ -57,12 +55,10 @@ def reconcile(day: SimulatedDay, prices: ImbalancePrices | None = None) -> tuple
 def _home(
     day: SimulatedDay, meter: TradingMeter, home_id: int, prices: ImbalancePrices, desk: DeliveryDesk
 ) -> HomeBooks:
-    interval_s = day.cast.scenario.interval_s
-    books = Reconciler(meter_id=meter.name, interval_s=interval_s, prices=prices)
-    for counted in day.homes[home_id].intervals.values():
-        books.add_metered(metered_of(counted))
+    home = ReportingHome(day.homes[home_id], Reporter.of(day.cast, meter.name), prices)
+    home.read_until(day.cast.end_ms)
     for trade in (trade for order in meter.orders() for trade in order.trades):
-        books.add_trade(
+        home.books.add_trade(
             FinalTrade(
                 offer_id=trade.offer_id,
                 side=Side(trade.side),
@@ -71,27 +67,20 @@ def _home(
                 amount_uc=trade.amount_uc,
             )
         )
-    identity, chance = day.cast.secret("meter", home_id), day.cast.chance("seal", home_id)
-    to_operator = public_seal_key(day.cast.secret("seal"))
-    per_day = _DAY_S // interval_s
+    per_day = _DAY_S // day.cast.scenario.interval_s
     lengths: list[int] = []
     theirs: list[Deviation] = []
-    over_ms = day.cast.end_ms + 2 * _DAY_S * 1_000
-    days = books.days_due(over_ms)
+    days = home.books.days_due(day.cast.end_ms + 2 * _DAY_S * 1_000)
     for number in days:
-        report = books.report(number)
-        if report is not None:
-            document = sign_report(report, lambda message: sign(identity, message))
-            sealed = seal(
-                document, to_operator, size=padded_bytes(interval_s), ephemeral=chance.randbytes(32)
-            )
+        sealed = home.report(number)
+        if sealed is not None:
             lengths.append(len(sealed))
             desk.take(sealed)
             theirs += desk.settle(meter.name, number * per_day, day.granted(home_id)).deviations
     first, last = (days[0], days[-1]) if days else (0, -1)
     return HomeBooks(
         home_id=home_id,
-        ours=books.settle(first * per_day, (last + 1) * per_day - 1),
+        ours=home.books.settle(first * per_day, (last + 1) * per_day - 1),
         theirs=Settlement(deviations=tuple(theirs)),
         sealed_bytes=tuple(lengths),
     )

@@ -20,13 +20,11 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import testbed
-from firmware_app.config import keys
 from firmware_app.config.check import STORE
-from firmware_app.forecast.forecaster import Forecaster
-from firmware_app.forecast.settings import ForecastSettings, Series
 from firmware_app.runtime.clock import Clock
 from firmware_app.store.device_store import FILE_NAME, DeviceStore
 from firmware_app.store.params import StoreParams
+from testbed.boards.furnishing import not_counted, put_keys, teach
 from testbed.cast import DSO
 from testbed.fleet.metered_homes import truth_of
 from testbed.fleet.virtual_meters.display import Display
@@ -46,13 +44,8 @@ PROFILE: Final = "eastron-sdm630"
 SEED: Final = b"w" * 32
 """Of the board's wallet: a test wallet."""
 _ROOT: Final = Path(testbed.__file__).resolve().parent.parent
-_TAUGHT_DAYS: Final = 7
 _PAGE_BYTES: Final = 1_024
 _GOODBYE_S: Final = 20
-
-
-def not_counted() -> None:
-    """What this process writes, the tier's files among it, is not the device's."""
 
 
 def sunniest(day: Scenario) -> HomeDay:
@@ -159,24 +152,7 @@ class Board:
         self.data.mkdir()
         if with_card:
             self.card = Card(self.data, self.folder / "card.img")
-        for file, header, secret in (
-            (keys.IDENTITY, "gridlight identity 1", cast.secret("meter", self.home.home_id)),
-            (keys.SEED, "gridlight wallet seed 1", SEED),
-        ):
-            handle = os.open(self.data / file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w", encoding="ascii") as out:
-                out.write(f"{header}\n{secret.hex()}\n")
-
-    def teach(self, clock: Clock) -> None:
-        """Let the device have learnt in the week before."""
-        interval_s = self.deployment.cast.scenario.interval_s
-        forecaster = Forecaster(ForecastSettings(), interval_s=interval_s, series=Series.NET)
-        now = clock.start_virtual_ms // (interval_s * 1_000)
-        for interval in range(now - _TAUGHT_DAYS * 86_400 // interval_s, now):
-            forecaster.learn(interval, self.net_at(interval))
-        store = self.open_store()
-        store.keep("forecast:net", forecaster.to_bytes())
-        store.close()
+        put_keys(self.data, identity=cast.secret("meter", self.home.home_id), seed=SEED)
 
     def open_store(self) -> DeviceStore:
         """Open the history, while the device does not run."""
@@ -216,7 +192,13 @@ class Board:
     def begin(self, clock: Clock) -> None:
         """The clock runs: plug the meter in, switch the device on."""
         self.clock = clock
-        self.teach(clock)
+        per_day = len(self.home.load_j)
+        teach(
+            self.data,
+            tuple(map(self.net_at, range(per_day))),
+            interval_s=self.deployment.cast.scenario.interval_s,
+            now_ms=clock.start_virtual_ms,
+        )
         self.plug_in(clock)
         self.switch_on()
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from deploy.broker.authority import ends_ms
 from deploy.operator.desk.database import Database
 from firmware_app.console import CommandError, Exit
 from firmware_app.fleet.selector import DeviceFacts, Selector, release_of, selects
@@ -43,6 +44,12 @@ class Device:
     firmware: str = "0"
     certificate: bytes | None = None
     """PEM."""
+    certificate_until_ms: int | None = None
+    """When it ends, UTC ms; None where it was granted before the desk kept that."""
+    next_certificate: bytes | None = None
+    """Granted, and not used yet."""
+    next_request: bytes | None = None
+    """Hash of the request that it answers."""
     online: bool = False
     online_since_ms: int | None = None
     heard_ms: int | None = None
@@ -177,7 +184,16 @@ class Devices:
 
     def enrol(self, name: str, certificate: bytes, request: bytes, now_ms: int) -> None:
         """A device has its certificate."""
-        self.change(name, now_ms, state=State.ENROLLED, certificate=certificate, request=request)
+        self.change(
+            name,
+            now_ms,
+            state=State.ENROLLED,
+            certificate=certificate,
+            certificate_until_ms=ends_ms(certificate),
+            next_certificate=None,
+            next_request=None,
+            request=request,
+        )
 
     def spend_tokens(self, now_ms: int) -> list[str]:
         """Forget tokens whose device has come with its certificate, or whose time is over; returns whose."""

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from deploy.operator.desk.attachments import Attachments
 from deploy.operator.desk.audit import Audit
 from deploy.operator.desk.database import Database
 from deploy.operator.desk.devices import Devices
@@ -26,6 +27,8 @@ from firmware_app.console import CommandError, Exit
 from light_client.rules.crypto import CURVE_ORDER, SECRET_BYTES
 from light_client.store.errors import StoreError
 
+DESK_NAME: Final = "desk"
+"""Of the operator whose certificate the desk has."""
 _DATABASE: Final = "desk.sqlite"
 _SETTINGS: Final = "desk.toml"
 _AUDIT_KEY: Final = "audit.key"
@@ -39,6 +42,7 @@ class Desk:
         self.folder: Final = folder
         self.settings: Final = settings
         self.database: Final = database
+        self.attachments: Final = Attachments(folder / "attachments")
         self.audit: Final = Audit(database, audit_secret)
         self.devices: Final = Devices(database)
         self.documents: Final = Documents(database)

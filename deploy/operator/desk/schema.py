@@ -61,5 +61,11 @@ _FIRST: Final = (
     "CREATE TABLE figures (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT",
 )
 
-STEPS: Final = (_FIRST,)
+_RENEWALS: Final = (
+    "ALTER TABLE devices ADD COLUMN certificate_until_ms INTEGER",
+    "ALTER TABLE devices ADD COLUMN next_certificate BLOB",
+    "ALTER TABLE devices ADD COLUMN next_request BLOB",
+)
+
+STEPS: Final = (_FIRST, _RENEWALS)
 """Each brings the file to the next format: format N is what N steps made."""

@@ -81,10 +81,27 @@ class RetentionParams:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateParams:
+    """How long certificates last."""
+
+    days: int = 3_650
+    """Of devices, from their grant."""
+    renew_days: int = 90
+    """So long before their end they may be renewed; the broker's and the desk's own are then, by themselves."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.renew_days <= self.days <= 14_600:
+            raise ValueError(
+                f"renew_days: got {self.renew_days} of {self.days} days, expected 1 to days, at most 14600"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeskSettings:
     """The whole of it."""
 
     broker: BrokerParams = field(default_factory=BrokerParams)
+    certificates: CertificateParams = field(default_factory=CertificateParams)
     page: PageParams = field(default_factory=PageParams)
     retention: RetentionParams = field(default_factory=RetentionParams)
 
@@ -100,6 +117,10 @@ enrol_port = {enrol_port}
 
 [page]
 port = 8720               # of the dashboard, on this machine alone
+
+[certificates]
+days = 3650               # of devices; they renew them by themselves
+renew_days = 90           # so long before their end
 
 [retention]
 letters_days = 400        # delivery reports and alarms

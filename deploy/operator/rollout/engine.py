@@ -13,8 +13,8 @@ from enum import Enum, StrEnum, auto
 from typing import Final, TypeAlias
 
 from deploy.operator.rollout.outcomes import FAILED, OPEN, PENDING, TRANSITIONS, Outcome, Sight, Turn
-from firmware_app.fleet.agent import MAX_STARTS
 from firmware_app.fleet.plan import RolloutPlan
+from firmware_app.fleet.takeover import MAX_STARTS
 
 
 class Standing(StrEnum):
@@ -216,7 +216,7 @@ class Rollout:
             self._turn(number, *found, now_ms)
         if sight.connected:
             self._turn(number, Turn.CAME, "", now_ms)
-            self._extend(number, now_ms)
+            self._extend(number, sight, now_ms)
 
     def _turn(self, number: int, turn: Turn, reason: str, now_ms: int) -> None:
         before = self._places[number]
@@ -231,12 +231,21 @@ class Rollout:
         (self._pending.add if after in PENDING else self._pending.discard)(number)
         self._put(number, replace(before, outcome=after, reason=reason, sent_ms=sent_ms, until_ms=until_ms))
 
-    def _extend(self, number: int, now_ms: int) -> None:
-        """Give a device that takes the bundle over, and speaks, time for as many trials as it may begin."""
+    def _extend(self, number: int, sight: Sight, now_ms: int) -> None:
+        """Give a device that takes the bundle over, and speaks, time for as many trials as it may begin.
+
+        One that fetches what the bundle brings has as much: it says when it begins, and not how far it is.
+        """
         place = self._places[number]
-        if place.outcome is not Outcome.APPLYING or place.sent_ms is None or place.until_ms is None:
+        if place.sent_ms is None or place.until_ms is None:
             return
-        until_ms = min(now_ms + self._patience_ms, place.sent_ms + MAX_STARTS * self._patience_ms)
+        most_ms = place.sent_ms + MAX_STARTS * self._patience_ms
+        if place.outcome is Outcome.SENT and sight.fetching_hash == self._bundle:
+            until_ms = most_ms
+        elif place.outcome is Outcome.APPLYING:
+            until_ms = min(now_ms + self._patience_ms, most_ms)
+        else:
+            return
         if until_ms > place.until_ms:
             self._put(number, replace(place, until_ms=until_ms))
 

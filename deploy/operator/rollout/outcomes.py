@@ -103,6 +103,8 @@ class Sight:
     failed_reason: str = ""
     refused_hash: str = ""
     refused_reason: str = ""
+    fetching_hash: str = ""
+    """Of the bundle whose files it fetches."""
 
     def turn(self, bundle: str) -> tuple[Turn, str] | None:
         """What it amounts to for a bundle, with the reason; None where it says nothing of it."""
@@ -133,4 +135,5 @@ def sight_of(reported: Mapping[str, Any], *, connected: bool) -> Sight:
         failed_reason=part("failed", "reason"),
         refused_hash=str(reported.get("last_refused") or ""),
         refused_reason=str(reported.get("last_refusal") or ""),
+        fetching_hash=str(reported.get("fetching") or ""),
     )

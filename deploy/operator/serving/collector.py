@@ -47,16 +47,26 @@ class Collector:
 
     def take(self, heard: Heard, payload: bytes, now_ms: int) -> bool:
         """Write what a device said; returns whether rollouts have to look at it."""
-        if heard.device not in self._reported:
-            self.count("messages_unknown")
+        if not self.knows(heard.device):
             return False
         self.count("messages")
         try:
             return self._READERS[heard.said](self, heard, payload, now_ms)
         except LightClientError as error:
-            self.count("messages_refused")
-            self._desk.inbox.note(heard.device, now_ms, "message refused", f"{heard.said}: {error}"[:500])
+            self.refuse(heard, error, now_ms)
             return False
+
+    def knows(self, device: str) -> bool:
+        """Whether a device belongs to the fleet: what others say is counted, and nothing else."""
+        if device in self._reported:
+            return True
+        self.count("messages_unknown")
+        return False
+
+    def refuse(self, heard: Heard, error: LightClientError, now_ms: int) -> None:
+        """Note a message that breaks a rule."""
+        self.count("messages_refused")
+        self._desk.inbox.note(heard.device, now_ms, "message refused", f"{heard.said}: {error}"[:500])
 
     def receipts(self) -> list[Sending]:
         """Receipts for the letters taken since the last call: to be sent when they are on the disk."""
@@ -145,7 +155,7 @@ class Collector:
         return False
 
     def _nothing(self, *_: object) -> bool:
-        """Our own words, which devices cannot say."""
+        """Our own words, which devices cannot say, and what others answer."""
         return False
 
     _READERS: Final[Mapping[Said, Callable[[Collector, Heard, bytes, int], bool]]] = {
@@ -155,4 +165,8 @@ class Collector:
         Said.LETTER: _letter,
         Said.DESIRED: _nothing,
         Said.RECEIPT: _nothing,
+        Said.CHUNK: _nothing,
+        Said.RENEWED: _nothing,
+        Said.WANT: _nothing,
+        Said.RENEW: _nothing,
     }

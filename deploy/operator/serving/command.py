@@ -6,18 +6,19 @@ import argparse
 import signal
 import time
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
 from deploy.broker.authority import Role
 from deploy.operator.dashboard.server import Dashboard
-from deploy.operator.desk.folder import Desk, open_desk
-from deploy.operator.founding import DESK_NAME
+from deploy.operator.desk.folder import DESK_NAME, Desk, open_desk
 from deploy.operator.serving.enrolment import reload_broker
 from deploy.operator.serving.loop import run
 from deploy.operator.serving.mqtt import MqttBroker
 from deploy.operator.serving.own_broker import OwnBroker
+from deploy.operator.serving.renewals import renew_own
 from deploy.operator.serving.service import Service
 from firmware_app.console import CommandError, Console, Exit
 
@@ -30,6 +31,7 @@ def serve(args: argparse.Namespace) -> int:
     desk = open_desk(Path(args.desk))
     try:
         with desk.serving(), ExitStack() as stack:
+            renew_own(desk, datetime.now(UTC))
             _show(args, desk, stack)
             own = (
                 stack.enter_context(OwnBroker(desk.broker_folder.absolute(), desk.settings.broker.port))

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from deploy.broker.authority import Authority
-from deploy.broker.folder import write_tokens
+from deploy.broker.folder import write_revoked, write_tokens
 from deploy.operator.desk.devices import NAME, State
 from deploy.operator.desk.folder import Desk
 from deploy.operator.serving.wire import Message, Sending
@@ -77,7 +77,8 @@ class Enrolment:
             return self._refused(name, "the token was used for another key", now_ms)
         try:
             authority = Authority.load(self._desk.authority_folder)
-            certificate = authority.grant(request, name, datetime.fromtimestamp(now_ms / 1_000, UTC))
+            days = self._desk.settings.certificates.days
+            certificate = authority.grant(request, name, datetime.fromtimestamp(now_ms / 1_000, UTC), days)
         except LocalError as error:
             return self._refused(name, str(error), now_ms)
         self._desk.devices.enrol(name, certificate, key, now_ms)
@@ -110,6 +111,15 @@ def write_expected(desk: Desk, now_ms: int) -> None:
     write_tokens(
         desk.broker_folder, {name: broker_password(token, fleet, name) for name, (token, _) in waited.items()}
     )
+
+
+def hand_over_revoked(desk: Desk, authority: Authority) -> bool:
+    """Write whom the broker shuts out into its folder, where it is on this machine; returns whether it is."""
+    if not desk.broker_folder.is_dir():
+        return False
+    revoked = [device.name for device in desk.devices.all() if device.state is State.REVOKED]
+    write_revoked(desk.broker_folder, authority, revoked)
+    return True
 
 
 def reload_broker(desk: Desk) -> bool:

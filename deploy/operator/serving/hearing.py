@@ -38,6 +38,7 @@ def reported_from_bytes(raw: bytes, device: str) -> dict[str, Any]:
         "failed": _version_or_none("failed", wire.get("failed")),
         "health": _text_or_none("health", wire.get("health")),
         "waiting_for": _text_or_none("waiting_for", wire.get("waiting_for")),
+        "fetching": _hash("fetching", wire.get("fetching")),
         "refused": _refused(wire.get("refused")),
         "last_refusal": _text_or_none("last_refusal", wire.get("last_refusal")),
         "last_refused": _hash("last_refused", wire.get("last_refused")),

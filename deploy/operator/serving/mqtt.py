@@ -10,6 +10,7 @@ import queue
 import ssl
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,9 +63,11 @@ class MqttBroker:
         try:
             context = ssl.create_default_context(cafile=str(folder / "authority.crt"))
             context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
+            self._own = (folder / f"{name}.crt", folder / f"{name}.key")
+            context.load_cert_chain(*self._own)
         except (OSError, ssl.SSLError) as error:
             raise CommandError(f"the desk's certificate in {folder} cannot be used: {error}") from None
+        self._context = context
         self._client.tls_set_context(context)
         self._client.max_queued_messages_set(0)
         self._client.max_inflight_messages_set(WINDOW)
@@ -156,6 +159,8 @@ class MqttBroker:
         _more: Properties | None,
     ) -> None:
         self._online.clear()
+        with suppress(OSError, ssl.SSLError):  # renewed meanwhile, perhaps; the old one serves until it ends
+            self._context.load_cert_chain(*self._own)
         self.problem = f"the connection was lost: {reason}"
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:

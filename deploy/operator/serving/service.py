@@ -6,7 +6,7 @@ because what lies in topics follows from what is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from deploy.operator.desk.folder import Desk
@@ -28,9 +28,11 @@ from deploy.operator.rollout.engine import (
 from deploy.operator.rollout.outcomes import FAILED, Outcome
 from deploy.operator.serving.collector import Collector
 from deploy.operator.serving.enrolment import Enrolment
+from deploy.operator.serving.renewals import Renewals
+from deploy.operator.serving.supplying import Supplying
 from deploy.operator.serving.wire import Message, Sending
 from firmware_app.fleet.envelope import read_envelope
-from firmware_app.fleet.topics import Said, Topics
+from firmware_app.fleet.topics import FROM_DEVICE, Heard, Said, Topics
 from light_client.rules.errors import RuleViolation
 
 TICK_MS: Final = 1_000
@@ -54,6 +56,8 @@ class Service:
         self.topics: Final = Topics(desk.papers.key_set().fleet_id)
         self._collector = Collector(desk, self.topics)
         self._enrolment = Enrolment(desk, self.topics, reload_broker)
+        self._renewals = Renewals(desk, self.topics, reload_broker)
+        self._supplying = Supplying(desk.attachments, self.topics)
         self._rollouts: dict[int, tuple[Paper, Rollout]] = {}
         self._lies = {device.name: device.desired for device in desk.devices.all()}
         self._key_sets: dict[int, bytes] = {}
@@ -64,10 +68,7 @@ class Service:
     @property
     def subscriptions(self) -> tuple[str, ...]:
         """Topics to listen to."""
-        everyone = [
-            self.topics.device("+", said)
-            for said in (Said.REPORTED, Said.PRESENCE, Said.HEALTH, Said.DESIRED)
-        ]
+        everyone = [self.topics.device("+", said) for said in (*FROM_DEVICE, Said.DESIRED)]
         return (*everyone, self.topics.device("+", Said.LETTER, "+"), self.topics.enrol("+", "request"))
 
     def greeting(self) -> list[Sending]:
@@ -150,9 +151,26 @@ class Service:
         if heard.said is Said.DESIRED:
             sendings += self._put_right(heard.device, message.payload, now_ms)
             return set()
+        if heard.said in self._answers:
+            sendings += self._answered(heard, message.payload, now_ms)
+            return set()
         if not self._collector.take(heard, message.payload, now_ms):
             return set()
         return self._look_at(heard.device, now_ms)
+
+    @property
+    def _answers(self) -> Mapping[Said, Callable[[str, bytes, int], list[Sending]]]:
+        """What devices ask for, and who answers."""
+        return {Said.WANT: self._supplying.hear, Said.RENEW: self._renewals.hear}
+
+    def _answered(self, heard: Heard, payload: bytes, now_ms: int) -> list[Sending]:
+        if heard.said is not Said.RENEW and not self._collector.knows(heard.device):
+            return []  # who was revoked is told so where it asks for a certificate
+        try:
+            return self._answers[heard.said](heard.device, payload, now_ms)
+        except RuleViolation as error:
+            self._collector.refuse(heard, error, now_ms)
+            return []
 
     def _look_at(self, device: str, now_ms: int) -> set[str]:
         touched = {device}
@@ -204,6 +222,7 @@ class Service:
             self._forget_ms = now_ms
             watched = dict(self._desk.rollouts.watched(now_ms - WATCH_MS))
             self._rollouts = {number: found for number, found in self._rollouts.items() if number in watched}
+            self._renewals.look_after_own(now_ms)
             self._desk.inbox.forget(self._desk.settings.retention.retention, now_ms)
         return touched
 

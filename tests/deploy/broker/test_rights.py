@@ -14,7 +14,7 @@ import pytest
 from deploy.broker.authority import Authority, Role
 from deploy.broker.folder import replace_file, write_revoked, write_tokens
 from deploy.broker.settings import MAX_PACKET_BYTES
-from firmware_app.fleet.topics import Said, Topics
+from firmware_app.fleet.topics import FROM_DEVICE, TO_DEVICE, Said, Topics
 from testbed.rollout.broker import Broker
 from tests.deploy.broker.conftest import FLEET, Connect
 from tests.deploy.broker.talker import Talker
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.system
 TOPICS = Topics(FLEET)
 A, B = "meter-a", "meter-b"
 NEW, OTHER = "token-of-new", "token-of-a"
-SAID_BY_DEVICES = (Said.REPORTED, Said.PRESENCE, Said.HEALTH)
 
 
 def topic_of(name: str, said: Said) -> str:
@@ -32,7 +31,7 @@ def topic_of(name: str, said: Said) -> str:
     return TOPICS.device(name, said, "evidence" if said is Said.LETTER else "")
 
 
-@pytest.mark.parametrize("said", [*SAID_BY_DEVICES, Said.LETTER])
+@pytest.mark.parametrize("said", [*FROM_DEVICE, Said.LETTER])
 def test_what_a_device_says_reaches_the_operator(connect: Connect, said: Said) -> None:
     desk, device = connect("desk", Role.OPERATOR), connect(A)
     assert desk.subscribe(f"{TOPICS.root}/#") == "Granted QoS 1"
@@ -40,7 +39,7 @@ def test_what_a_device_says_reaches_the_operator(connect: Connect, said: Said) -
     assert desk.hears(topic_of(A, said)) == b"word"
 
 
-@pytest.mark.parametrize("said", [Said.DESIRED, Said.RECEIPT])
+@pytest.mark.parametrize("said", TO_DEVICE)
 def test_what_the_operator_says_reaches_the_device_that_it_is_for(connect: Connect, said: Said) -> None:
     desk, device, other = connect("desk", Role.OPERATOR), connect(A), connect(B)
     assert device.subscribe(topic_of(A, said)) == "Granted QoS 1"
@@ -62,7 +61,7 @@ def test_a_device_cannot_speak_for_another(connect: Connect, said: Said) -> None
     assert b"forged" not in [payload for _, payload in desk.heard]
 
 
-@pytest.mark.parametrize("said", [Said.DESIRED, Said.RECEIPT])
+@pytest.mark.parametrize("said", TO_DEVICE)
 def test_a_device_gives_itself_no_orders(connect: Connect, said: Said) -> None:
     assert connect(A).publish(topic_of(A, said), b"mine") == "Not authorized"
 

@@ -23,6 +23,9 @@ from tests.deploy.operator.desk_kit import Meter
 
 COMMAND: Final = Path(__file__).resolve().parents[3] / "deploy" / "operator" / "bin" / "gridlight-fleet"
 
+_CONNECTED: Final = "connected to "
+"""What the service says when it hears."""
+
 
 class RemoteMeter:
     """A meter of the kit behind a real connection; its clock runs a second with each round."""
@@ -71,6 +74,7 @@ class Ground:
         self.folder = folder
         self.port, self.enrol_port = free_ports(2)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._started: set[str] = set()
         ports = ("--port", str(self.port), "--enrol-port", str(self.enrol_port))
         assert self.run("init", "--local", "--host", "localhost", *ports) == 0
         self.desk: Desk = open_desk(folder / "fleet")
@@ -98,6 +102,8 @@ class Ground:
 
     def start_service(self) -> None:
         """Start the service."""
+        before = self.said("service").count(_CONNECTED) if "service" in self._started else 0
+        self._started.add("service")
         self._start(
             "service",
             sys.executable,
@@ -108,6 +114,9 @@ class Ground:
             "--page-port",
             "0",
         )
+        end_s = time.monotonic() + 60
+        while self.said("service").count(_CONNECTED) == before and time.monotonic() < end_s:
+            time.sleep(0.05)
 
     def kill(self, name: str) -> None:
         """End one of them as a power cut would."""

@@ -5,10 +5,12 @@ answered when they are on the disk.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from deploy.broker.authority import Authority, Role
 from deploy.operator.rollout.engine import Standing
 from deploy.operator.rollout.outcomes import Outcome
 from firmware_app.fleet.letters import Letter, receipt_from_bytes
@@ -36,9 +38,11 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
         assert (
             made.run("enroll", "--csv", str(tmp_path / "meters.csv"), "--out", str(tmp_path / "tickets")) == 0
         )
+        authority = Authority.load(made.desk.authority_folder)
         with made.desk.database.transaction():
             for name in NAMES:
-                made.desk.devices.enrol(name, b"", b"", 1)
+                certificate = authority.client(name, Role.DEVICE, datetime.now(UTC)).certificate
+                made.desk.devices.enrol(name, certificate, b"", 1)
         made.start_broker()
         made.start_service()
         (tmp_path / "change.toml").write_text("[privacy]\nlot_wh = 250\n")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_app.fleet.agent import MAX_STARTS, TRANSITIONS
 from firmware_app.fleet.events import DidApply, Health, Keep, Offered, Report, Started, Tick
 from firmware_app.fleet.memory import Phase, memory_from_bytes
+from firmware_app.fleet.takeover import MAX_STARTS, TRANSITIONS
 from tests.firmware_app.fleet.world import (
     ANNA,
     BERT,

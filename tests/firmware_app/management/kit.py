@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import pytest
 from cryptography import x509
@@ -82,6 +82,17 @@ class Authority:
         key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         key_file.chmod(0o600)
         return certificate_file, key_file
+
+
+class Issuer(Protocol):
+    """Whoever gives a device its first certificate."""
+
+    @property
+    def pem(self) -> bytes:
+        """Of the authority."""
+
+    def issue(self, folder: Path, stem: str, name: str) -> tuple[Path, Path]:
+        """Certificate and key, as files."""
 
 
 def free_port() -> int:
@@ -200,7 +211,7 @@ class Operator:
 
 
 def enrolled(
-    folder: Path, authority: Authority | None = None, *, port: int = 1, meter: str = "/dev/ttyUSB9"
+    folder: Path, authority: Issuer | None = None, *, port: int = 1, meter: str = "/dev/ttyUSB9"
 ) -> Path:
     """A device's folder, in the fleet already; returns its file."""
     path = write_device(folder, port=meter)

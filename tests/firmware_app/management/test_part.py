@@ -14,23 +14,16 @@ from typing import Any
 import pytest
 
 from firmware_app.device.reporting import OPERATOR
-from firmware_app.fleet.document import Tree
 from firmware_app.fleet.letters import ALARM, Receipt, letter_from_bytes
 from firmware_app.fleet.telemetry import Alarm, AlarmNote, alarm_from_bytes, health_from_bytes
 from firmware_app.fleet.topics import Said as Kind
-from firmware_app.fleet.verification import Clock
-from firmware_app.management.in_force import memory_file
-from firmware_app.management.part import ALARMS, FleetPart
-from firmware_app.management.steward import enter
-from firmware_app.runtime.board_time import real_monotonic_ms
-from firmware_app.status.health import Health
-from firmware_app.status.snapshot import Absent, Snapshot
-from firmware_app.store.device_store import DeviceStore
+from firmware_app.management.part import ALARMS
+from firmware_app.status.snapshot import Absent
 from firmware_app.store.outbox import Message
-from firmware_app.store.params import StoreParams
 from tests.firmware_app.fleet.test_hostile import FAMILIES
 from tests.firmware_app.fleet.world import NOW_MS, bundle, delta, next_key_set, signed
 from tests.firmware_app.management import kit
+from tests.firmware_app.management.home import SPEED, Home
 from tests.firmware_app.management.world import PLAN, lot
 from tests.status_kit import TRADING
 
@@ -44,61 +37,9 @@ ALARM_LETTER = kit.TOPICS.device(kit.NAME, Kind.LETTER, ALARM)
 REPORT_LETTER = kit.TOPICS.device(kit.NAME, Kind.LETTER, "delivery-report")
 
 
-class _Clock:
-    def utc_ms(self) -> int | None:
-        return NOW_MS
-
-    def monotonic_ms(self) -> int:
-        return real_monotonic_ms()
-
-
-class _Journal:
-    def __init__(self) -> None:
-        self.notes: list[tuple[str, str]] = []
-
-    def info(self, kind: str, message: str) -> None:
-        self.notes.append((kind, message))
-
-    warning = info
-
-
-class Home:
-    """A device as the part sees it: it can be made ill, and remembers what it was told to run by."""
-
-    def __init__(self, folder: Path, broker: kit.Broker, version: int = 0) -> None:
-        self.path = kit.enrolled(folder, broker.authority, port=broker.port)
-        if version:
-            file = memory_file(folder / "data")
-            kept = file.load()
-            assert kept is not None
-            order = (1, version)
-            file.save(replace(kept, floor=order, current=replace(kept.current, order=order, hash=bytes(32))))
-        self.found, steward = enter(self.path, monotonic_ms=real_monotonic_ms, board="test")
-        assert steward is not None
-        self.steward = steward
-        self.journal = _Journal()
-        self.store = DeviceStore(self.found.folder, StoreParams(), clock=_Clock(), boot_id="here")
-        self.utc_ms: int | None = NOW_MS
-        steward.join(self.journal, self.store, lambda: Clock(utc_ms=self.utc_ms))  # type: ignore[arg-type]
-        self.seen: Snapshot = TRADING
-        self.ran: list[Tree] = []
-        self.part = FleetPart(
-            steward,
-            self.store,
-            snapshot=lambda: Health().look(self.seen),
-            supervised=tuple,
-            utc_ms=lambda: self.utc_ms,
-            apply=self.apply,
-        )
-
-    async def apply(self, document: Tree) -> str | None:
-        self.ran.append(document)
-        return ""
-
-    @property
-    def names(self) -> set[str]:
-        """Of what was noted."""
-        return {name for name, _ in self.journal.notes}
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("firmware_app.management.part._TICK_S", 1 / SPEED)
 
 
 def _play(
@@ -108,7 +49,8 @@ def _play(
 ) -> Home:
     """A device and an operator; what the operator waits for is waited for beside the device's life."""
     with kit.broker(tmp_path / "broker") as broker:
-        home, operator = Home(tmp_path, broker, version), kit.Operator(broker)
+        home = Home(tmp_path, broker.authority, broker.port, version=version)
+        operator = kit.Operator(broker)
 
         async def played() -> None:
             stop = asyncio.Event()
@@ -133,7 +75,7 @@ def _is(version: int) -> Callable[[bytes], bool]:
     return lambda raw: json.loads(raw)["version"]["version"] == version
 
 
-QUICK = replace(PLAN, hold_ms=1_000, window_ms=6_000)
+QUICK = replace(PLAN, hold_ms=1_000, window_ms=30_000)
 
 
 def _lot(version: int, lot_wh: int) -> bytes:
@@ -201,8 +143,8 @@ def test_letters_are_sent_again_by_the_next_life_and_after_a_reconnection(tmp_pa
     async def scene(home: Home, beside: Callable[..., Awaitable[Any]], operator: kit.Operator) -> None:
         home.store.outbox.put(_letter("report/1"))
         await beside(operator.until, REPORT_LETTER)
-        assert home.part._link is not None
-        home.part._link._ending.set()
+        assert home.part.caller.link is not None
+        home.part.caller.link.hang_up()
         await beside(operator.until, REPORT_LETTER)
 
     _play(tmp_path, scene)
@@ -255,10 +197,10 @@ def test_whatever_is_said_on_whatever_topic_changes_nothing_and_the_device_goes_
         raw = await beside(operator.until, REPORTED, lambda raw: "FLT-17" in json.loads(raw)["refused"])
         assert json.loads(raw)["last_refusal"]
         assert (home.steward.memory, home.ran) == (before, [])
-        await asyncio.sleep(3.0)  # the allowance for looks comes back
+        await asyncio.sleep(3.0 / SPEED)  # the allowance for looks comes back
         await beside(operator.say, DESIRED, lot(7, 250))
         while not home.ran:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(1.0 / SPEED)
             await beside(operator.say, DESIRED, lot(7, 250))
 
     home = _play(tmp_path, scene, version=5)

@@ -37,6 +37,14 @@ class CutFiles(Files):
         self._step()
         return super().create(path)
 
+    def extend(self, path: Path) -> int:
+        self._step()
+        return super().extend(path)
+
+    def cut(self, descriptor: int, size: int) -> None:
+        self._step()
+        super().cut(descriptor, size)
+
     def write(self, descriptor: int, data: bytes) -> int:
         self._step()
         return super().write(descriptor, data)

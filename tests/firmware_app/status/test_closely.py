@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,12 +15,15 @@ import pytest
 from firmware_app import cli
 from firmware_app.config import keys
 from firmware_app.config.check import STORE, check
+from firmware_app.config.schema import ServerSection
 from firmware_app.console import Exit
 from firmware_app.status import closely as module
+from firmware_app.status.checks import Check
 from firmware_app.status.closely import Closely, closely
 from firmware_app.store.device_store import FILE_NAME, DeviceStore
 from firmware_app.store.params import StoreParams
 from firmware_app.store.rows import ReadingRow
+from light_client.rules.ledger.genesis import Genesis
 from light_client.store.sqlite import SqliteStorage
 from tests.firmware_app.config.kit import write_device
 
@@ -138,23 +139,22 @@ def test_a_port_that_is_not_there_and_servers_that_do_not_answer(
     assert all(one["next"] for one in found)
 
 
-@pytest.fixture
-def listening() -> Iterator[int]:
-    """Somebody who accepts connections; its port."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        yield server.getsockname()[1]
+def test_servers_are_told_apart_by_their_role(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[tuple[str, str, str]] = []
 
+    def reach(name: str, role: str, server: ServerSection, genesis: Genesis) -> Check:
+        assert genesis == check(device).genesis
+        looked.append((name, role, server.name))
+        return Check(name=name, state="ok", found=role)
 
-def test_servers_that_accept_connections_are_told_apart_by_their_role(
-    device: Path, listening: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = device.read_text(encoding="utf-8")
-    for port in (7000, 7001, 7002):
-        text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{listening}")
-    device.write_text(text, encoding="utf-8")
-    code, found = doctor(capsys, device, "network", "witness")
-    assert (code, [one["state"] for one in found]) == (Exit.OK, ["ok"] * 3)
-    assert [one["found"].split()[0] for one in found] == ["market", "management", "witness"]
+    monkeypatch.setattr("firmware_app.status.reaching.reach", reach)
+    looks = closely(device)
+    assert [one.state for name in ("network", "witness") for one in looks[name]()] == ["ok"] * 3
+    assert looked == [
+        ("network", "market", "miner-0"),
+        ("network", "management", "dso"),
+        ("witness", "witness", "miner-1"),
+    ]
 
 
 def test_a_meter_that_answers_is_asked_once(device: Path, tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ class _Home:
             apply=self._apply,
         )
         self._name = name
-        self._part._link = self  # type: ignore[assignment] # what goes over the broker ends here
+        self._part.caller.link = self  # type: ignore[assignment] # what goes over the broker ends here
         self._reporting = Reporting(
             meter_id=name,
             interval_s=900,
@@ -243,7 +243,7 @@ class _Home:
         return self._words
 
     async def _live(self, told: list[Told], end_ms: int, chance: Random) -> None:
-        self._part._greet()
+        self._part.caller._held()
         interval = self._now_ms // 900_000
         while self._now_ms < end_ms:
             self._now_ms += TICK_MS
