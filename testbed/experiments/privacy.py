@@ -64,7 +64,7 @@ def perform(options: Options, work: Work) -> Findings:
             "offers are those of the device's own bidder and privacy settings; cleared by the project's market",
             *(f"{view.name}: {view.words}" for view in VIEWS),
             "intervals in square brackets hold 95 % of what resampled days (bundles: resampled homes) give",
-            "the same as gridlight-testbed privacy",
+            "homes expect what the same hour brought before; gridlight-testbed privacy uses the device's own forecasts",
         ),
     )
 
