@@ -10,7 +10,6 @@ is "not valid yet" has locked out whole fleets. What ends one is its expiry and,
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from light_client.rules.errors import LocalError
+from light_client.secret_file import write_secret_file
 
 _BEGIN: Final = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
 _AUTHORITY_DAYS: Final = 40 * 365
@@ -277,10 +277,6 @@ def _pem_of(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 def _write_secret(path: Path, data: bytes) -> None:
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        write_secret_file(path, data)
     except FileExistsError:
         raise LocalError("authority", got=str(path), expected="none there yet") from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

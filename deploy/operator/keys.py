@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-import stat
 from pathlib import Path
 from typing import Final
 
 from firmware_app.console import CommandError, Exit
 from light_client.rules.crypto import CURVE_ORDER, PUBLIC_KEY_BYTES, SECRET_BYTES, public_key_of
+from light_client.secret_file import (
+    OpenToOthersError,
+    SecretFileError,
+    read_secret_file,
+    write_secret_file,
+)
 
 _HEADER: Final = "gridlight operator key 1"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,58}")
@@ -33,7 +37,7 @@ def make_key(folder: Path, name: str) -> tuple[Path, Path, bytes]:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_secret(private_file, secret)
-        _write_new(public_file, f"{public.hex()}\n", 0o644)
+        write_secret_file(public_file, f"{public.hex()}\n".encode(), 0o644)
     except FileExistsError as error:
         raise CommandError(
             f"{error.filename} is there already, and is not replaced", hint="choose another name"
@@ -49,15 +53,7 @@ def write_secret(path: Path, secret: bytes) -> None:
     Raises:
         OSError: it is there, or cannot be written.
     """
-    _write_new(path, f"{_HEADER}\n{secret.hex()}\n", 0o600)
-
-
-def _write_new(path: Path, text: str, mode: int) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    write_secret_file(path, f"{_HEADER}\n{secret.hex()}\n".encode())
 
 
 def read_secret(path: Path) -> bytes:
@@ -67,19 +63,14 @@ def read_secret(path: Path) -> bytes:
         CommandError: it is not there, open to others, or no key; the sentence holds none of it.
     """
     try:
-        with path.open(encoding="ascii") as file:
-            status = os.fstat(file.fileno())
-            lines = file.read(_MAX_CHARACTERS).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path} cannot be read: {type(error).__name__}", code=Exit.USAGE) from None
-    mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077 or status.st_uid != os.geteuid():
-        raise CommandError(
-            f"{path} is open to others: got mode {mode:o} and owner {status.st_uid}, expected 600 and {os.geteuid()}",
-            hint="make a new key and revoke this one, if somebody may have read it; else chmod 600 it",
-        )
+        raw = read_secret_file(path, _MAX_CHARACTERS)
+    except OpenToOthersError as error:
+        hint = "make a new key and revoke this one, if somebody may have read it; else chmod 600 it"
+        raise CommandError(str(error), hint=hint) from None
+    except SecretFileError as error:
+        raise CommandError(str(error), code=Exit.USAGE) from None
     try:
-        header, text = lines
+        header, text = raw.decode("ascii").splitlines()
         secret = bytes.fromhex(text)
     except ValueError:
         header, secret = "", b""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from firmware_app.identity.identity import Identity, IdentityError, SecretIdentity
 from firmware_app.identity.params import IdentityParams, KeyPlace
 from light_client.rules.crypto import CURVE_ORDER
+from light_client.secret_file import OpenToOthersError, SecretFileError, read_secret_file
 from light_client.wallet.wallet import SEED_BYTES
 
 if TYPE_CHECKING:
@@ -150,22 +150,16 @@ def _fresh_secret(name: str) -> bytes:
 
 
 def _read(path: Path) -> bytes:
+    if not path.exists():
+        raise KeysError(f"{path} is missing: gridlight enroll makes it")
     try:
-        with path.open(encoding="ascii") as file:
-            status = os.fstat(file.fileno())
-            lines = file.read(_MAX_CHARACTERS).splitlines()
-    except FileNotFoundError:
-        raise KeysError(f"{path} is missing: gridlight enroll makes it") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeysError(f"{path} cannot be read: {type(error).__name__}") from None
-    mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077 or status.st_uid != os.geteuid():
-        raise KeysError(
-            f"{path} is open to others (mode {mode:o}, owner {status.st_uid}): expected mode 600 and owner "
-            f"{os.geteuid()}; if somebody may have read it, enrol anew"
-        )
+        raw = read_secret_file(path, _MAX_CHARACTERS)
+    except OpenToOthersError as error:
+        raise KeysError(f"{error}; if somebody may have read it, enrol anew") from None
+    except SecretFileError as error:
+        raise KeysError(str(error)) from None
     try:
-        header, text = lines
+        header, text = raw.decode("ascii").splitlines()
         secret = bytes.fromhex(text)
     except ValueError:
         header, secret = "", b""

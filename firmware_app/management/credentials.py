@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import ssl
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_app.management.in_force import FOLDER
 from firmware_app.management.params import FleetParams
 from firmware_app.store.files import Files, replace_document
+from light_client.secret_file import OpenToOthersError, SecretFileError, check_secret_file
 
 
 class CredentialsError(Exception):
@@ -98,17 +97,11 @@ def check_secret(path: Path) -> None:
         CredentialsError: so it is.
     """
     try:
-        status = os.stat(path)  # noqa: PTH116 - follows links, as reading does
-    except OSError as error:
-        raise CredentialsError(
-            f"{path} cannot be used: {_why(error)}; gridlight enroll --ticket FILE makes it"
-        ) from None
-    mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077 or status.st_uid != os.geteuid():
-        raise CredentialsError(
-            f"{path} is open to others (mode {mode:o}, owner {status.st_uid}): expected mode 600 and owner "
-            f"{os.geteuid()}"
-        )
+        check_secret_file(path)
+    except OpenToOthersError as error:
+        raise CredentialsError(str(error)) from None
+    except SecretFileError as error:
+        raise CredentialsError(f"{error}; gridlight enroll --ticket FILE makes it") from None
 
 
 def _why(error: Exception) -> str:

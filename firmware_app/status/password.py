@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 from typing import Final
+
+from light_client.secret_file import SecretFileError, read_secret_file
 
 MIN_CHARACTERS: Final = 12
 _MAX_CHARACTERS: Final = 256
@@ -22,17 +22,11 @@ def read_password(path: Path) -> str:
         PasswordError: it cannot be used.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            status = os.fstat(file.fileno())
-            password = file.read(_MAX_CHARACTERS + 1).rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PasswordError(f"{path} cannot be read: {type(error).__name__}") from None
-    mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077 or status.st_uid != os.geteuid():
-        raise PasswordError(
-            f"{path} is open to others (mode {mode:o}, owner {status.st_uid}): expected mode 600 and owner "
-            f"{os.geteuid()}"
-        )
+        password = read_secret_file(path, 4 * _MAX_CHARACTERS + 2).decode("utf-8").rstrip("\r\n")
+    except SecretFileError as error:
+        raise PasswordError(str(error)) from None
+    except UnicodeDecodeError:
+        raise PasswordError(f"{path} cannot be read: it is no UTF-8 text") from None
     if not MIN_CHARACTERS <= len(password) <= _MAX_CHARACTERS or "\n" in password:
         raise PasswordError(
             f"{path} holds no password: expected one line of {MIN_CHARACTERS} characters or more"

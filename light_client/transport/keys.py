@@ -1,7 +1,5 @@
 """Keys of connections: CURVE25519 pairs, and the files that hold them. They sign nothing on the ledger."""
 
-import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -10,6 +8,12 @@ import zmq
 from zmq.utils import z85
 
 from light_client.rules.errors import LocalError, TransportError
+from light_client.secret_file import (
+    OpenToOthersError,
+    SecretFileError,
+    read_secret_file,
+    write_secret_file,
+)
 
 PUBLIC_KEY_BYTES: Final = 32
 _Z85_CHARACTERS: Final = 40
@@ -70,11 +74,7 @@ def write_key_file(path: Path, key: TransportKey) -> None:
     """
     text = f"{_HEADER}\npublic {key.public}\nsecret {key.secret}\n"
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        write_secret_file(path, text.encode("ascii"))
     except OSError as error:
         raise KeyFileError(f"key file {path} cannot be written", got=error.strerror) from error
 
@@ -86,18 +86,13 @@ def read_key_file(path: Path) -> TransportKey:
         KeyFileError: the file is missing, belongs to someone else, may be read by others, or holds no key pair.
     """
     try:
-        with path.open(encoding="ascii") as file:
-            status = os.fstat(file.fileno())
-            lines = file.read(4 * _Z85_CHARACTERS).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeyFileError(f"key file {path} cannot be read", got=type(error).__name__) from None
-    mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077 or status.st_uid != os.geteuid():
-        raise KeyFileError(
-            f"key file {path} is open to others: chmod 600 it, and make a new key if it was read",
-            got=f"mode {mode:o}, owner {status.st_uid}",
-            expected=f"mode 600, owner {os.geteuid()}",
-        )
+        lines = read_secret_file(path, 4 * _Z85_CHARACTERS).decode("ascii").splitlines()
+    except OpenToOthersError as error:
+        raise KeyFileError(f"key file {error}: chmod 600 it, and make a new key if it was read") from None
+    except SecretFileError as error:
+        raise KeyFileError(f"key file {error}") from None
+    except UnicodeDecodeError:
+        lines = []
     if len(lines) != 3 or lines[0] != _HEADER or lines[1][:7] != "public " or lines[2][:7] != "secret ":
         raise KeyFileError(f"key file {path} is not of the form that is written here")
     try:

@@ -41,6 +41,8 @@ def run(args: argparse.Namespace, staging: Staging, new_folder: Callable[[], Pat
         CommandError: it does not fit, or cannot be run here.
     """
     console, mode, size = args.console, Mode(args.mode), args.fleet
+    if args.tickets and mode is not Mode.PROCESS:
+        raise CommandError("--tickets are for boards in --mode process", code=Exit.USAGE)
     interval_s = catalogue.build(catalogue.find("village")).interval_s
     why = refusal(mode, size, interval_s=interval_s, speed=staging.speed, machine=Machine.here())
     if why:
@@ -123,7 +125,8 @@ def _live(
     script_of: Callable[[tuple[int, ...]], FleetScript],
     show: Show,
 ) -> int:
-    wanted = Wanted(mode=Mode(args.mode), image=args.image, engine=args.engine)
+    tickets = tuple(Path(name) for name in args.tickets)
+    wanted = Wanted(mode=Mode(args.mode), image=args.image, engine=args.engine, tickets=tickets)
     ended = run_live_fleet(folder, catalogue.find(str(path)), staging, wanted, script_of, show)
     summary, interval_s = ended.summary, catalogue.build(catalogue.find(str(path))).interval_s
     stopped = ended.outcome.state is State.INTERRUPTED

@@ -13,6 +13,7 @@ from testbed.boards.containers import Containers
 from testbed.boards.faults import FleetScript
 from testbed.boards.fleet import Fleet
 from testbed.boards.housing import Housing, Mode
+from testbed.boards.membership import take_in
 from testbed.boards.plugged_meters import PluggedMeters
 from testbed.boards.processes import Processes
 from testbed.boards.sites import sites_of, write_site
@@ -43,6 +44,8 @@ class Wanted:
     image: str = "gridlight:armhf"
     engine: str = "docker"
     memory_mb: int = 192
+    tickets: tuple[Path, ...] = ()
+    """Of boards that join an operator's fleet."""
 
     def housing(self) -> Housing:
         """Where the boards run.
@@ -97,6 +100,7 @@ def run_live_fleet(
             sites = sites_of(cast, folder / "boards", Path(doors))
             for site in sites:
                 write_site(site, deployment, housing, whole_day)
+            take_in(sites, wanted.tickets)
             script = script_of(tuple(home.home_id for home in whole_day.homes))
             meters = PluggedMeters(cast, whole_day, script, owner=housing.owner)
             fleet = Fleet(sites, housing, meters, script, cast)

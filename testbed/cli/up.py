@@ -40,6 +40,7 @@ def add_parser(commands: Commands) -> None:
             "gridlight-testbed up --speed 200 --from 00:00 --kills 200   # SIGKILL at 200 random moments",
             "gridlight-testbed up --fleet 8 --mode process --faults drawn   # eight whole devices, each with its meter",
             "gridlight-testbed up --fleet 8 --mode container --image gridlight:armhf --speed 90",
+            "gridlight-testbed up --fleet 3 --speed 60 --tickets meter-0101.ticket meter-0102.ticket meter-0103.ticket",
             "gridlight-testbed up --fleet 1000 --mode inprocess --from 12:00 --intervals 4",
         ),
     )
@@ -93,6 +94,13 @@ def _add_fleet_options(parser: argparse.ArgumentParser) -> None:
         "--faults",
         metavar="FILE",
         help="script of what goes wrong, lines of HOME:KIND@SECOND+DURATION; 'drawn' draws one from the seed",
+    )
+    fleet.add_argument(
+        "--tickets",
+        metavar="FILE",
+        nargs="+",
+        default=[],
+        help="of `gridlight-fleet enroll`, for meter-0101 and so on: these boards join that operator's fleet",
     )
     fleet.add_argument("--image", default="gridlight:armhf", help="of containers; default: gridlight:armhf")
     fleet.add_argument("--engine", default="docker", help="that runs containers; default: docker")

@@ -44,7 +44,7 @@ def joined(folder: Path, ticket: Ticket, *, timeout_s: float) -> Seat:
     if not path.exists():
         path.write_text(toml_of(_document(ticket.device)), encoding="utf-8")
     place = place_of(path)
-    _join_at_last(place, ticket, timeout_s)
+    join_at_last(place, ticket, timeout_s)
     memory = memory_file(place.folder).load()
     if memory is None:
         raise LocalError("memory of a meter that has joined", got="none", expected="what joining wrote")
@@ -57,8 +57,12 @@ def joined(folder: Path, ticket: Ticket, *, timeout_s: float) -> Seat:
     return Seat(board=Board(facts, memory, Fate.HEALTHY), tls=place.credentials.context())
 
 
-def _join_at_last(place: Place, ticket: Ticket, timeout_s: float) -> None:
-    """Join; a broker that is not there yet is waited for."""
+def join_at_last(place: Place, ticket: Ticket, timeout_s: float) -> None:
+    """Join; a broker that is not there yet is waited for.
+
+    Raises:
+        JoiningError, CredentialsError: the meter cannot.
+    """
     end_s = time.monotonic() + timeout_s
     while True:
         try:

@@ -155,7 +155,7 @@ def test_another_chain_is_found_by_its_signatures() -> None:
 
 def test_a_board_whose_clock_is_behind_the_chain_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     early_ns = (NEWEST.time_ms - 3_600_000) * 1_000_000
-    monkeypatch.setattr(reaching.time, "time_ns", lambda: early_ns)
+    monkeypatch.setattr("time.time_ns", lambda: early_ns)
     with serving(honest) as server:
         told = look(server)
         assert told.state == "FAIL"
