@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import signal
 from typing import Final
 
 from firmware_app.clock.gate import ClockGate
-from firmware_app.command_line import collect_less_often
 from firmware_app.config import keys
 from firmware_app.config.check import Checked
 from firmware_app.config.commands import file_of, refusal
@@ -24,8 +24,8 @@ from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_
 from firmware_app.trading.params import MeterParams
 from light_client.store.errors import StoreError
 
-_YOUNG_OBJECTS: Final = 5_000
-"""A board has more time than memory: garbage is looked for at every half megabyte."""
+_GARBAGE: Final = (5_000, 10, 10)
+"""A board has more time than memory: cyclic garbage is looked for at every half megabyte, everywhere at every fifty."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,7 +67,7 @@ async def run_device(
         StoreBusyError: another process runs this device.
         ConfigError: there is nothing to run by any more.
     """
-    collect_less_often(_YOUNG_OBJECTS)
+    gc.set_threshold(*_GARBAGE)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -6,10 +6,12 @@ name begins with ``test-``, which no production genesis may use.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from hashlib import sha256
 from random import Random
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from firmware_app.device.device import Device
@@ -45,6 +47,11 @@ CONNECTION_W = 200_000
 """Power that the emulated connections allow, W: the largest published prosumer feeds in 79 kW."""
 CREDIT_UC = 10_000_000_000
 """Credit of an emulated prosumer, micro-currency."""
+
+
+def meter_name(home_id: int) -> PeerName:
+    """Name of the meter of a home, as the DSO knows it."""
+    return f"meter-{home_id:04d}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +152,7 @@ class Cast:
     @cached_property
     def meter_names(self) -> dict[PeerName, int]:
         """Name of each meter -> home id."""
-        return {f"meter-{home.home_id:04d}": home.home_id for home in self.scenario.homes}
+        return {meter_name(home.home_id): home.home_id for home in self.scenario.homes}
 
     def metered(self) -> Cast:
         """The same with electricity meters of its own, where the scenario wants them: one run, one set of meters."""
@@ -171,12 +178,16 @@ class Cast:
             end_ms=self.end_ms,
         )
 
-    def operator(self, storage: Storage) -> Operator:
-        """The DSO."""
+    def operator(self, storage: Storage, *, own_keys: Mapping[int, bytes] = MappingProxyType({})) -> Operator:
+        """The DSO.
+
+        Args:
+            own_keys: home -> public key that its meter made itself, instead of that of the cast.
+        """
         registrations = [
             Registration(
                 meter_id=home.home_id,
-                identity_key=public_key_of(self.secret("meter", home.home_id)),
+                identity_key=own_keys.get(home.home_id) or public_key_of(self.secret("meter", home.home_id)),
                 feeder=home.feeder,
                 production_w=CONNECTION_W,
                 consumption_w=CONNECTION_W,

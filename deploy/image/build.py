@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -14,7 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from deploy.image import bundle, card, root, sbom
+from deploy.image import slot as slots
 from deploy.image.boards import VIRT, Board
+from deploy.image.compare import digest_of
 from deploy.image.secrecy import secrets_in
 from deploy.image.tools import ImageError, lacking, run
 
@@ -30,7 +31,7 @@ class Release:
 
     Attributes:
         name: of the release, as bundles and boards say it.
-        epoch: its time, seconds UTC: no file on a card is newer.
+        epoch: its time, seconds UTC: of every file on a card.
         wheel: of the program.
         keys: folder of the keys of updates, see `bundle.make_keys`.
     """
@@ -107,6 +108,14 @@ def build(board: Board, release: Release, out: Path, cache: Path, say: Callable[
     Raises:
         ImageError: something is missing or fails.
     """
+    before = os.umask(0o022)  # else modes on the card would be those of whoever builds
+    try:
+        return _build(board, release, out, cache, say)
+    finally:
+        os.umask(before)
+
+
+def _build(board: Board, release: Release, out: Path, cache: Path, say: Callable[[str], None]) -> Built:
     out.mkdir(parents=True, exist_ok=True)
     cache.mkdir(parents=True, exist_ok=True)
     work = cache / "work"
@@ -119,7 +128,7 @@ def build(board: Board, release: Release, out: Path, cache: Path, say: Callable[
     say(f"slot for {board.title}")
     slot = work / f"slot-{board.name}.img"
     keyring = release.keys / bundle.KEYRING
-    root.slot_image(slot.resolve(), tree.resolve(), board, keyring, release.name, release.epoch)
+    slots.slot_image(slot.resolve(), tree.resolve(), board, keyring, release.name, release.epoch)
     stem = f"gridlight-{board.name}-{release.name}"
     image, update = out / f"{stem}.img", out / f"{stem}.raucb"
     say("card")
@@ -135,13 +144,8 @@ def build(board: Board, release: Release, out: Path, cache: Path, say: Callable[
     )
     bill.write_text(json.dumps(materials, indent=1) + "\n", encoding="utf-8")
     files = (image, update, bill)
-    digests = {path.name: _digest(path) for path in files}
+    digests = {path.name: digest_of(path) for path in files}
     (out / f"{stem}.sha256").write_text(
         "".join(f"{digest}  {name}\n" for name, digest in digests.items()), encoding="ascii"
     )
     return Built(board=board, card=image, bundle=update, bmap=bmap, sbom=bill, digests=digests)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

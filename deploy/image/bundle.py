@@ -14,6 +14,8 @@ KEYRING: Final = "keyring.pem"
 _AUTHORITY: Final = "authority.key"
 _SIGNER: Final = "signer.key"
 _SIGNER_CERTIFICATE: Final = "signer.pem"
+LEVEL: Final = 9
+"""Of zstd: at mksquashfs' own 15 an update is 3 % smaller, and takes five times as long to make."""
 _DAYS: Final = 10_950
 """Thirty years: what a board believes is decided by its keyring, which an update can replace."""
 _MANIFEST: Final = """\
@@ -78,7 +80,15 @@ def make_keys(folder: Path) -> list[Path]:
 
 
 def make_bundle(
-    bundle: Path, board: Board, slot: Path, keys: Path, folder: Path, *, release: str, epoch: int
+    bundle: Path,
+    board: Board,
+    slot: Path,
+    keys: Path,
+    folder: Path,
+    *,
+    release: str,
+    epoch: int,
+    level: int = LEVEL,
 ) -> None:
     """Write an update for boards of one kind.
 
@@ -87,6 +97,7 @@ def make_bundle(
         slot: image of the root.
         keys: folder of the signer's key and certificate, and of the keyring.
         folder: for files in between.
+        level: of compression.
 
     Raises:
         ImageError: RAUC refuses, or is not installed.
@@ -102,7 +113,7 @@ def make_bundle(
     fresh.unlink(missing_ok=True)
     run(
         "rauc", "bundle", f"--cert={keys / _SIGNER_CERTIFICATE}", f"--key={keys / _SIGNER}",
-        f"--keyring={keys / KEYRING}", "--mksquashfs-args=-comp zstd -processors 1 -quiet",
+        f"--keyring={keys / KEYRING}", f"--mksquashfs-args=-comp zstd -Xcompression-level {level} -processors 1 -quiet",
         content, fresh, epoch=epoch,
     )  # fmt: skip
     fresh.replace(bundle)

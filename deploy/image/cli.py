@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from deploy.image.boards import BOARDS
@@ -25,6 +26,7 @@ def build_parser() -> tuple[Parser, Commands]:
     )
     _add_keys(commands)
     _add_build(commands)
+    _add_compare(commands)
     return parser, commands
 
 
@@ -58,6 +60,22 @@ def _add_build(commands: Commands) -> None:
         "--out", metavar="FOLDER", type=Path, default=Path("out/image"), help="default: out/image"
     )
     parser.add_argument("--cache", metavar="FOLDER", type=Path, help="of steps; default: OUT/cache")
+
+
+def _add_compare(commands: Commands) -> None:
+    parser = command_line.add_command(
+        commands,
+        "compare",
+        "Say whether two builds are the same, byte for byte, and what differs where they are not.",
+        _compare,
+        examples=(
+            "gridlight-image build --board all --keys ~/update-keys --out one",
+            "gridlight-image build --board all --keys ~/update-keys --out two   # another folder, another day",
+            "gridlight-image compare one two",
+        ),
+    )
+    parser.add_argument("one", metavar="FOLDER", type=Path, help="of the first build")
+    parser.add_argument("two", metavar="FOLDER", type=Path, help="of the second")
 
 
 def _keys(args: argparse.Namespace) -> int:
@@ -119,6 +137,29 @@ def _build(args: argparse.Namespace) -> int:
     ]
     console.result("gridlight.image/1", document, lines)
     return Exit.OK
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from deploy.image.compare import Sameness, compare
+    from deploy.image.tools import ImageError
+
+    console: Console = args.console
+    try:
+        found = compare(args.one, args.two)
+    except (ImageError, OSError) as error:
+        raise CommandError(str(error)) from None
+    lines = [
+        line
+        for one in found
+        for line in (
+            f"{one.sameness:<12} {one.name}  {one.sha256[:16]}",
+            *(f"{'':<13}{why}" for why in one.why),
+        )
+    ]
+    bad = sum(one.sameness is Sameness.DIFFERENT for one in found)
+    lines.append(f"{len(found)} files: {bad} differ" if bad else f"{len(found)} files: the same build")
+    console.result("gridlight.image-compare/1", {"files": [asdict(one) for one in found]}, lines)
+    return Exit.FAILED if bad else Exit.OK
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Makes the root of a board out of Debian packages, the program's wheel and `overlay`; then the image of a slot.
+"""Makes the root of a board out of Debian packages, the program's wheel and `overlay`.
 
 Steps are kept in a cache under a hash of everything that goes into them: a step is done again when, and only when,
 something of it has changed.
@@ -10,25 +10,21 @@ import hashlib
 import os
 import shutil
 import tarfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from deploy.image import initramfs, layout
-from deploy.image.boards import BOARDS, Board
+from deploy.image import bytecode, initramfs
+from deploy.image.boards import BOARDS
 from deploy.image.tools import ImageError, run
 
 HERE: Final = Path(__file__).parent
 RECIPE: Final = HERE.parent / "root"
 UNITS: Final = HERE.parent / "systemd"
 OVERLAY: Final = HERE / "overlay"
-SLOT_IDENTITY: Final = "67726964-6c69-4768-8400-000000000001"
 _MIRROR: Final = os.environ.get("MIRROR", "http://deb.debian.org/debian")
-_ROOM_PERCENT: Final = 8
-"""Free space of a slot's file system, which nobody writes: what its own tables take, and a little."""
-_FEATURES: Final = "^metadata_csum_seed,^orphan_file,^has_journal"
 _VOLATILE: Final = ("etc/machine-id", "etc/resolv.conf", "etc/hostname", "var/lib/dbus/machine-id")
+_TREE_MODULES: Final[tuple[str, ...]] = ("initramfs", "root", "boards", "bytecode")
+"""What makes the shared root out of the device's."""
 _GENERATORS: Final = frozenset({"systemd-fstab-generator"})
 """Those that a card needs: each costs half a second of every start, and a card has one table of what is mounted."""
 _FLEET: Final = ("gridlight-restart.path",)
@@ -52,37 +48,22 @@ _UNWANTED: Final = (
     "modprobe@fuse.service",
     "systemd-ask-password-console.path",
     "systemd-ask-password-wall.path",
+    "systemd-journal-catalog-update.service",
+    "systemd-journal-flush.service",
+    "systemd-logind.service",
     "systemd-network-generator.service",
+    "systemd-networkd-persistent-storage.service",
     "systemd-pstore.service",
     "systemd-random-seed.service",
+    "systemd-remount-fs.service",
+    "systemd-tmpfiles-setup-dev.service",
     "systemd-udev-load-credentials.service",
+    "systemd-update-done.service",
     "systemd-update-utmp.service",
     "systemd-user-sessions.service",
 )
 """What no meter needs: nobody logs in, nothing is upgraded piece by piece, and every start is quicker without."""
-_COMPATIBLE: Final = """\
-[system]
-compatible={compatible}
-bootloader=uboot
-bundle-formats=verity
-data-directory=/data/rauc
-mountprefix=/run/rauc
-
-# A board may not know the time when it must judge an update: a certificate counts at the time of the signature.
-[keyring]
-path=/etc/rauc/keyring.pem
-use-bundle-signing-time=true
-
-[slot.rootfs.0]
-device=/dev/disk/by-partuuid/{slot_a}
-type=raw
-bootname=A
-
-[slot.rootfs.1]
-device=/dev/disk/by-partuuid/{slot_b}
-type=raw
-bootname=B
-"""
+_RESOLVER: Final = "systemd-resolved.service"
 
 
 def listed(path: Path) -> list[str]:
@@ -157,8 +138,8 @@ def tree(cache: Path, wheel: Path) -> Path:
         ImageError: it cannot be made.
     """
     device, boot = device_tree(cache, wheel), boot_files(cache)
-    made_of = (device.name, boot.name, OVERLAY, HERE / "initramfs.py", HERE / "root.py", HERE / "boards.py")
-    path = cache / f"tree-{digest_of(*made_of)}"
+    modules = [HERE / f"{name}.py" for name in _TREE_MODULES]
+    path = cache / f"tree-{digest_of(device.name, boot.name, OVERLAY, *modules)}"
     if not path.exists():
         fresh = cache / f".fresh-{path.name}"
         shutil.rmtree(fresh, ignore_errors=True)
@@ -166,6 +147,7 @@ def tree(cache: Path, wheel: Path) -> Path:
         _lay_over(fresh)
         _prepare_boot(fresh, boot)
         _forget(fresh)
+        bytecode.free_of_sources(fresh / "usr/lib")
         fresh.rename(path)
     return path
 
@@ -185,31 +167,6 @@ def device_tree(cache: Path, wheel: Path) -> Path:
         _install(fresh, wheel)
         fresh.rename(path)
     return path
-
-
-def slot_image(path: Path, root: Path, board: Board, keyring: Path, release: str, epoch: int) -> None:
-    """Write the file system of a slot: the shared root, and what makes it this board's.
-
-    Args:
-        keyring: certificates whose owners may sign updates.
-        release: name of this release.
-        epoch: the newest time that anything in it may have, seconds UTC.
-
-    Raises:
-        ImageError: it cannot be made, or does not fit its slot.
-    """
-    with _particulars(root, board, keyring, release):
-        _clamp_times(root, epoch)
-        size = _size_mib(root)
-        path.unlink(missing_ok=True)
-        # By the root's own mke2fs: it takes its times from the epoch, which Debian 12's does not (change times). Both
-        # folders are bound into it for this one process, so that it sees the root without what is bound there.
-        program = (
-            f"mount --bind {root} {root}/mnt && mount --bind {path.parent} {root}/media && exec chroot {root} "
-            f"/sbin/mke2fs -q -F -t ext4 -m 0 -L gridlight -U {SLOT_IDENTITY} -O {_FEATURES} "
-            f"-E hash_seed={SLOT_IDENTITY},lazy_itable_init=0,root_owner=0:0 -d /mnt /media/{path.name} {size}M"
-        )
-        run("unshare", "--mount", "--propagation", "private", "sh", "-c", program, epoch=epoch)
 
 
 def _extract(tar: Path, folder: Path) -> None:
@@ -232,8 +189,11 @@ def _install(root: Path, wheel: Path) -> None:
 
 def _lay_over(root: Path) -> None:
     shutil.copytree(OVERLAY, root, dirs_exist_ok=True, symlinks=True)
-    for path in OVERLAY.rglob("*"):
-        os.chown(root / path.relative_to(OVERLAY), 0, 0)
+    for path in (OVERLAY, *OVERLAY.rglob("*")):
+        laid = root / path.relative_to(OVERLAY)
+        os.chown(laid, 0, 0)
+        # A checkout keeps of a file's mode whether it can be run, and no more.
+        laid.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
     (root / "data").mkdir()
     wants = root / "etc/systemd/system/multi-user.target.wants"
     for unit in ("gridlight-first.service", "gridlight-healthy.service", "gridlight-join.service", *_FLEET):
@@ -246,9 +206,21 @@ def _lay_over(root: Path) -> None:
     for path in (root / "usr/lib/systemd/system-generators").iterdir():
         if path.name not in _GENERATORS:
             (generators / path.name).symlink_to("/dev/null")
-    run("systemctl", f"--root={root}", "enable", "systemd-networkd.service", "systemd-resolved.service")
+    _names_may_come_later(root)
+    run("systemctl", f"--root={root}", "enable", "systemd-networkd.service", _RESOLVER)
     run("systemctl", f"--root={root}", "set-default", "multi-user.target")
     run("systemctl", f"--root={root}", "mask", *_UNWANTED)
+
+
+def _names_may_come_later(root: Path) -> None:
+    """Let nothing at a start wait for the resolver, as everything does by Debian's unit: the meter needs no names."""
+    unit = root / "usr/lib/systemd/system" / _RESOLVER
+    own = unit.read_text(encoding="utf-8").replace("Before=sysinit.target ", "Before=")
+    own = own.replace("WantedBy=sysinit.target", "WantedBy=multi-user.target")
+    if "sysinit.target" in own:
+        raise ImageError(f"{unit} names sysinit.target in another way than expected")
+    (root / "etc/systemd/system" / _RESOLVER).write_text(own, encoding="utf-8")
+    (root / "etc/systemd/system/sysinit.target.wants" / _RESOLVER).unlink(missing_ok=True)
 
 
 def kernel_release(root: Path) -> str:
@@ -303,6 +275,7 @@ def _forget(root: Path) -> None:
             path.mkdir(mode=0o1777 if folder == "tmp" else 0o755)
             path.chmod(0o1777 if folder == "tmp" else 0o755)
     for name in (
+        "etc/.resolv.conf.systemd-resolved.bak",  # whom the machine that builds asks for names
         "etc/passwd-",
         "etc/group-",
         "etc/shadow-",
@@ -321,46 +294,3 @@ def _lock_passwords(shadow: Path) -> None:
     lines = (line.split(":") for line in shadow.read_text(encoding="ascii").splitlines())
     locked = (":".join([name, "!*", "0", *rest[2:]]) for name, *rest in lines)
     shadow.write_text("".join(f"{line}\n" for line in locked), encoding="ascii")
-
-
-@contextmanager
-def _particulars(root: Path, board: Board, keyring: Path, release: str) -> Iterator[None]:
-    """Have in the shared root for a while what makes it this board's."""
-    conf = _COMPATIBLE.format(
-        compatible=board.compatible, slot_a=layout.ROOT_A.identity, slot_b=layout.ROOT_B.identity
-    )
-    files = {
-        "etc/rauc/system.conf": conf,
-        "etc/rauc/keyring.pem": keyring.read_text(encoding="ascii"),
-        "etc/gridlight-release": f"RELEASE={release}\nBOARD={board.name}\n",
-    }
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text, encoding="ascii")
-    try:
-        yield
-    finally:
-        for name in files:
-            (root / name).unlink()
-
-
-def _paths(root: Path) -> Iterable[Path]:
-    return sorted(root.rglob("*"))
-
-
-def _clamp_times(root: Path, epoch: int) -> None:
-    """No file is newer than the epoch."""
-    for path in (root, *_paths(root)):
-        if path.lstat().st_mtime > epoch:
-            os.utime(path, (epoch, epoch), follow_symlinks=False)
-
-
-def _size_mib(root: Path) -> int:
-    """Room for every file in whole blocks, for its inode, and a little more."""
-    blocks, inodes = 0, 0
-    for path in _paths(root):
-        inodes += 1
-        if not path.is_symlink():
-            blocks += -(-path.lstat().st_size // 4_096) + path.is_dir()
-    need = blocks * 4_096 + inodes * 512
-    return -(-need * (100 + _ROOM_PERCENT) // 100 // layout.MIB) + 8

@@ -17,6 +17,7 @@ _NAMES: Final = frozenset(
     {"identity.key", "wallet.seed", "enrolment.json", "ticket.json", "token.pin", "random-seed"}
 )
 _NAME_PATTERNS: Final = ("ssh_host_*_key", "*.p12", "*.pfx", "authorized_keys", ".netrc", "*.ticket")
+_OF_THE_BUILD: Final = ("etc/.resolv.conf.systemd-resolved.bak",)
 _LOCKED: Final = re.compile(r"[!*].*")
 _LARGEST: Final = 1 << 20
 """No file of a key is larger; what is, is not read."""
@@ -51,3 +52,6 @@ def _machine(root: Path) -> Iterator[str]:
     path = root / "etc/machine-id"
     if path.exists() and path.read_bytes().strip() not in {b"", b"uninitialized"}:
         yield "etc/machine-id is that of one machine"
+    for name in _OF_THE_BUILD:
+        if (root / name).exists():
+            yield f"{name} tells of the machine that built this"

@@ -53,14 +53,7 @@ class Emulator:
         Raises:
             EmulatorError: it does not compile.
         """
-        plugin = folder / "instructions.so"
-        command = ["cc", "-shared", "-fPIC", "-O2", "-o", str(plugin), str(_SOURCE)]
-        done = subprocess.run(  # noqa: S603 - our own file
-            command, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise EmulatorError(f"the counting plugin does not compile: {done.stderr.strip()[:300]}")
-        return cls(root=root, plugin=plugin)
+        return cls(root=root, plugin=compile_plugin(folder))
 
     def count(self, *words: str) -> int:
         """Return the instructions of `python3 WORDS...` in the root, from its first to its last.
@@ -96,3 +89,21 @@ class Emulator:
             last = said[-1] if said else f"exit code {done.returncode}"
             raise EmulatorError(f"python3 {' '.join(words)[:80]} failed under emulation: {last[:300]}")
         return int(found[1])
+
+
+def compile_plugin(folder: Path) -> Path:
+    """Compile the plugin that counts, into a folder.
+
+    Raises:
+        EmulatorError: there is no compiler, or it does not compile.
+    """
+    plugin = folder / "instructions.so"
+    command = ["cc", "-shared", "-fPIC", "-O2", "-o", str(plugin), str(_SOURCE)]
+    if shutil.which(command[0]) is None:
+        raise EmulatorError("cc is not installed: apt-get install gcc")
+    done = subprocess.run(  # noqa: S603 - our own file
+        command, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise EmulatorError(f"the counting plugin does not compile: {done.stderr.strip()[:300]}")
+    return plugin

@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from testbed.live.staging import Staging, StagingError, cast_for
 from testbed.live.summary import summary_lines
 from testbed.live.supervisor import SupervisorError
 from testbed.live.up import InterruptedRunError, Show, State
+from testbed.qemu.cards import card_of
 from testbed.scenarios import catalogue
 
 DRAWN: Final = "drawn"
@@ -44,7 +46,21 @@ def run(args: argparse.Namespace, staging: Staging, new_folder: Callable[[], Pat
     if args.tickets and mode is not Mode.PROCESS:
         raise CommandError("--tickets are for boards in --mode process", code=Exit.USAGE)
     interval_s = catalogue.build(catalogue.find("village")).interval_s
-    why = refusal(mode, size, interval_s=interval_s, speed=staging.speed, machine=Machine.here())
+    emulated = args.emulated
+    if emulated and (mode in {Mode.INPROCESS, Mode.QEMU} or emulated >= size):
+        raise CommandError(
+            "--emulated says how many of the boards of a fleet of processes or containers are whole computers "
+            "instead; --mode qemu makes all of them such",
+            code=Exit.USAGE,
+        )
+    why = refusal(
+        mode,
+        size - emulated,
+        interval_s=interval_s,
+        speed=staging.speed,
+        machine=Machine.here(),
+        emulated=emulated,
+    )
     if why:
         raise CommandError(why, code=Exit.USAGE)
     folder = new_folder()
@@ -126,7 +142,15 @@ def _live(
     show: Show,
 ) -> int:
     tickets = tuple(Path(name) for name in args.tickets)
-    wanted = Wanted(mode=Mode(args.mode), image=args.image, engine=args.engine, tickets=tickets)
+    wanted = Wanted(
+        mode=Mode(args.mode),
+        emulated=args.emulated,
+        image=args.image,
+        engine=args.engine,
+        machine=args.machine,
+        tickets=tickets,
+        card=partial(card_of, args.card, args.cards, args.machine, args.console.note),
+    )
     ended = run_live_fleet(folder, catalogue.find(str(path)), staging, wanted, script_of, show)
     summary, interval_s = ended.summary, catalogue.build(catalogue.find(str(path))).interval_s
     stopped = ended.outcome.state is State.INTERRUPTED

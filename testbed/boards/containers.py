@@ -10,11 +10,12 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import testbed
-from testbed.boards.housing import Board, HousingError, Memory
+from testbed.boards.housing import SOCKET, Account, Board, HousingError, Inside, Memory, answer_at
 from testbed.boards.memory import memory_of
+from testbed.fleet.virtual_meters.ends import PtyEnd
 
 FOLDER: Final = Path("/var/lib/gridlight")
 """The one volume of the image."""
@@ -43,7 +44,7 @@ class Containers:
         self._engine, self._image, self._memory_mb = engine, image, memory_mb
         self._prefix = f"gridlight-{os.getpid()}"
         root = os.geteuid() == 0
-        self.owner = SERVICE_USER if root else None
+        self._owner = SERVICE_USER if root else None
         self._user = f"{SERVICE_USER}:{SERVICE_USER}" if root else f"{os.geteuid()}:{os.getegid()}"
         if not self._call("images", "--quiet", image).strip():
             raise HousingError(f"{engine} has no image {image}: build it first (docs/containers.md)")
@@ -63,9 +64,14 @@ class Containers:
             raise HousingError(f"the network {self._prefix} has no address of this machine")
         return str(address)
 
-    def seen_from_inside(self, board: Board) -> Path:  # noqa: ARG002 - each has a volume of its own
+    def inside(self, board: Board) -> Inside:  # noqa: ARG002 - each has a volume of its own
         """The volume."""
-        return FOLDER
+        status: dict[str, str | bool] = {"socket": str(FOLDER / SOCKET), "enabled": False}
+        return Inside(data_folder="data", meter=str(FOLDER / "meter"), status=status)
+
+    def plug(self, board: Board) -> PtyEnd:
+        """A pseudo terminal that the container's user may read."""
+        return PtyEnd(board.folder / "meter", owner=self._owner)
 
     def endpoint(self, board: Board, server: str) -> str:  # noqa: ARG002 - all are on one network
         """The server itself: the network leads there."""
@@ -73,9 +79,9 @@ class Containers:
 
     def prepare(self, board: Board) -> None:
         """Give the folder to the container's user, and make the container."""
-        if self.owner is not None:
+        if self._owner is not None:
             for path in (board.folder, *board.folder.rglob("*")):
-                os.chown(path, self.owner, self.owner, follow_symlinks=False)
+                os.chown(path, self._owner, self._owner, follow_symlinks=False)
         limit = f"{self._memory_mb}m"
         self._call(
             "create",
@@ -101,6 +107,11 @@ class Containers:
         """Kill it, without a warning."""
         self._call("kill", "--signal", "KILL", self._name(board))
 
+    def reset(self, board: Board) -> None:
+        """Kill it, and start it again."""
+        self.switch_off(board)
+        self.switch_on(board)
+
     def cut(self, board: Board) -> None:
         """Take it off the network."""
         self._call("network", "disconnect", self._prefix, self._name(board))
@@ -108,6 +119,10 @@ class Containers:
     def mend(self, board: Board) -> None:
         """Put it back."""
         self._call("network", "connect", self._prefix, self._name(board))
+
+    def status(self, board: Board) -> dict[str, Any]:
+        """By its control socket, which lies in the volume."""
+        return answer_at(board.door)
 
     def memory(self, board: Board) -> Memory | None:
         """By the mappings of its process, as this machine sees it."""
@@ -126,6 +141,10 @@ class Containers:
         if self._inspect(board, "{{.State.OOMKilled}}") == "true":
             raise HousingError(f"{board.name} wanted more than {self._memory_mb} MB")
         return int(self._inspect(board, "{{.State.ExitCode}}")) if running else None
+
+    def account(self, board: Board) -> Account | None:  # noqa: ARG002 - nobody counts
+        """It has no card."""
+        return None
 
     def close(self) -> None:
         """Remove the containers and the network."""

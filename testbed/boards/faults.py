@@ -2,6 +2,7 @@
 
     101:down@43200+1800     from noon on the board of home 101 has no power for half an hour
     102:cut@46800+900       home 102 has no network
+    102:reset@47700+60      its board begins anew, and should be back within a minute; nobody waits for it
     103:silence@50400+600   the meter of home 103 says nothing; every accident of a virtual meter has its name here
 
 Seconds count from midnight of the day that is traded, in its own time. `#` begins a remark.
@@ -32,6 +33,12 @@ class Kind(Enum):
     """It loses power, without a warning, and starts again from its storage."""
     CUT = "cut"
     """It loses its network."""
+    RESET = "reset"
+    """It begins anew at once, without a warning."""
+
+
+LETHAL: Final = frozenset({Kind.DOWN, Kind.RESET})
+"""After these a board lives another life."""
 
 
 class FaultScriptError(Exception):
@@ -149,7 +156,7 @@ class FleetScript:
                 down_ms=fault.end_ms - fault.start_ms,
             )
             for fault in self.boards
-            if fault.kind is Kind.DOWN
+            if fault.kind in LETHAL
         )
         cuts = tuple(
             Partition(

@@ -10,11 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from firmware_app.console import CommandError
 from firmware_app.runtime.clock import Clock
-from firmware_app.status.client import ask
-from testbed.boards.faults import BoardFault, FleetScript, Kind, midnight_ms
-from testbed.boards.housing import Housing, HousingError, Memory
+from testbed.boards.faults import LETHAL, BoardFault, FleetScript, Kind, midnight_ms
+from testbed.boards.housing import Account, Housing, HousingError, Memory
 from testbed.boards.plugged_meters import PluggedMeters
 from testbed.boards.sites import Site
 from testbed.cast import Cast
@@ -22,7 +20,6 @@ from testbed.live.up import Running
 from testbed.live.watching import View
 
 _ASK_EVERY_S: Final = 4.0
-_ANSWER_S: Final = 60.0
 _WHOLE: Final = "whole solutions"
 
 
@@ -35,8 +32,9 @@ class Seen:
     """What it said last."""
     memory: Memory | None = None
     """The most it ever held."""
+    account: Account | None = None
+    """What it did over all its lives."""
     is_off: bool = False
-    is_cut: bool = False
     accidents: list[str] = field(default_factory=list)
     code: int | None = None
     """With which it ended."""
@@ -150,7 +148,7 @@ class Fleet:
             seen.site.board.name
             for seen in self.seen
             for word in seen.accidents
-            if f":{Kind.DOWN.value}@" in word
+            if any(f":{kind.value}@" in word for kind in LETHAL)
         )
         return Counter({seen.site.board.name: 1 + lost[seen.site.board.name] for seen in self.seen})
 
@@ -160,19 +158,17 @@ class Fleet:
         midnight, housing = midnight_ms(self._cast), self._housing
         await asyncio.sleep(clock.real_seconds_until(midnight + fault.start_ms))
         seen.accidents.append(str(fault))
-        if fault.kind is Kind.DOWN:
-            seen.is_off = True
-            await self._do(housing.switch_off, seen)
-        else:
-            seen.is_cut = True
-            await self._do(housing.cut, seen)
+        begin, end = {
+            Kind.DOWN: (housing.switch_off, housing.switch_on),
+            Kind.CUT: (housing.cut, housing.mend),
+            Kind.RESET: (housing.reset, None),
+        }[fault.kind]
+        seen.is_off = fault.kind is Kind.DOWN
+        await self._do(begin, seen)
         await asyncio.sleep(clock.real_seconds_until(midnight + fault.end_ms))
-        if fault.kind is Kind.DOWN:
-            await self._do(housing.switch_on, seen)
-            seen.is_off = False
-        else:
-            await self._do(housing.mend, seen)
-            seen.is_cut = False
+        if end is not None:
+            await self._do(end, seen)
+        seen.is_off = False
 
     async def _do(self, what: Callable[[Any], None], seen: Seen) -> None:
         try:
@@ -183,9 +179,9 @@ class Fleet:
     def _ask(self, seen: Seen) -> None:
         """What it says of itself, and how much memory it holds; a board that is busy is asked again later."""
         try:
-            (status,) = ask(seen.site.socket, "status", timeout_s=_ANSWER_S)
+            status = self._housing.status(seen.site.board)
             memory = self._housing.memory(seen.site.board)
-        except (CommandError, HousingError, ValueError):
+        except HousingError:
             return
         seen.status = status
         if memory is not None and (seen.memory is None or memory.guest > seen.memory.guest):
@@ -194,5 +190,6 @@ class Fleet:
     def _end(self, seen: Seen) -> None:
         try:
             seen.code = self._housing.end(seen.site.board)
+            seen.account = self._housing.account(seen.site.board)
         except HousingError as error:
             self.failures.append(str(error))

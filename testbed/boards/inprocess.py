@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from firmware_app.trading.meter import TradingMeter
 from light_client.client.status import ProofLevel
-from testbed.boards.faults import FleetScript, Kind
+from testbed.boards.faults import LETHAL, FleetScript
 from testbed.boards.verdict import BoardVerdict
 from testbed.cast import Cast
 from testbed.scenarios.metering import MeterSource, MetersSection
@@ -76,7 +76,7 @@ def _verdicts(day: SimulatedDay, script: FleetScript) -> Iterator[BoardVerdict]:
         yield BoardVerdict(
             name=meter.name,
             profile="plan" if not script.meters else "p1",
-            lives=1 + sum(f":{Kind.DOWN.value}@" in line for line in accidents[meter.name]),
+            lives=1 + sum(f":{kind.value}@" in line for kind in LETHAL for line in accidents[meter.name]),
             height=status.height,
             level=status.level.value,
             offers=len(offers),

@@ -10,11 +10,11 @@ from typing import Final
 import meter_io.profiles
 from firmware_app.runtime.clock import Clock
 from testbed.boards.faults import FleetScript, midnight_ms
+from testbed.boards.housing import Housing
 from testbed.boards.sites import READ_EVERY_MS, Site
 from testbed.cast import Cast
 from testbed.fleet.metered_homes import truth_of
 from testbed.fleet.virtual_meters.display import Display
-from testbed.fleet.virtual_meters.ends import PtyEnd
 from testbed.fleet.virtual_meters.modbus_slave import Layout, ModbusSlave
 from testbed.fleet.virtual_meters.p1 import P1Meter
 from testbed.fleet.virtual_meters.running import Clock as HouseClock
@@ -30,18 +30,18 @@ _GOODBYE_S: Final = 10.0
 class PluggedMeters:
     """All meters of a fleet."""
 
-    def __init__(self, cast: Cast, whole_day: Scenario, script: FleetScript, *, owner: int | None) -> None:
+    def __init__(self, cast: Cast, whole_day: Scenario, script: FleetScript, housing: Housing) -> None:
         """Prepare; nothing is plugged in yet.
 
         Args:
             whole_day: what is played is a part of it.
-            owner: user that may read the ports; None for the one who runs this.
+            housing: where the boards are that they are plugged into.
         """
         self._cast = cast
         self._day = whole_day
         self._homes = {home.home_id: home for home in whole_day.homes}
         self._script = script
-        self._owner = owner
+        self._housing = housing
         self._unplugged = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -76,7 +76,7 @@ class PluggedMeters:
             script=script,
             script_start_ms=house_clock.start_ms,
         )
-        end = PtyEnd(site.board.folder / "meter", owner=self._owner)
+        end = self._housing.plug(site.board)
         return RunningMeter(
             _speaker(site.profile, display), end, script, house_clock, seed=site.board.home_id
         )

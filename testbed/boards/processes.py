@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import testbed
-from testbed.boards.housing import Board, HousingError, Memory
+from testbed.boards.housing import SOCKET, Account, Board, HousingError, Inside, Memory, answer_at
 from testbed.boards.lines import Lines
 from testbed.boards.memory import memory_of
+from testbed.fleet.virtual_meters.ends import PtyEnd
 
 _ROOT: Final = Path(testbed.__file__).resolve().parent.parent
 _GOODBYE_S: Final = 20.0
@@ -21,15 +22,19 @@ class Processes:
     """Where boards are processes."""
 
     host = "127.0.0.1"
-    owner: int | None = None
 
     def __init__(self) -> None:
         self._lines = Lines()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def seen_from_inside(self, board: Board) -> Path:
+    def inside(self, board: Board) -> Inside:
         """By its short name: a socket's path is at most about a hundred characters long."""
-        return board.door
+        status: dict[str, str | bool] = {"socket": str(board.door / SOCKET), "enabled": False}
+        return Inside(data_folder="data", meter=str(board.door / "meter"), status=status)
+
+    def plug(self, board: Board) -> PtyEnd:
+        """A pseudo terminal."""
+        return PtyEnd(board.folder / "meter")
 
     def endpoint(self, board: Board, server: str) -> str:
         """The beginning of a line of its own to a server."""
@@ -63,6 +68,11 @@ class Processes:
             process.kill()
             process.wait()
 
+    def reset(self, board: Board) -> None:
+        """Kill it, and start it again."""
+        self.switch_off(board)
+        self.switch_on(board)
+
     def cut(self, board: Board) -> None:
         """Cut its lines."""
         self._lines.cut(board.name)
@@ -70,6 +80,10 @@ class Processes:
     def mend(self, board: Board) -> None:
         """Mend its lines."""
         self._lines.mend(board.name)
+
+    def status(self, board: Board) -> dict[str, Any]:
+        """By its control socket."""
+        return answer_at(board.door)
 
     def memory(self, board: Board) -> Memory | None:
         """Its resident set: nothing emulates it."""
@@ -88,6 +102,10 @@ class Processes:
             process.kill()
             process.wait()
             return None
+
+    def account(self, board: Board) -> Account | None:  # noqa: ARG002 - nobody counts
+        """It has no card."""
+        return None
 
     def close(self) -> None:
         """Kill what is left, take the lines away."""

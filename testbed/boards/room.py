@@ -61,35 +61,39 @@ COSTS: Final = {
     Mode.INPROCESS: Cost(memory_mb=3, cpu_ms=0),
     Mode.PROCESS: Cost(memory_mb=60, cpu_ms=120),
     Mode.CONTAINER: Cost(memory_mb=110, cpu_ms=600),
+    Mode.QEMU: Cost(memory_mb=750, cpu_ms=1_500),
 }
 """In virtual time nothing is ever late, so a fleet in one process has no cost in time."""
 
 
-def refusal(mode: Mode, boards: int, *, interval_s: int, speed: int, machine: Machine) -> str:
-    """Say why a fleet does not fit and what would, in one sentence; an empty string if it fits."""
-    if mode is Mode.QEMU:
-        return (
-            "whole emulated computers are not built in here yet; --mode container runs the same root with the "
-            "same processor emulated"
-        )
-    cost = COSTS[mode]
-    tier_mb = _TIER_MB if cost.cpu_ms else 0
+def refusal(
+    mode: Mode, boards: int, *, interval_s: int, speed: int, machine: Machine, emulated: int = 0
+) -> str:
+    """Say why a fleet does not fit and what would, in one sentence; an empty string if it fits.
+
+    Args:
+        emulated: whole computers beside the boards of this mode.
+    """
+    cost, computer = COSTS[mode], COSTS[Mode.QEMU]
+    tier_mb = (_TIER_MB if cost.cpu_ms else 0) + emulated * computer.memory_mb
+    tier_cpu_ms = _TIER_CPU_MS + emulated * computer.cpu_ms
+    beside = f" beside {emulated} whole computers" if emulated else ""
     by_memory = max(0, machine.memory_mb - tier_mb) // cost.memory_mb
     if boards > by_memory:
         return (
-            f"{boards} meters take {boards * cost.memory_mb + tier_mb:,} MB in mode {mode.value}, "
+            f"{boards} meters take {boards * cost.memory_mb + tier_mb:,} MB in mode {mode.value}{beside}, "
             f"and {machine.memory_mb:,} MB are free: {by_memory:,} would fit"
         )
     if not cost.cpu_ms:
         return ""
     budget_ms = interval_s * 1_000 * machine.cores * _BUSY_PERCENT // (100 * speed)
-    by_time = max(0, budget_ms - _TIER_CPU_MS) // cost.cpu_ms
+    by_time = max(0, budget_ms - tier_cpu_ms) // cost.cpu_ms
     if boards <= by_time:
         return ""
-    work_ms = boards * cost.cpu_ms + _TIER_CPU_MS
+    work_ms = boards * cost.cpu_ms + tier_cpu_ms
     slower = interval_s * 1_000 * machine.cores * _BUSY_PERCENT // (100 * work_ms)
     sentence = (
-        f"{boards} meters work {work_ms / 1e3:.1f} s in an interval in mode {mode.value}, "
+        f"{boards} meters work {work_ms / 1e3:.1f} s in an interval in mode {mode.value}{beside}, "
         f"and {machine.cores} cores have {budget_ms / 1e3:.1f} s at speed {speed}: {by_time:,} would fit"
     )
     return (

@@ -9,9 +9,11 @@ control.sock     what `gridlight status` asks
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from testbed.boards.furnishing import put_keys, teach
@@ -26,7 +28,14 @@ PROFILES: Final = ("eastron-sdm630", "sml", "p1-dsmr5")
 READ_EVERY_MS: Final = 120_000
 """From one reading to the next, the grid's time: a counter's guard believes readings five minutes apart at most."""
 _SHORTEST_POLL_MS: Final = 100
-_SOCKET: Final = "control.sock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnKeys:
+    """The secrets that a board made itself."""
+
+    identity: bytes
+    seed: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,35 +47,39 @@ class Site:
     profile: str
     seed: bytes
     """Of its wallet."""
+    identity: bytes
+    """Secret of its identity."""
 
     @property
     def data(self) -> Path:
         """Keys and stores."""
         return self.board.folder / "data"
 
-    @property
-    def socket(self) -> str:
-        """What answers for the board, by the short name."""
-        return str(self.board.door / _SOCKET)
 
-
-def sites_of(cast: Cast, folder: Path, doors: Path) -> tuple[Site, ...]:
+def sites_of(
+    cast: Cast, folder: Path, doors: Path, own_keys: Mapping[int, OwnKeys] = MappingProxyType({})
+) -> tuple[Site, ...]:
     """The boards of all homes.
 
     Args:
+        own_keys: home -> what its board has made itself; all others have keys of the cast.
         folder: where their folders go.
         doors: an existing folder with a short name.
     """
     homes = {home.home_id: home for home in cast.scenario.homes}
     sites = []
     for place, (name, home_id) in enumerate(cast.meter_names.items()):
+        keys = own_keys.get(home_id) or OwnKeys(
+            identity=cast.secret("meter", home_id), seed=sha256(cast.secret("wallet", home_id)).digest()
+        )
         board = Board(name=name, home_id=home_id, folder=folder / name, door=doors / str(home_id))
         sites.append(
             Site(
                 board=board,
                 home=homes[home_id],
                 profile=PROFILES[place % len(PROFILES)],
-                seed=sha256(cast.secret("wallet", home_id)).digest(),
+                seed=keys.seed,
+                identity=keys.identity,
             )
         )
     return tuple(sites)
@@ -87,7 +100,7 @@ def write_site(site: Site, deployment: Deployment, housing: Housing, whole_day: 
     board.door.symlink_to(board.folder.resolve())
     (board.folder / "genesis.cbor").write_bytes((deployment.folder / "genesis.cbor").read_bytes())
     (board.folder / "gridlight.toml").write_text(_document(site, deployment, housing), encoding="utf-8")
-    put_keys(site.data, identity=cast.secret("meter", board.home_id), seed=site.seed)
+    put_keys(site.data, identity=site.identity, seed=site.seed)
     interval_s = cast.scenario.interval_s
     home = next(home for home in whole_day.homes if home.home_id == board.home_id)
     net_j = truth_of(home, whole_day, whole_day.first_interval * interval_s * 1_000).net_j
@@ -96,7 +109,7 @@ def write_site(site: Site, deployment: Deployment, housing: Housing, whole_day: 
 
 def _document(site: Site, deployment: Deployment, housing: Housing) -> str:
     """The configuration."""
-    cast, speed, inside = deployment.cast, deployment.staging.speed, housing.seen_from_inside(site.board)
+    cast, speed, inside = deployment.cast, deployment.staging.speed, housing.inside(site.board)
 
     def server(name: str) -> str:
         address = deployment.servers[name]
@@ -107,12 +120,17 @@ def _document(site: Site, deployment: Deployment, housing: Housing) -> str:
     order = cast.miner_names[place:] + cast.miner_names[:place]
     servers = "".join(f"[[market.server]]\n{server(name)}" for name in order)
     poll_ms = max(_SHORTEST_POLL_MS, READ_EVERY_MS // speed)
+    status = "".join(f"{key} = {_toml(value)}\n" for key, value in inside.status.items())
     return (
-        f"[device]\nname = '{site.board.name}'\ndata_folder = 'data'\n"
+        f"[device]\nname = '{site.board.name}'\ndata_folder = '{inside.data_folder}'\n"
         f"[[meter]]\nname = 'house'\nrole = 'grid'\nprofile = '{site.profile}'\n"
-        f"port = '{inside / 'meter'}'\npoll_ms = {poll_ms}\n"
+        f"port = '{inside.meter}'\npoll_ms = {poll_ms}\n"
         f"[market]\ngenesis = 'genesis.cbor'\nfingerprint = '{cast.genesis.chain_id().hex()}'\n"
         f"feeder = {site.home.feeder}\n"
         f"[market.dso]\n{server(DSO)}{servers}"
-        f"[status]\nsocket = '{inside / _SOCKET}'\nenabled = false\n"
+        f"[status]\n{status}"
     )
+
+
+def _toml(value: str | bool) -> str:  # noqa: FBT001 - a value as it stands in a document
+    return f"'{value}'" if isinstance(value, str) else str(value).lower()

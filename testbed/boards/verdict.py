@@ -38,6 +38,8 @@ class BoardVerdict:
         offers, trades: of its wallet, on the chain; trades of the day that was played.
         verified: of the trades, those that it had proven to itself.
         guest_bytes, whole_bytes: most memory that it held, its own and with the emulator; None if nobody could look.
+        written_bytes: to its card, over all its lives; None if nobody counts.
+        cuts_while_writing: how often its power was cut in the middle of writing to its card; likewise.
         accidents: what was done to it.
         complaints: what is not as it should be.
     """
@@ -52,6 +54,8 @@ class BoardVerdict:
     verified: int
     guest_bytes: int | None
     whole_bytes: int | None
+    written_bytes: int | None = None
+    cuts_while_writing: int | None = None
     accidents: tuple[str, ...]
     complaints: tuple[str, ...]
 
@@ -116,6 +120,8 @@ def _verdict(seen: Seen, lives: int, deployment: Deployment, chain: OnChain, hei
         verified=verified,
         guest_bytes=None if seen.memory is None else seen.memory.guest,
         whole_bytes=None if seen.memory is None else seen.memory.whole,
+        written_bytes=None if seen.account is None else seen.account.written_bytes,
+        cuts_while_writing=None if seen.account is None else seen.account.cuts_while_writing,
         accidents=tuple(seen.accidents),
         complaints=tuple(_complaints(seen, height, len(trades) - verified, twice)),
     )
@@ -159,6 +165,8 @@ def fleet_lines(found: Sequence[BoardVerdict], failures: Sequence[str]) -> list[
             memory = f"{verdict.guest_bytes / _MB:.1f} MB"
             if verdict.whole_bytes != verdict.guest_bytes:
                 memory += f" ({verdict.whole_bytes / _MB:.1f} MB with the emulator)"
+        if verdict.written_bytes is not None:
+            memory += f", {verdict.written_bytes / _MB:.1f} MB written"
         accidents = f"  {', '.join(verdict.accidents)}" if verdict.accidents else ""
         lines.append(
             f"{verdict.name}  {verdict.profile:<15} {verdict.offers:>3} offers, {verdict.verified} of "

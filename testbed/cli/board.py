@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import json
 import signal
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from firmware_app.command_line import Commands, add_command
 from firmware_app.console import CommandError, Console, Exit
+from testbed.cli.up import new_folder, start_s
+from testbed.live.display import Display
+from testbed.qemu.options import add_card_options
+from testbed.scenarios.model import DAY_S
+from testbed.scenarios.synthetic import INTERVAL_S
 
 if TYPE_CHECKING:
-    from testbed.qemu.machine import Machine
+    from testbed.boards.running import Ended
     from testbed.qemu.trial import Trial
 
-_MACHINES = ("virt", "cubieboard", "raspi2b")
+_SCHEMA: Final = "gridlight.emulated-board/2"
 
 
 def add_parser(commands: Commands) -> None:
@@ -24,23 +29,15 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(
         commands,
         "board",
-        "Start a card in QEMU: it reads a virtual meter, survives a reset and a power cut, and is measured.",
+        "Start a card in QEMU: it reads a virtual meter, trades, survives resets and power cuts, and is measured.",
         run,
         examples=(
             "gridlight-testbed board --machine virt       # builds the card if there is none; wants root then",
-            "gridlight-testbed board --machine cubieboard --card out/image/gridlight-virt-0.4.0.img",
+            "gridlight-testbed board --machine cubieboard --card out/image/gridlight-virt-0.1.0.img",
+            "gridlight-testbed board --intervals 0 --instructions   # no trading; count until the first reading",
         ),
     )
-    parser.add_argument("--machine", choices=_MACHINES, default="virt", help="of QEMU; default: virt")
-    parser.add_argument(
-        "--card",
-        type=Path,
-        metavar="FILE",
-        help="image for virt; default: the one in --image, built if missing",
-    )
-    parser.add_argument(
-        "--image", type=Path, metavar="DIR", default=Path("out/image"), help="default: out/image"
-    )
+    add_card_options(parser)
     parser.add_argument(
         "--patience", type=int, metavar="S", default=300, help="how long a start may take; default: 300"
     )
@@ -48,57 +45,144 @@ def add_parser(commands: Commands) -> None:
         "--measure", type=int, metavar="S", default=60, help="how long it is measured; default: 60"
     )
     parser.add_argument(
+        "--from", dest="start", default="10:00", metavar="HH:MM", help="first interval traded; default: 10:00"
+    )
+    parser.add_argument(
+        "--intervals", type=int, default=12, metavar="N", help="how many to trade; 0: none; default: 12"
+    )
+    parser.add_argument(
+        "--speed", type=int, default=60, help="virtual seconds in a real one while it trades; default: 60"
+    )
+    parser.add_argument(
+        "--instructions",
+        action="store_true",
+        help="count instructions by a plugin of QEMU; wants a C compiler",
+    )
+    parser.add_argument(
         "--icount",
         action="store_true",
         help="let time follow instructions, 2 ns each: a Cortex-A8 at 1 GHz, whatever this machine is doing",
     )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="a new folder; default: out/board, out/board-2, ..."
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Start the board, say what happened."""
-    from testbed.qemu.emulator import BoardError
-    from testbed.qemu.machine import MACHINES
+    """Start the board, let it trade, say what happened."""
+    from testbed.boards.housing import HousingError
+    from testbed.live.staging import StagingError
+    from testbed.live.supervisor import SupervisorError
+    from testbed.live.up import InterruptedRunError
+    from testbed.qemu.errors import BoardError
 
-    console: Console = args.console
-    if not 10 <= args.measure <= 86_400 or not 10 <= args.patience <= 3_600:
-        raise CommandError("--measure is 10 to 86400 and --patience 10 to 3600", code=Exit.USAGE)
-    machine = MACHINES[args.machine]
+    _check(args)
     # As Ctrl-C: what is told to end takes its emulator with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    out = new_folder(args.out, "out/board")
     try:
-        with tempfile.TemporaryDirectory(prefix="gridlight-card-") as folder:
-            trial = _trial(args, machine, Path(folder))
-    except BoardError as error:
-        raise CommandError(str(error)) from None
-    cannot = [f"not as on a board: {sentence}" for sentence in machine.cannot]
-    facts = {**asdict(trial), "processor": machine.processor, "cannot": list(machine.cannot)}
-    console.result("gridlight.emulated-board/1", facts, [*lines_of(trial), *cannot])
-    return Exit.OK if trial.kept and trial.sound else Exit.FAILED
+        trial, ended = _played(args, out)
+    except (BoardError, HousingError, StagingError) as error:
+        raise CommandError(str(error), hint=f"less {out}/console.log") from None
+    except SupervisorError as error:
+        raise CommandError(str(error), hint=f"less {out}/trading/nodes/*.log") from None
+    except InterruptedRunError as error:
+        raise CommandError(str(error), code=Exit.INTERRUPTED) from None
+    return _report(args, trial, ended, out)
 
 
-def _trial(args: argparse.Namespace, machine: Machine, folder: Path) -> Trial:
+def _check(args: argparse.Namespace) -> None:
+    for flag, got, low, high in (
+        ("--measure", args.measure, 10, 86_400),
+        ("--patience", args.patience, 10, 3_600),
+        ("--intervals", args.intervals, 0, (DAY_S - start_s(args.start)) // INTERVAL_S),
+        ("--speed", args.speed, 1, 600),
+    ):
+        if not low <= got <= high:
+            raise CommandError(f"{flag} is {got}, expected {low} to {high}", code=Exit.USAGE)
+
+
+def _played(args: argparse.Namespace, out: Path) -> tuple[Trial, Ended | None]:
+    """First the card as it is flashed, by real time; then the same card in a grid, by a hurried clock."""
+    from testbed.boards.neighbours import Stretch, trade_among_neighbours
     from testbed.qemu import cards
     from testbed.qemu.bench import bench
+    from testbed.qemu.machine import MACHINES
     from testbed.qemu.trial import run_trial
 
     console: Console = args.console
-    image = args.card or cards.built(args.image, machine.board, console.note)
+    machine = MACHINES[args.machine]
+    image = cards.card_of(args.card, args.cards, args.machine, console.note)
     more = ("-icount", "shift=1,sleep=on") if args.icount else ()
-    with bench(machine, image, folder, more=more) as board:
-        return run_trial(machine, board, patience_s=args.patience, quiet_s=args.measure, say=console.note)
+    with bench(machine, image, out, counts=args.instructions, more=more) as board:
+        trial = run_trial(machine, board, patience_s=args.patience, quiet_s=args.measure, say=console.note)
+    try:
+        if not args.intervals:
+            return trial, None
+        folder = out / "trading"
+        folder.mkdir()
+        stretch = Stretch(skip=start_s(args.start) // INTERVAL_S, intervals=args.intervals, speed=args.speed)
+        with Display(console, args.intervals) as display:
+            return trial, trade_among_neighbours(args.machine, board.card, folder, stretch, display)
+    finally:
+        board.card.unlink()
+
+
+def _report(args: argparse.Namespace, trial: Trial, ended: Ended | None, out: Path) -> int:
+    from testbed.boards.neighbours import NAME
+    from testbed.boards.verdict import fleet_lines
+    from testbed.live.summary import summary_lines
+    from testbed.qemu.machine import MACHINES
+
+    machine = MACHINES[args.machine]
+    facts: dict[str, Any] = {
+        **asdict(trial),
+        "processor": machine.processor,
+        "cannot": list(machine.cannot),
+        "trading": None,
+    }
+    lines, good = lines_of(trial), trial.kept and trial.sound
+    if ended is not None:
+        failures = (*ended.failures, *ended.summary.failures)
+        (verdict,) = (board for board in ended.boards if board.name == NAME)
+        facts["trading"] = {
+            "intervals": args.intervals,
+            "speed": args.speed,
+            "board": asdict(verdict),
+            "tier": asdict(ended.summary),
+            "failures": list(failures),
+        }
+        lines += summary_lines(ended.summary, INTERVAL_S, verdict=False)
+        lines += fleet_lines(ended.boards, failures)
+        good = good and not failures and not any(board.complaints for board in ended.boards)
+    lines += [f"not as on a board: {sentence}" for sentence in machine.cannot]
+    (out / "board.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    console: Console = args.console
+    console.result(_SCHEMA, facts, [*lines, "PASS" if good else "FAIL", f"everything is in {out}"])
+    return Exit.OK if good else Exit.FAILED
 
 
 def lines_of(trial: Trial) -> list[str]:
     """The result for people."""
+    starts = ", ".join(f"{seconds:.0f} s" for seconds in trial.again_s)
+    how = " (in the middle of writing)" if trial.cut_while_writing else ""
     guest = "unknown" if trial.reading_guest_s is None else f"{trial.reading_guest_s:.1f} s"
     day_mb = trial.written_bytes / trial.written_over_s * 86_400 / 1e6
     return [
         f"machine        {trial.machine}",
         f"first reading  {trial.reading_s:.0f} s after power-on; {guest} after the kernel's start by the board's clock",
-        f"again          {', '.join(f'{seconds:.0f} s' for seconds in trial.again_s)} after reset and power cut",
+        f"again          {starts} after reset and power cut{how}",
         f"memory         {trial.resident_bytes / 1e6:.1f} MB resident",
+        *_counted(trial),
         f"written        {trial.written_bytes / 1e3:,.0f} kB in {trial.written_over_s:.0f} s: {day_mb:,.1f} MB a day",
         f"identity       {trial.fingerprint}, {'kept' if trial.kept else 'LOST'}",
         f"store          {trial.readings} readings, {'sound' if trial.sound else 'DAMAGED'}",
         f"power button   {'ended by itself' if trial.clean_end else 'had to be cut off'}",
     ]
+
+
+def _counted(trial: Trial) -> list[str]:
+    if trial.instructions is None or trial.instructions_per_s is None:
+        return []
+    first, later = trial.instructions / 1e9, trial.instructions_per_s / 1e6
+    return [f"instructions   {first:.2f} billion until the first reading, later {later:.1f} million a second"]

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from firmware_app.command_line import Commands, add_command
-from firmware_app.console import CommandError, Console, Exit, Progress
+from firmware_app.console import CommandError, Console, Exit
+from testbed.live.display import Display
+from testbed.qemu.options import add_card_options
 
 if TYPE_CHECKING:
     from testbed.live.staging import Staging
-    from testbed.live.up import Running
-    from testbed.live.watching import View
     from testbed.scenarios.files import ScenarioFile
 
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
@@ -40,6 +38,8 @@ def add_parser(commands: Commands) -> None:
             "gridlight-testbed up --speed 200 --from 00:00 --kills 200   # SIGKILL at 200 random moments",
             "gridlight-testbed up --fleet 8 --mode process --faults drawn   # eight whole devices, each with its meter",
             "gridlight-testbed up --fleet 8 --mode container --image gridlight:armhf --speed 90",
+            "gridlight-testbed up --fleet 10 --mode container --emulated 2 --speed 60   # two whole computers",
+            "gridlight-testbed up --fleet 2 --mode qemu --speed 60 --from 12:00 --intervals 8 --faults drawn",
             "gridlight-testbed up --fleet 3 --speed 60 --tickets meter-0101.ticket meter-0102.ticket meter-0103.ticket",
             "gridlight-testbed up --fleet 1000 --mode inprocess --from 12:00 --intervals 4",
         ),
@@ -104,6 +104,14 @@ def _add_fleet_options(parser: argparse.ArgumentParser) -> None:
     )
     fleet.add_argument("--image", default="gridlight:armhf", help="of containers; default: gridlight:armhf")
     fleet.add_argument("--engine", default="docker", help="that runs containers; default: docker")
+    fleet.add_argument(
+        "--emulated",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the first N boards are whole emulated computers, whatever the others are; default: 0",
+    )
+    add_card_options(fleet)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -124,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
     folder = new_folder(args.out)
     try:
         deployment = deploy(folder, file, staging, meters_per_process=args.meters_per_process)
-        with _Display(console, staging.intervals) as display:
+        with Display(console, staging.intervals) as display:
             chance = Random(f"{staging.seed}/kills")  # noqa: S311 - a test wants repeatable chance
             killer = Killer(show=display, kills=args.kills, chance=chance)
             outcome = asyncio.run(run_live(deployment, killer))
@@ -159,9 +167,10 @@ def _run_fleet(args: argparse.Namespace) -> int:
     from testbed.boards import command
 
     _check("--fleet", args.fleet, 2, 100_000)
+    _check("--emulated", args.emulated, 0, 1_000)
     args.scenario = "village"
     _, staging = _staging(args)
-    with _Display(args.console, staging.intervals) as display:
+    with Display(args.console, staging.intervals) as display:
         return command.run(args, staging, lambda: new_folder(args.out), display)
 
 
@@ -212,10 +221,10 @@ def start_s(text: str) -> int:
     return int(found[1]) * 3_600 + int(found[2]) * 60
 
 
-def new_folder(asked: Path | None) -> Path:
-    """Make the folder that was asked for, or the first free one."""
+def new_folder(asked: Path | None, usual: str = "out/live") -> Path:
+    """Make the folder that was asked for, or the first free one of the usual name."""
     try:
-        for folder in _candidates() if asked is None else [asked]:
+        for folder in _candidates(usual) if asked is None else [asked]:
             if not folder.exists() or (asked is not None and not any(folder.iterdir())):
                 folder.mkdir(parents=True, exist_ok=True)
                 return folder
@@ -226,93 +235,9 @@ def new_folder(asked: Path | None) -> Path:
     )
 
 
-def _candidates() -> Iterator[Path]:
-    yield Path("out/live")
+def _candidates(usual: str) -> Iterator[Path]:
+    yield Path(usual)
     number = 2
     while True:
-        yield Path(f"out/live-{number}")
+        yield Path(f"{usual}-{number}")
         number += 1
-
-
-class _Display:
-    """What people see meanwhile."""
-
-    def __init__(self, console: Console, intervals: int) -> None:
-        self._console = console
-        self._intervals = intervals
-        self._progress: Progress | None = None
-        self._shown = 0
-
-    def __enter__(self) -> Self:
-        """Begin with nothing on the screen."""
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        """End the bar."""
-        self._end()
-
-    def _end(self) -> None:
-        if self._progress is not None:
-            self._progress.__exit__(None, None, None)
-            self._progress = None
-
-    def starting(self, ready: int, total: int) -> None:
-        """Show how many processes are ready."""
-        if self._progress is None:
-            self._progress = self._console.progress("starting", total=total, unit="processes").__enter__()
-            self._shown = 0
-        self._advance(ready, "")
-
-    def begun(self, running: Running) -> None:
-        """Print the banner and begin to count intervals."""
-        self._end()
-        for line in banner(running):
-            self._console.note(line)
-        name = running.deployment.cast.scenario.name
-        self._progress = self._console.progress(name, total=self._intervals, unit="intervals").__enter__()
-        self._shown = 0
-
-    def progress(self, running: Running, view: View) -> None:
-        """Show how far the grid is."""
-        now = datetime.fromtimestamp(running.clock.now_ms() / 1_000, UTC)
-        text = (
-            f"{now:%H:%M}  height {view.height}  {view.traded_j / 3.6e6:.1f} kWh  "
-            f"{view.checked('trades')} trades verified  {view.refusals.total()} refused"
-        )
-        if restarts := sum(running.supervisor.restarts.values()):
-            text += f"  {restarts} restarts"
-        self._advance(len(view.finals), text)
-
-    def _advance(self, done: int, text: str) -> None:
-        if self._progress is not None:
-            self._progress.advance(done - self._shown, text)
-            self._shown = done
-
-
-def banner(running: Running) -> list[str]:
-    """What is running and where."""
-    deployment, clock = running.deployment, running.clock
-    cast = deployment.cast
-    scenario = cast.scenario
-    fingerprint = cast.genesis.chain_id().hex()[:32]
-    begin = datetime.fromtimestamp(clock.start_virtual_ms / 1_000, UTC)
-    real_s = (cast.end_ms - clock.start_virtual_ms) // (1_000 * clock.speed)
-    clients = [node for node in deployment.nodes if not set(node.actors) & set(deployment.servers)]
-    return [
-        "",
-        f"{scenario.name}: {len(scenario.homes)} homes on {len(scenario.feeders)} feeders",
-        "",
-        f"Chain     {cast.genesis.name}",
-        f"Genesis   {' '.join(fingerprint[at : at + 4] for at in range(0, 32, 4))}",
-        "Keys      test keys, worthless elsewhere (test-keys.json)",
-        f"Clock     from {begin:%Y-%m-%d %H:%M} UTC on, {clock.speed} times faster",
-        f"Day       {scenario.intervals} intervals of {scenario.interval_s // 60} min, over in {real_s:,} s",
-        *(
-            f"{name:<9} {address.endpoint}   {address.server_key}"
-            for name, address in deployment.servers.items()
-        ),
-        *(f"{node.name:<9} {len(node.actors)} by pseudonym" for node in clients),
-        f"Folder    {deployment.folder}   (up.json says the same as this)",
-        f"Stop      Ctrl-C, or kill {os.getpid()}",
-        "",
-    ]

@@ -14,6 +14,7 @@ from firmware_app.device.device import Device
 from light_client.session.actor import Actor, Storage
 from testbed.cast import Cast
 from testbed.dso.operator import Operator
+from testbed.live.enrolled import EnrolledError, enrolled
 from testbed.live.nodefile import ActorSpec, NodeFile, NodeFileError
 from testbed.live.staging import Staging, StagingError, cast_for
 from testbed.miner.miner import Miner
@@ -48,6 +49,15 @@ def _of_cast(build: Callable[[Cast, str, Storage], Actor]) -> Factory:
     return factory
 
 
+def _dso(spec: ActorSpec, node: NodeFile, storage: Storage) -> Actor:
+    """The grid operator, with meters that made their own keys among those of the cast."""
+    try:
+        own_keys = enrolled(node.folder)
+    except EnrolledError as error:
+        raise NodeFileError(str(error)) from None
+    return _of_cast(lambda cast, _, part: cast.operator(part, own_keys=own_keys))(spec, node, storage)
+
+
 def _of_bench(name: str) -> Factory:
     """A role of a load run; its module is loaded only there."""
 
@@ -62,7 +72,7 @@ def _of_bench(name: str) -> Factory:
 
 ROLES: Final[Mapping[str, Factory]] = MappingProxyType(
     {
-        "dso": _of_cast(lambda cast, _, storage: cast.operator(storage)),
+        "dso": _dso,
         "miner": _of_cast(lambda cast, name, storage: cast.miner(name, storage)),
         "solver": _of_cast(lambda cast, name, storage: cast.solver(name, storage)),
         "meter": _of_cast(lambda cast, name, storage: cast.meter(name, storage)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Final
 import meter_io.profiles
 from light_client.rules.encoding import encode
 from testbed.fleet.virtual_meters.display import Display
-from testbed.fleet.virtual_meters.ends import PtyEnd
+from testbed.fleet.virtual_meters.ends import TcpEnd
 from testbed.fleet.virtual_meters.household import Household
 from testbed.fleet.virtual_meters.modbus_slave import Layout, ModbusSlave
 from testbed.fleet.virtual_meters.running import Clock, RunningMeter
@@ -22,10 +21,12 @@ from testbed.live.deployment import HOST as HERE
 from testbed.live.deployment import free_ports
 from testbed.live.staging import Staging, cast_for
 from testbed.qemu import cards
+from testbed.qemu.counting import Counter
 from testbed.qemu.emulator import EmulatedBoard
 from testbed.qemu.machine import HOST, Machine
-from testbed.qemu.time_server import TimeServer
-from testbed.qemu.trial import PASSWORD, document, time_sources
+from testbed.qemu.page import PASSWORD
+from testbed.qemu.time_server import TimeServer, time_sources
+from testbed.qemu.trial import document
 from testbed.scenarios.catalogue import SHIPPED
 
 _PROFILE: Final = "eastron-sdm630"
@@ -34,15 +35,15 @@ _NOBODY: Final = "0" * 40
 
 
 @contextmanager
-def meter_at(link: Path) -> Iterator[None]:
-    """A household's meter behind a pseudo terminal, by the machine's own clock."""
+def meter_at(port: int) -> Iterator[None]:
+    """A household's meter at a port of the loopback interface, by the machine's own clock."""
     start_ms = int(time.time()) * 1_000
     midnight_ms = start_ms - start_ms % 86_400_000
     display = Display(
         household=Household.synthetic(1, start_ms=midnight_ms), script=Script(()), script_start_ms=start_ms
     )
     layout = Layout.of_profile(Path(meter_io.profiles.__file__).parent / "data" / f"{_PROFILE}.toml")
-    meter = RunningMeter(ModbusSlave(display, layout, address=1), PtyEnd(link), Script(()), Clock(start_ms))
+    meter = RunningMeter(ModbusSlave(display, layout, address=1), TcpEnd(port), Script(()), Clock(start_ms))
     unplugged = threading.Event()
     thread = threading.Thread(target=meter.run, args=(unplugged.is_set,), name="meter")
     thread.start()
@@ -86,32 +87,35 @@ def integrators_files(name: str, time_port: int) -> dict[str, bytes]:
 
 @contextmanager
 def bench(
-    machine: Machine, image: Path, folder: Path, *, more: tuple[str, ...] = ()
+    machine: Machine, image: Path, folder: Path, *, counts: bool = False, more: tuple[str, ...] = ()
 ) -> Iterator[EmulatedBoard]:
     """Everything around a board that is off; it is cut off at the end.
 
     Args:
         image: of the card, which is copied.
         folder: for the copy, console and log.
+        counts: whether its instructions are counted, which makes it slower.
         more: further words for QEMU.
 
     Raises:
         BoardError: the card cannot be used.
     """
     card = cards.copy_of(image, folder / "card.img")
-    boot = (
-        {"u-boot": image.with_suffix(".u-boot.bin")}
-        if machine.loader
-        else cards.kernel_of(card, folder, machine.tree)
-    )
+    boot = cards.boot_of(machine, image, card, folder)
     with ExitStack() as stack:
-        line = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gridlight-line-"))) / "meter"
-        stack.enter_context(meter_at(line))
+        page_port, meter_port = free_ports(2, HERE)
+        stack.enter_context(meter_at(meter_port))
         server = stack.enter_context(TimeServer())
         cards.lay_on(card, integrators_files("meter-0101", server.port))
-        (page_port,) = free_ports(1, HERE)
         board = EmulatedBoard(
-            machine, card, boot, folder=folder, page_port=page_port, meter=str(line), more=more
+            machine,
+            card,
+            boot,
+            folder=folder,
+            page_port=page_port,
+            meter_port=meter_port,
+            counter=Counter(folder) if counts else None,
+            more=more,
         )
         stack.callback(board.discard)
         yield board

@@ -18,11 +18,14 @@ from deploy.image.build import Release, build, make_wheel, source_epoch, why_not
 from deploy.image.bundle import make_keys
 from deploy.image.tools import ImageError, run
 from firmware_app.version import VERSION
-from testbed.qemu.emulator import BoardError
+from testbed.qemu.errors import BoardError
+from testbed.qemu.machine import MACHINES, Machine
+from testbed.qemu.partitions import place_of, repair
 
 SLOT_BYTES: Final = 2 << 30
 """Of a copy: emulated card slots take powers of two, and the data partition has something to grow into."""
 INTEGRATORS_FOLDER: Final = "gridlight"
+_LOADER: Final = ".u-boot.bin"
 _CHUNK: Final = 1 << 20
 _ZEROS: Final = bytes(_CHUNK)
 
@@ -85,32 +88,31 @@ def data_of(card: Path, folder: Path) -> Path:
     Raises:
         BoardError: there is no file system.
     """
-    image, out = folder / "data.img", folder / "data"
+    out = folder / "data"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    size = _data_size(card)
-    with card.open("rb") as source, image.open("wb") as copy:
-        source.seek(layout.DATA.offset)
-        left = size
-        while left > 0 and (chunk := source.read(min(_CHUNK, left))):
-            if chunk != _ZEROS[: len(chunk)]:
-                copy.write(chunk)
-            else:
-                copy.seek(len(chunk), 1)
-            left -= len(chunk)
-        copy.truncate(size)
-    _tool("sh", "-c", f"e2fsck -fy {image} >/dev/null 2>&1; [ $? -le 2 ]")
-    _tool("debugfs", "-R", f"rdump / {out}", image)
-    image.unlink()
+    repair(card, layout.DATA)
+    _tool("debugfs", "-R", f"rdump / {out}", place_of(card, layout.DATA))
     return out
 
 
-def _data_size(card: Path) -> int:
-    """Of the data partition as the table says now: a board lets it grow."""
-    with card.open("rb") as file:
-        table = file.read(layout.SECTOR)
-    at = 446 + 16 * (layout.DATA.number - 1) + 12
-    return int.from_bytes(table[at : at + 4], "little") * layout.SECTOR
+def boot_of(machine: Machine, image: Path, card: Path, folder: Path) -> dict[str, Path]:
+    """What a machine starts: the boot loader that belongs to an image, or the kernel on the card.
+
+    Args:
+        card: copy of the image; the loader is copied beside it, so that it can be copied on.
+
+    Raises:
+        BoardError: there is none.
+    """
+    if not machine.loader:
+        return kernel_of(card, folder, machine.tree)
+    loader = card.with_suffix(_LOADER)
+    try:
+        shutil.copyfile(image.with_suffix(_LOADER), loader)
+    except OSError as error:
+        raise BoardError(f"{image} has no {_LOADER} beside it: {error.strerror}") from None
+    return {"u-boot": loader}
 
 
 def kernel_of(card: Path, folder: Path, tree: str) -> dict[str, Path]:
@@ -119,7 +121,7 @@ def kernel_of(card: Path, folder: Path, tree: str) -> dict[str, Path]:
     Raises:
         BoardError: the slot has none.
     """
-    slot = f"{card}?offset={layout.ROOT_A.offset}"
+    slot = place_of(card, layout.ROOT_A)
     found = {"kernel": folder / "vmlinuz", "initrd": folder / "initrd.img"}
     inside = {"kernel": "/boot/vmlinuz", "initrd": "/boot/initrd.img"}
     if tree:
@@ -140,6 +142,19 @@ def _tool(*words: str | Path) -> None:
         run(*words)
     except ImageError as error:
         raise BoardError(str(error)) from None
+
+
+def card_of(card: Path | None, folder: Path, machine: str, say: Callable[[str], None]) -> Path:
+    """The card that is named, or the newest one for a machine in a folder; built if there is none.
+
+    Raises:
+        BoardError: there is none, and none can be built.
+    """
+    if card is None:
+        return built(folder, MACHINES[machine].board, say)
+    if not card.exists():
+        raise BoardError(f"there is no card {card}")
+    return card
 
 
 def built(folder: Path, board: str, say: Callable[[str], None]) -> Path:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from testbed.qemu.counting import Counter
+from testbed.qemu.errors import BoardError
 from testbed.qemu.machine import Machine
 from testbed.qemu.qmp import Qmp, QmpError
 
-_END_S: Final = 60.0
+_END_S: Final = 150.0
 _KILL_S: Final = 10.0
-
-
-class BoardError(Exception):
-    """A board cannot be emulated, or does not do what it must; one sentence."""
+_BLINK_S: Final = 0.005
 
 
 class EmulatedBoard:
@@ -31,7 +32,8 @@ class EmulatedBoard:
         *,
         folder: Path,
         page_port: int,
-        meter: str = "",
+        meter_port: int = 0,
+        counter: Counter | None = None,
         more: tuple[str, ...] = (),
     ) -> None:
         """Nothing happens yet.
@@ -42,7 +44,9 @@ class EmulatedBoard:
             boot: see `Machine.command`.
             folder: of console and log.
             page_port: of the loopback interface, leads to the board's status page.
-            meter: a serial line of this machine that the board's adapter is wired to; empty for none.
+            meter_port: of the loopback interface: a meter that answers there hangs on the board's adapter, which is
+                plugged in as long as it does; 0 for no adapter.
+            counter: of instructions.
             more: further words for QEMU.
         """
         self.card = card
@@ -52,28 +56,44 @@ class EmulatedBoard:
         # Not in `folder`: the name of a socket has 108 bytes at most.
         self._control = Path(tempfile.mkdtemp(prefix="gridlight-board-")) / "qmp"
         self._process: subprocess.Popen[bytes] | None = None
-        self._words = machine.command(card, boot, page_port)
+        self._machine, self._counter = machine, counter
+        self._written_before = 0
+        """By earlier lives."""
+        self.words = machine.command(card, boot, page_port)
+        """The emulator's command line."""
         # Appended: a console tells of every start.
-        self._words += [
+        self.words += [
             "-chardev",
             f"file,id=console,path={self.console},append=on",
             "-serial",
             "chardev:console",
         ]
-        self._words += ["-qmp", f"unix:{self._control},server=on,wait=off"]
-        if meter:
-            self._words += [
+        self.words += ["-qmp", f"unix:{self._control},server=on,wait=off"]
+        if meter_port:
+            self.words += [
                 "-chardev",
-                f"serial,id=meter,path={meter}",
+                f"socket,id=meter,host=127.0.0.1,port={meter_port},reconnect=1",
                 "-device",
                 "usb-serial,chardev=meter,serial=1",
             ]
-        self._words += more
+        if counter is not None:
+            self.words += counter.words
+        self.words += more
 
     @property
     def is_on(self) -> bool:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the emulator; None while it is off."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def instructions(self) -> int | None:
+        """That it has carried out since it was switched on last; None if nobody counts."""
+        return None if self._counter is None else self._counter.read()
 
     def switch_on(self) -> None:
         """Start it.
@@ -81,13 +101,13 @@ class EmulatedBoard:
         Raises:
             BoardError: QEMU is not installed, or ends at once.
         """
-        if shutil.which(self._words[0]) is None:
+        if shutil.which(self.words[0]) is None:
             raise BoardError("qemu-system-arm is not installed: apt-get install qemu-system-arm")
         if self.is_on:
             raise BoardError("the board is on already")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own words
-                self._words, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                self.words, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         try:
             Qmp(self._control).close()
@@ -111,34 +131,59 @@ class EmulatedBoard:
 
     def cut(self) -> None:
         """Cut its power: the emulator is killed, whatever it is writing."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(_KILL_S)
-            self._process = None
+        if self._process is None:
+            return
+        if self.is_on:
+            with contextlib.suppress(QmpError):
+                self._written_before = self.written_bytes()
+        self._kill(self._process)
+
+    def cut_while_writing(self, patience_s: float) -> bool:
+        """Cut its power as soon as it writes to its card, in the middle of that; False if it did not write in time."""
+        process = self._process
+        if process is None:
+            return False
+        until_s, writing = time.monotonic() + patience_s, False
+        with contextlib.suppress(QmpError), self.qmp() as qmp:
+            before = last = _written_by(qmp)
+            while not writing and time.monotonic() < until_s:
+                time.sleep(_BLINK_S)
+                last = _written_by(qmp)
+                writing = last > before
+            self._written_before += last
+            process.kill()
+        self._kill(process)
+        return writing
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        process.wait(_KILL_S)
+        self._process = None
         self._control.unlink(missing_ok=True)
 
-    def cut_and_restore(self) -> None:
-        """Cut its power, and give it power again.
-
-        Raises:
-            BoardError: QEMU does not start again.
-        """
-        self.cut()
-        self.switch_on()
-
     def switch_off(self) -> bool:
-        """Press its power button and wait; False if it had to be cut off."""
+        """Press its power button and wait; False if it had to be cut off, as any that has none."""
         if self._process is None:
             return True
-        try:
-            with self.qmp() as qmp:
-                qmp.ask("system_powerdown")
-            self._process.wait(_END_S)
-            clean = True
-        except (QmpError, subprocess.TimeoutExpired):
-            clean = False
+        clean = False
+        if self._machine.button:
+            with contextlib.suppress(QmpError, subprocess.TimeoutExpired):
+                self._written_before = self.written_bytes()
+                with self.qmp() as qmp:
+                    qmp.ask("system_powerdown")
+                self._process.wait(_END_S)
+                clean = True
         self.cut()
         return clean
+
+    def link(self, *, up: bool) -> None:
+        """Plug its network cable in, or out.
+
+        Raises:
+            QmpError: it is off.
+        """
+        with self.qmp() as qmp:
+            qmp.ask("set_link", name="net", up=up)
 
     def discard(self) -> None:
         """Cut it off and remove what it had outside its folder."""
@@ -146,13 +191,15 @@ class EmulatedBoard:
         shutil.rmtree(self._control.parent, ignore_errors=True)
 
     def written_bytes(self) -> int:
-        """What was written to the card since it was switched on, by the drive's own counter."""
+        """What was written to the card in all lives, by the drive's own counter.
+
+        Raises:
+            QmpError: the emulator does not answer.
+        """
+        if not self.is_on:
+            return self._written_before
         with self.qmp() as qmp:
-            return sum(
-                int(device["stats"]["wr_bytes"])
-                for device in qmp.ask("query-blockstats")
-                if device.get("device") == "card" or "sd" in str(device.get("qdev", ""))
-            )
+            return self._written_before + _written_by(qmp)
 
     def console_text(self) -> str:
         """What it has said so far."""
@@ -160,3 +207,8 @@ class EmulatedBoard:
             return self.console.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return ""
+
+
+def _written_by(qmp: Qmp) -> int:
+    """What all drives of an emulator were made to write; a board has one."""
+    return sum(int(device["stats"]["wr_bytes"]) for device in qmp.ask("query-blockstats"))

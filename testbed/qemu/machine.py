@@ -13,6 +13,8 @@ METER_PORT: Final = "/dev/serial/by-id/usb-QEMU_QEMU_USB_SERIAL_1-if00-port0"
 """What a board calls the emulated adapter: it looks like an FTDI chip on a USB port."""
 HOST: Final = "10.0.2.2"
 """What a board calls this machine."""
+BY_INSTRUCTIONS: Final = ("-icount", "shift=1,sleep=on")
+"""Words for QEMU that let a board's time follow its instructions, 2 ns each, whatever this machine is doing."""
 _USER_NET: Final = "user,id=net,net=10.0.2.0/24,dns=10.0.2.9"
 """Nobody answers at the address of the name server: a board reaches this machine and nothing else by name."""
 
@@ -27,9 +29,11 @@ class Machine:
         processor: for people.
         arguments: machine, processor, memory, and how network and USB are wired.
         disk: how the card is wired.
+        button: whether it has a power button, at which systemd ends everything and switches it off.
         loader: whether U-Boot is started, which chooses the slot; else QEMU starts slot A's kernel itself.
         tree: device tree for a kernel that QEMU starts, in the kernel's package.
         console: for a kernel that QEMU starts.
+        without: modules that such a kernel must not load: they wait for ever for parts that QEMU does not have.
         cannot: what is not as on a board, one sentence each.
     """
 
@@ -38,9 +42,11 @@ class Machine:
     processor: str
     arguments: tuple[str, ...]
     disk: tuple[str, ...]
+    button: bool
     loader: bool
     tree: str = ""
     console: str = "ttyAMA0"
+    without: tuple[str, ...] = ()
     cannot: tuple[str, ...] = ()
 
     def command(self, card: Path, boot: Mapping[str, Path], forward: int) -> list[str]:
@@ -57,6 +63,8 @@ class Machine:
         if self.loader:
             return [*words, "-bios", str(boot["u-boot"])]
         line = f"root=PARTUUID={layout.ROOT_A.identity} ro rauc.slot=A panic=10 quiet console={self.console}"
+        if self.without:
+            line += f" module_blacklist={','.join(self.without)}"
         words += ["-kernel", str(boot["kernel"]), "-initrd", str(boot["initrd"]), "-append", line]
         return [*words, "-dtb", str(boot["tree"])] if self.tree else words
 
@@ -74,6 +82,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
                 "-device", "virtio-rng-device",
             ),
             disk=("-drive", "if=none,id=card,format=raw,file=CARD", "-device", "virtio-blk-device,drive=card"),
+            button=True,
             loader=True,
             cannot=("no firmware of a board runs: QEMU starts U-Boot out of flash",),
         ),
@@ -81,11 +90,13 @@ MACHINES: Final[Mapping[str, Machine]] = {
             name="cubieboard",
             board="virt",
             processor="Cortex-A8, as on a BeagleBone Black",
-            arguments=("-M", "cubieboard", "-m", "512", "-net", "nic,netdev=net"),
+            arguments=("-M", "cubieboard,usb=on", "-m", "512", "-net", "nic,netdev=net"),
             disk=("-drive", "if=sd,format=raw,file=CARD"),
+            button=False,
             loader=False,
             tree="sun4i-a10-cubieboard.dtb",
             console="ttyS0",
+            without=("sun4i_ss",),
             cannot=(
                 "QEMU starts the kernel itself, so slots and fall-back are not exercised",
                 "it cannot power itself off",
@@ -97,6 +108,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
             processor="4 Cortex-A7, as on a Raspberry Pi 2",
             arguments=("-M", "raspi2b", "-device", "usb-net,netdev=net"),
             disk=("-drive", "if=sd,format=raw,file=CARD"),
+            button=False,
             loader=False,
             tree="bcm2836-rpi-2-b.dtb",
             console="ttyAMA0,115200",

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
+from testbed.qemu.machine import HOST
+
 _PACKET: Final = struct.Struct("!BBbb3I4Q")
 _TO_1900_S: Final = 2_208_988_800
 _CLIENT: Final = 3
@@ -24,6 +26,11 @@ _ERA: Final = (1 << 64) - 1
 _PRECISION: Final = -20
 """About a microsecond, as a power of two of seconds."""
 _REFERENCE: Final = int.from_bytes(b"LOCL", "big")
+
+
+def time_sources(port: int) -> bytes:
+    """What makes a board ask this machine for the time: a file for its card."""
+    return f"server {HOST} port {port} iburst minpoll 0 maxpoll 4\n".encode("ascii")
 
 
 def real_ns() -> int:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import sqlite3
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from firmware_app.store.device_store import FILE_NAME
 from testbed.qemu import cards
-from testbed.qemu.emulator import BoardError, EmulatedBoard
-from testbed.qemu.machine import HOST, METER_PORT, Machine
+from testbed.qemu.emulator import EmulatedBoard
+from testbed.qemu.errors import BoardError
+from testbed.qemu.machine import METER_PORT, Machine
+from testbed.qemu.page import has_read, look
 
-PASSWORD: Final = "emulated-board"  # noqa: S105 - of a page on the loopback interface, worthless elsewhere
 _LOOK_S: Final = 0.5
-_ANSWER_S: Final = 5.0
+_HANG_UP_S: Final = 2.0
+"""From a reset to the moment when nothing can answer from before it."""
+_WRITE_S: Final = 120.0
+"""Within which a board writes something."""
 _PROFILE: Final = "eastron-sdm630"
 
 
@@ -38,6 +39,9 @@ class Trial:
         written_over_s: over so many seconds.
         fingerprint: of the identity that the board made.
         kept: whether identity and readings were the same after reset and power cut.
+        cut_while_writing: whether the power was cut in the middle of writing to the card.
+        instructions: from power-on to the first reading, of all processors; None if nobody counted.
+        instructions_per_s: later, while it only read the meter, likewise.
         readings: in the store at the end.
         sound: whether the store is sound after all that.
         clean_end: whether it powered itself off when it was asked to.
@@ -52,6 +56,9 @@ class Trial:
     written_over_s: float
     fingerprint: str
     kept: bool
+    cut_while_writing: bool
+    instructions: int | None
+    instructions_per_s: int | None
     readings: int
     sound: bool
     clean_end: bool
@@ -80,30 +87,6 @@ def document(
         "[status]\nhost = '0.0.0.0'\npassword_file = 'page.password'",
     ]
     return "\n".join(lines) + "\n"
-
-
-def time_sources(port: int) -> bytes:
-    """What makes a board ask this machine for the time."""
-    return f"server {HOST} port {port} iburst minpoll 0 maxpoll 4\n".encode("ascii")
-
-
-def look(page_port: int, password: str = PASSWORD) -> dict[str, Any]:
-    """What the board's page says; empty while it says nothing."""
-    request = urllib.request.Request(f"http://127.0.0.1:{page_port}/status.json")
-    request.add_header(
-        "Authorization", "Basic " + base64.b64encode(f"gridlight:{password}".encode()).decode()
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=_ANSWER_S) as reply:  # noqa: S310 - as above
-            found = json.load(reply)
-    except (OSError, ValueError, urllib.error.URLError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def has_read(status: dict[str, Any]) -> bool:
-    """Whether a meter was read and is believed."""
-    return any(meter["quality"] == "good" for meter in status.get("meters") or [])
 
 
 def until(
@@ -142,18 +125,22 @@ def run_trial(
     say("first start")
     board.switch_on()
     first_s, status = until(board, has_read, patience_s, "the first reading")
+    counted = board.instructions
     request = _request(board)
     say(f"first reading after {first_s:.0f} s; measuring for {quiet_s:.0f} s")
-    before = board.written_bytes()
+    before, counted_then = board.written_bytes(), board.instructions or 0
     threading.Event().wait(quiet_s)
     written = board.written_bytes() - before
+    working = None if counted is None else (board.instructions or 0) - counted_then
     status = look(board.page_port) or status
-    again = []
-    for what, act in (("reset", board.reset), ("power cut", board.cut_and_restore)):
-        say(what)
-        act()
-        threading.Event().wait(2)
-        again.append(until(board, has_read, patience_s, f"a reading after the {what}")[0])
+    say("reset")
+    board.reset()
+    threading.Event().wait(_HANG_UP_S)
+    again = [until(board, has_read, patience_s, "a reading after the reset")[0]]
+    say("power cut, as soon as it writes")
+    in_writing = board.cut_while_writing(_WRITE_S)
+    board.switch_on()
+    again.append(until(board, has_read, patience_s, "a reading after the power cut")[0])
     kept = _request(board) == request
     say("power button")
     clean = board.switch_off()
@@ -168,6 +155,9 @@ def run_trial(
         written_over_s=quiet_s,
         fingerprint=str(request.get("fingerprint", "")),
         kept=kept,
+        cut_while_writing=in_writing,
+        instructions=counted,
+        instructions_per_s=None if working is None else round(working / quiet_s),
         readings=found.readings,
         sound=found.sound,
         clean_end=clean,

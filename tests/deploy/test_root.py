@@ -21,6 +21,7 @@ from deploy.root import as_image, unpack
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "deploy" / "root"
+DOCKERFILES = (ROOT / "deploy" / "Dockerfile", ROOT / "deploy" / "compose" / "Dockerfile")
 DEBIAN = {
     "cryptography": "python3-cryptography",
     "ecdsa": "python3-ecdsa",
@@ -33,7 +34,7 @@ DEBIAN = {
 """What the device needs -> its Debian package."""
 ON_BOARDS = ("openssl", "fleet")
 """Extras that every board has."""
-PUBLIC_HOSTS = {"deb.debian.org"}
+PUBLIC_HOSTS = {"deb.debian.org", "pypi.org"}
 
 
 def _listed() -> list[str]:
@@ -178,25 +179,28 @@ def test_the_image_is_built_from_a_public_base_and_runs_as_nobody_special() -> N
     assert re.findall(r"^VOLUME (.*)$", text, re.MULTILINE) == ["/var/lib/gridlight"]
 
 
-def test_whatever_the_image_copies_is_sent_to_the_builder() -> None:
+def test_whatever_the_images_copy_is_sent_to_the_builder_and_nothing_else() -> None:
     sent = {
         line[1:]
         for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
         if line.startswith("!")
     }
-    text = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
+    text = "".join(path.read_text(encoding="utf-8") for path in DOCKERFILES)
     copied = {
         word
         for line in re.findall(r"^COPY (?!--from)(.*)$", text, re.MULTILINE)
         for word in line.split()[:-1]
     }
-    assert copied == sent
+    assert {
+        name for name in copied if not any(name == one or name.startswith(f"{one}/") for one in sent)
+    } == set()
+    assert sent <= copied
     assert all((ROOT / name).exists() for name in sent)
 
 
 def test_no_host_but_debians_own_is_named() -> None:
     folders = (RECIPE, ROOT / "deploy" / "armhf")
-    for path in (ROOT / "deploy" / "Dockerfile", *(path for folder in folders for path in folder.iterdir())):
+    for path in (*DOCKERFILES, *(path for folder in folders for path in folder.iterdir())):
         if path.is_file():
             hosts = set(
                 re.findall(r"https?://([^/\s\"'}]+)", path.read_text(encoding="utf-8", errors="replace"))

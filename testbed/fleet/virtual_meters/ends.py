@@ -113,13 +113,17 @@ class PtyEnd:
 class TcpEnd:
     """A listening port for one reader at a time, as most meters have it."""
 
-    def __init__(self, port: int = 0) -> None:
-        """Listen on the loopback interface; port 0 finds a free one, and keeps it.
+    def __init__(self, port: int = 0, *, host: str = "127.0.0.1") -> None:
+        """Listen; port 0 finds a free one, and keeps it.
+
+        Args:
+            host: the address of this machine on which it listens.
 
         Raises:
             OSError: the port is in use.
         """
         self._port = port
+        self._host = host
         self._listener: socket.socket | None = None
         self._reader: socket.socket | None = None
         self.is_plugged = False
@@ -128,11 +132,11 @@ class TcpEnd:
     @property
     def name(self) -> str:
         """Host and port."""
-        return f"tcp://127.0.0.1:{self._port}"
+        return f"tcp://{self._host}:{self._port}"
 
     def plug(self) -> None:
         """Listen."""
-        self._listener = socket.create_server(("127.0.0.1", self._port), backlog=1)
+        self._listener = socket.create_server((self._host, self._port), backlog=1)
         self._port = self._listener.getsockname()[1]
         self.is_plugged = True
 

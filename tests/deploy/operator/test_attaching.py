@@ -27,13 +27,13 @@ PLAN = RolloutPlan(window_ms=60_000, hold_ms=5_000)
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A desk with one meter, and a firmware."""
     monkeypatch.chdir(tmp_path)
     assert main(["init", "--local", "--quiet"]) == 0
     assert main(["enroll", "meter-0101", "--quiet"]) == 0
     (tmp_path / "release.raucb").write_bytes(b"x" * (CHUNK_BYTES + 10))
-    yield tmp_path
+    return tmp_path
 
 
 @pytest.fixture

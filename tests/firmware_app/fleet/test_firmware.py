@@ -171,7 +171,7 @@ def test_it_is_waited_for_and_forgotten_when_it_is_taken_back() -> None:
     meter.offer(signed(upgrade(), ALL))
     assert (meter.wanted, meter.is_settled, meter.booted) == ((NEW,), True, "A")
     meter.tell(Withdrawn())
-    assert meter.wanted == ()
+    assert not meter.wanted
     meter.here.add(NEW.root)
     meter.live(120)
     assert (meter.booted, meter.disk.floor) == ("A", (0, 0))
@@ -184,7 +184,7 @@ def test_what_expires_while_it_is_fetched_is_fetched_no_further() -> None:
     meter.offer(signed(replace(soon, expires_ms=soon.issued_ms + 20_000), ALL))
     assert meter.wanted == (NEW,)
     meter.live(65)
-    assert meter.wanted == ()
+    assert not meter.wanted
     assert any("FLT-10" in note for note in meter.notes)
 
 
@@ -243,6 +243,7 @@ def test_forms_come_back_as_they_went() -> None:
     meter.offer(signed(upgrade(), ALL))
     assert memory_from_bytes(meter.disk.encode()) == meter.disk
     plain = decode(bundle(1).encode(), max_bytes=4_096)
+    assert isinstance(plain, tuple)
     assert len(plain) == 9, "a bundle without attachments is as it was before there were any"
     with pytest.raises(RuleViolation, match="FLT-02"):
         bundle_from_bytes(encode((*plain, ())))

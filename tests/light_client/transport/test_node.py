@@ -1,6 +1,8 @@
 """Who reaches whom: registered nodes by name, pseudonyms by key, strangers and impostors not at all."""
 
 import asyncio
+import gc
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -102,6 +104,39 @@ def test_a_channel_that_is_not_used_any_more_is_closed() -> None:
             assert again.peer != first.peer, "a key is used for one opening"
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_channel_that_was_closed_leaves_nothing_for_the_garbage_collector(answers: bool) -> None:
+    """A board opens some for every offer, for years: what a cycle kept would stay until somebody looks for cycles."""
+
+    async def scene() -> None:
+        async with node(admission=_OPEN) as server:
+            there = (
+                server.address
+                if answers
+                else Address(endpoint="tcp://127.0.0.1:1", server_key=server.address.server_key)
+            )
+            async with node(peers={"miner-1": there}) as client:
+                opened: list[weakref.ref[object]] = []
+                for number in range(12):
+                    name = f"miner-1/{number}"
+                    assert client.transport.send(name, b"here")
+                    if answers:
+                        await server.next()
+                    channel = client.transport._channels[name]
+                    opened += map(weakref.ref, (channel, channel._socket, channel._monitor))
+                    del channel
+                await until(
+                    lambda: sum(each() is not None for each in opened) <= 3 * LIMITS.channels, "them to go"
+                )
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(scene())
+    finally:
+        gc.enable()
 
 
 def test_who_is_told_something_is_not_forgotten_for_those_who_come_and_go() -> None:

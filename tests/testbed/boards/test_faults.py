@@ -34,6 +34,15 @@ def test_boards_and_meters_are_told_apart_and_ordered() -> None:
     assert (home, accident.kind) == (201, FaultKind.NOISE)
 
 
+def test_a_reset_is_an_accident_of_a_board_and_a_crash_in_the_simulation() -> None:
+    script = FleetScript.parse("101:reset@43200+60", HOMES)
+    assert [fault.kind for fault in script.boards] == [Kind.RESET]
+    cast = _cast()
+    (crash,) = script.simulated(cast).crashes
+    assert (crash.node, crash.down_ms) == ("meter-0101", 60_000)
+    assert crash.at_ms == midnight_ms(cast) + 43_200_000
+
+
 def test_a_script_reads_as_it_is_written() -> None:
     script = FleetScript.parse(TEXT, HOMES)
     assert list(script.lines()) == ["101:down@43200+1800", "102:cut@46800+900", "201:silence@50400+600"]

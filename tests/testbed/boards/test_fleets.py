@@ -42,7 +42,7 @@ def test_a_grid_has_as_many_homes_as_are_asked_for(tmp_path: Path, homes: int) -
 def test_in_one_process_every_meter_ends_verified_whatever_the_script_does(tmp_path: Path) -> None:
     cast = _cast(tmp_path, 7)
     script = FleetScript.parse(
-        f"101:down@{NOON_S - 900}+1200\n102:cut@{NOON_S - 900}+1500\n",
+        f"101:down@{NOON_S - 900}+1200\n102:cut@{NOON_S - 900}+1500\n103:reset@{NOON_S}+10\n",
         [home.home_id for home in cast.scenario.homes],
     )
     counted: list[int] = []
@@ -50,7 +50,7 @@ def test_in_one_process_every_meter_ends_verified_whatever_the_script_does(tmp_p
     assert failures == ()
     assert [verdict.complaints for verdict in found] == [()] * 7
     assert counted[-1] == cast.scenario.intervals
-    assert [verdict.lives for verdict in found] == [2, 1, 1, 1, 1, 1, 1]
+    assert [verdict.lives for verdict in found] == [2, 1, 2, 1, 1, 1, 1]
     assert sum(verdict.trades for verdict in found) > 0
     assert all(verdict.verified == verdict.trades for verdict in found)
     assert found[1].accidents == (f"102:cut@{NOON_S - 900}+1500",)
@@ -104,6 +104,28 @@ def test_too_many_are_refused_before_anything_is_written(
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--fleet", "4", "--mode", "inprocess", "--emulated", "1"],
+        ["--fleet", "4", "--mode", "qemu", "--emulated", "1"],
+        ["--fleet", "4", "--mode", "process", "--emulated", "4"],
+    ],
+)
+def test_how_many_are_whole_computers_is_said_where_it_means_something(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["up", *words, "--out", str(tmp_path / "run")]) == Exit.USAGE
+    assert "--emulated says how many" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_card_that_is_not_there_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--fleet", "2", "--mode", "qemu", "--card", str(tmp_path / "no.img"), "--speed", "10"]
+    assert main(["up", *words, "--out", str(tmp_path / "run")]) == Exit.FAILED
+    assert "there is no card" in capsys.readouterr().err
+
+
 def test_a_wrong_script_is_told_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script = tmp_path / "script"
     script.write_text("101:down@1+1\n999:cut@1+1\n", encoding="utf-8")
@@ -137,12 +159,14 @@ def test_whole_devices_in_processes_lose_power_and_network_and_end_verified(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = tmp_path / "script"
-    script.write_text(f"101:down@{NOON_S}+900\n102:cut@{NOON_S}+900\n", encoding="utf-8")
+    script.write_text(
+        f"101:down@{NOON_S}+900\n102:cut@{NOON_S}+900\n102:reset@{NOON_S + 1800}+60\n", encoding="utf-8"
+    )
     words = ["--from", "12:00", "--intervals", "5", "--speed", "120", "--faults", str(script), "--json"]
     code = main(["up", "--fleet", "2", "--mode", "process", "--out", str(tmp_path / "run"), *words])
     document = json.loads(capsys.readouterr().out)
     assert code == Exit.OK, document
     assert [board["complaints"] for board in document["boards"]] == [[], []]
-    assert [board["lives"] for board in document["boards"]] == [2, 1]
+    assert [board["lives"] for board in document["boards"]] == [2, 2]
     assert sum(board["offers"] for board in document["boards"]) > 0
     assert all(10_000_000 < board["guest_bytes"] < 64_000_000 for board in document["boards"])

@@ -14,8 +14,8 @@ from testbed.boards.room import COSTS, Machine, refusal
 SMALL = Machine(memory_mb=4_000, cores=2)
 
 
-def _refusal(mode: Mode, boards: int, speed: int, machine: Machine = SMALL) -> str:
-    return refusal(mode, boards, interval_s=900, speed=speed, machine=machine)
+def _refusal(mode: Mode, boards: int, speed: int, machine: Machine = SMALL, *, emulated: int = 0) -> str:
+    return refusal(mode, boards, interval_s=900, speed=speed, machine=machine, emulated=emulated)
 
 
 def test_what_fits_is_not_refused() -> None:
@@ -24,11 +24,21 @@ def test_what_fits_is_not_refused() -> None:
     assert _refusal(Mode.INPROCESS, 1_000, 600) == ""
 
 
-def test_whole_computers_are_refused_until_there_are_any() -> None:
-    assert "--mode container" in _refusal(Mode.QEMU, 1, 1)
+def test_eight_containers_and_two_whole_computers_fit_on_two_cores() -> None:
+    machine = Machine(memory_mb=8_000, cores=2)
+    assert _refusal(Mode.CONTAINER, 8, 60, machine, emulated=2) == ""
 
 
-@pytest.mark.parametrize("mode", [Mode.INPROCESS, Mode.PROCESS, Mode.CONTAINER])
+def test_whole_computers_take_their_share_from_the_others() -> None:
+    assert _refusal(Mode.CONTAINER, 20, 60) == ""
+    why = _refusal(Mode.CONTAINER, 20, 60, emulated=2)
+    assert "beside 2 whole computers" in why
+    fits = int(re.search(r"([\d,]+) would fit", why)[1].replace(",", ""))  # type: ignore[index]
+    assert _refusal(Mode.CONTAINER, fits, 60, emulated=2) == ""
+    assert _refusal(Mode.CONTAINER, fits + 1, 60, emulated=2) != ""
+
+
+@pytest.mark.parametrize("mode", list(Mode))
 def test_memory_is_named_and_what_would_fit(mode: Mode) -> None:
     why = _refusal(mode, 100_000, 1)
     found = re.search(r"([\d,]+) would fit", why)
@@ -40,7 +50,7 @@ def test_memory_is_named_and_what_would_fit(mode: Mode) -> None:
 
 
 @given(
-    mode=st.sampled_from((Mode.PROCESS, Mode.CONTAINER)),
+    mode=st.sampled_from((Mode.PROCESS, Mode.CONTAINER, Mode.QEMU)),
     boards=st.integers(2, 300),
     speed=st.integers(1, 1_800),
     cores=st.integers(1, 64),
@@ -61,8 +71,8 @@ def test_the_number_and_the_speed_that_are_offered_fit(
         assert _refusal(mode, boards, int(slower[1]), machine) == ""
 
 
-def test_every_mode_but_the_missing_one_has_a_cost() -> None:
-    assert set(COSTS) == set(Mode) - {Mode.QEMU}
+def test_every_mode_has_a_cost() -> None:
+    assert set(COSTS) == set(Mode)
 
 
 def test_this_machine_is_read() -> None:

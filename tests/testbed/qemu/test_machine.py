@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from deploy.image import layout
-from testbed.qemu.emulator import BoardError, EmulatedBoard
+from testbed.qemu.emulator import EmulatedBoard
+from testbed.qemu.errors import BoardError
 from testbed.qemu.machine import MACHINES, Machine
 
 _BOOT = {
@@ -42,6 +43,21 @@ def test_what_a_machine_cannot_do_is_said(machine: Machine) -> None:
 
 def test_only_u_boot_exercises_slots() -> None:
     assert [name for name, machine in MACHINES.items() if machine.loader] == ["virt"]
+
+
+def test_who_has_no_power_button_is_said_to_have_none() -> None:
+    for machine in MACHINES.values():
+        assert machine.button != any("power itself off" in sentence for sentence in machine.cannot)
+
+
+def test_a_meter_hangs_on_the_adapter_as_long_as_it_answers(tmp_path: Path) -> None:
+    board = EmulatedBoard(
+        MACHINES["virt"], tmp_path / "card", _BOOT, folder=tmp_path, page_port=28_480, meter_port=20_001
+    )
+    words = board.words
+    assert "socket,id=meter,host=127.0.0.1,port=20001,reconnect=1" in words
+    assert any(word.startswith("usb-serial,chardev=meter") for word in words)
+    board.discard()
 
 
 def test_a_missing_emulator_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
