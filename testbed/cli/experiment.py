@@ -87,12 +87,10 @@ def run(args: argparse.Namespace) -> int:
             console.note(f"written to {args.publish / 'results.md'}")
         for name in done if not lacking else ():
             journals[name].remove()
-    took_s = monotonic() - began
     if done:
-        document = {"took_s": round(took_s), "experiments": _document(done)}
-        console.result(_SCHEMA, document, _lines(done, args.report))
+        console.result(_SCHEMA, {"experiments": _document(done)}, _lines(done, args.report))
     if everything:
-        console.note(f"{_met(done)} figures met; this start took {took_s / 60:.1f} min")
+        console.note(f"{_met(done)} figures met; this start took {(monotonic() - began) / 60:.1f} min")
     if lacking:
         again = f"gridlight-testbed experiment {' '.join(args.names)} --data DIR"
         raise CommandError("\n".join(lacking), hint=again, code=Exit.USAGE)

@@ -112,7 +112,7 @@ def test_all_of_them_say_how_many_were_met_and_how_long_it_took(
     document = json.loads(told.out)
     met = sum(figure["met"] for figure in document["experiments"][0]["figures"])
     assert f"{met} of {len(document['experiments'][0]['figures'])} figures met; this start took" in told.err
-    assert 0 <= document["took_s"] < 600
+    assert "took" not in told.out, "the same findings are the same bytes"
 
 
 def test_only_everything_in_full_is_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
