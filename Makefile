@@ -52,7 +52,8 @@ power-cuts: $(READY) ## cut the power at every write of the device's storage and
 	$(BIN)/gridlight-testbed powercut $(ARGS)
 
 test-boards: $(READY) ## start cards in QEMU: U-Boot, systemd, the meter read, resets, power cuts; wants root
-	GRIDLIGHT_BOARDS=1 $(BIN)/python -m pytest -q tests/system/test_boards.py tests/deploy/image/test_slot_choice.py $(ARGS)
+	GRIDLIGHT_BOARDS=1 $(BIN)/python -m pytest -q tests/system/test_boards.py tests/system/test_updates.py \
+	    tests/deploy/image/test_slot_choice.py $(ARGS)
 
 bench: $(READY) ## measure what the design promises: proving, checking, consensus
 	$(BIN)/gridlight-testbed bench $(ARGS)

@@ -23,19 +23,27 @@ def free_of_sources(root: Path) -> int:
     """Rewrite the header of each compiled file that would have its source looked at; return how many there were.
 
     Args:
-        root: folder; compiled files without a source beside their folder stay as they are.
+        root: folder; files that name a time, and have no source, stay as they are.
     """
     count = 0
     for path in sorted(root.rglob("__pycache__/*.pyc")):
-        source = path.parent.parent / f"{path.name.partition('.')[0]}.py"
         raw = path.read_bytes()
-        if len(raw) < _HEADER or raw[4:8] not in {_BY_TIME, _CHECKED_HASH} or not source.is_file():
+        told = _hash_of_source(path, raw) if len(raw) >= _HEADER else None
+        if told is None:
             continue
-        magic = raw[:4]
-        told = _imp.source_hash(int.from_bytes(magic, "little"), source.read_bytes())
         mode = path.stat().st_mode
         path.unlink()  # it may be linked to the same file of another tree
-        path.write_bytes(magic + _UNCHECKED_HASH + told + raw[_HEADER:])
+        path.write_bytes(raw[:4] + _UNCHECKED_HASH + told + raw[_HEADER:])
         path.chmod(mode & 0o7777)
         count += 1
     return count
+
+
+def _hash_of_source(path: Path, raw: bytes) -> bytes | None:
+    """As the file names it already, or of the source beside its folder; None where nothing is to be done."""
+    if raw[4:8] == _CHECKED_HASH:
+        return raw[8:_HEADER]
+    source = path.parent.parent / f"{path.name.partition('.')[0]}.py"
+    if raw[4:8] != _BY_TIME or not source.is_file():
+        return None
+    return _imp.source_hash(int.from_bytes(raw[:4], "little"), source.read_bytes())

@@ -50,7 +50,6 @@ _UNWANTED: Final = (
     "systemd-ask-password-wall.path",
     "systemd-journal-catalog-update.service",
     "systemd-journal-flush.service",
-    "systemd-logind.service",
     "systemd-network-generator.service",
     "systemd-networkd-persistent-storage.service",
     "systemd-pstore.service",

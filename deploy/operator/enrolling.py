@@ -68,7 +68,7 @@ def enroll(args: argparse.Namespace) -> int:
     )
     if not told and any(not newcomer.request for newcomer in newcomers):
         console.note(
-            "a broker that runs reads new tokens when it is reloaded: systemctl reload mosquitto,"
+            "a broker that runs already reads new tokens when it is reloaded: systemctl reload mosquitto,"
             " or [broker] reload in desk.toml"
         )
     console.note(

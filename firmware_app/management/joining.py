@@ -27,6 +27,7 @@ from firmware_app.management.credentials import Credentials, authority_context, 
 from firmware_app.management.in_force import FOLDER, SECTION, memory_file
 from firmware_app.management.link import Dial, Link, LinkError, Said
 from firmware_app.management.renewing import forget_next
+from firmware_app.management.validity import ends_ms
 from firmware_app.store.files import Files
 from light_client.rules.errors import RuleViolation
 from light_client.store.errors import StoreDamagedError
@@ -116,6 +117,9 @@ def join(place: Place, ticket: Ticket, *, timeout_s: float) -> bool:
     check_certificate(pem, place.credentials.key, ticket.ca_pem.encode(), name)
     forget_next(place.credentials)
     put(place.credentials.certificate, pem, Files())
+    ends_ms(
+        place.credentials.certificate, Files()
+    )  # noted, so that `gridlight run` need not read certificates
     memory_file(place.folder).save(_memory(place, ticket, known))
     return known is not None
 

@@ -28,6 +28,7 @@ from firmware_app.fleet.renewal import (
     signed_part,
 )
 from firmware_app.management.credentials import Credentials, CredentialsError, put
+from firmware_app.management.validity import ends_ms
 from firmware_app.store.files import Files
 from light_client.rules.errors import RuleViolation
 
@@ -139,8 +140,8 @@ class Renewing:
 
     def problem(self, utc_ms: int | None) -> str:
         """Why no broker can take this device, where that is so; empty where it may."""
-        ends_ms = self._end()
-        if ends_ms is None or utc_ms is None or utc_ms < ends_ms:
+        ends = self._end()
+        if ends is None or utc_ms is None or utc_ms < ends:
             return ""
         return "the device's certificate has ended: gridlight enroll --ticket FILE, with a new ticket"
 
@@ -156,8 +157,8 @@ class Renewing:
         if self._is_news:
             self._is_news = False
             return self._used()
-        ends_ms = self._end()
-        if ends_ms is None or utc_ms is None or utc_ms < ends_ms - self._before_ms:
+        ends = self._end()
+        if ends is None or utc_ms is None or utc_ms < ends - self._before_ms:
             return None
         if self._next.certificate.exists():
             return None
@@ -207,11 +208,9 @@ class Renewing:
 
     def _end(self) -> int | None:
         """When the certificate in force ends, UTC ms; None where it cannot be read."""
-        from firmware_app.management import certificate  # noqa: PLC0415 - as above
-
         if self._ends_ms is None:
             with suppress(CredentialsError):
-                self._ends_ms = certificate.ends_ms(self._now.certificate)
+                self._ends_ms = ends_ms(self._now.certificate, self._files)
         return self._ends_ms
 
     def _finish_swap(self) -> None:

@@ -8,8 +8,8 @@ no vacuum           pages that were given back are used again; the file grows to
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from firmware_app.store.params import Room
 from firmware_app.store.tables import TABLES
 from light_client.store.connection import FileKind, check, converted, mark, opened
 from light_client.store.errors import StoreError
+from light_client.store.transactions import Transactions
 
 PAGE_BYTES: Final = 1_024
 KIND: Final = FileKind(
@@ -45,7 +46,7 @@ class StoreFullError(StoreError):
     """The disk is full, or the file has reached its quota."""
 
 
-class Database:
+class Database(Transactions):
     """One open file. Not for use by several threads."""
 
     def __init__(self, path: Path, *, room: Room, thorough: bool = False) -> None:
@@ -63,7 +64,7 @@ class Database:
         self.path: Final = path
         self.max_pages: Final = room.file_bytes // PAGE_BYTES
         self._log_pages = room.log_pages
-        self._connection = opened(path, KIND, wait_s=WAIT_S)
+        super().__init__(opened(path, KIND, wait_s=WAIT_S), self._error)
         try:
             self._prepare()
             check(self._connection, path, KIND, thorough=thorough)
@@ -88,38 +89,6 @@ class Database:
         for statement in SCHEMA:  # a file of an earlier release gets the tables that it lacks
             run(statement)
         run("COMMIT")
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Make everything inside durable together, or nothing of it.
-
-        Raises:
-            StoreFullError: there is no room.
-            StoreError: the disk is failing; nothing was written.
-        """
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            yield
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            raise self._error(error, "cannot be written") from error
-        except BaseException:
-            self._roll_back()
-            raise
-
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            with suppress(sqlite3.Error):  # the error that led here is the one to tell
-                self._connection.execute("ROLLBACK")
-
-    def run(self, statement: str, values: Iterable[Any] = ()) -> int:
-        """Run a statement inside a transaction; returns how many rows it changed."""
-        return self._connection.execute(statement, tuple(values)).rowcount
-
-    def run_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Run a statement once for each row, inside a transaction."""
-        self._connection.executemany(statement, rows)
 
     def rows(self, query: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """The answer to a query.

@@ -61,7 +61,7 @@ COSTS: Final = {
     Mode.INPROCESS: Cost(memory_mb=3, cpu_ms=0),
     Mode.PROCESS: Cost(memory_mb=60, cpu_ms=120),
     Mode.CONTAINER: Cost(memory_mb=110, cpu_ms=600),
-    Mode.QEMU: Cost(memory_mb=750, cpu_ms=1_500),
+    Mode.QEMU: Cost(memory_mb=1_400, cpu_ms=4_000),
 }
 """In virtual time nothing is ever late, so a fleet in one process has no cost in time."""
 

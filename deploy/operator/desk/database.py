@@ -8,8 +8,7 @@ BEGIN IMMEDIATE    a transaction that will write says so at once, so that two ne
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from deploy.operator.desk.schema import STEPS
 from firmware_app.console import CommandError
 from light_client.store.connection import FileKind, check, converted
 from light_client.store.errors import StoreDamagedError, StoreError
+from light_client.store.transactions import Transactions
 
 KIND: Final = FileKind(
     application=0x67726C64,  # "grld"
@@ -27,7 +27,7 @@ WAIT_S: Final = 10.0
 """How long a command waits for another's transaction, s."""
 
 
-class Database:
+class Database(Transactions):
     """One connection. Not for use by several threads."""
 
     def __init__(self, path: Path, *, thorough: bool = False) -> None:
@@ -42,9 +42,10 @@ class Database:
         """
         self.path: Final = path
         try:
-            self._connection = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
+            connection = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
         except sqlite3.Error as error:
             raise converted(path, KIND, error, "cannot be opened") from error
+        super().__init__(connection, self._error)
         try:
             self._prepare()
             check(self._connection, path, KIND, thorough=thorough)
@@ -98,42 +99,11 @@ class Database:
             )
         return int(format_)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Make everything inside durable together, or nothing of it.
-
-        Raises:
-            CommandError: the disk is full or failing, or somebody else writes for too long.
-        """
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            yield
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            raise CommandError(str(converted(self.path, KIND, error, "cannot be written"))) from error
-        except BaseException:
-            self._roll_back()
-            raise
-
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            with suppress(sqlite3.Error):  # the error that led here is the one to tell
-                self._connection.execute("ROLLBACK")
-
     @property
     def writes(self) -> int:
         """A number that changes when another connection commits."""
         (number,) = self._connection.execute("PRAGMA data_version").fetchone()
         return int(number)
-
-    def run(self, statement: str, values: Iterable[Any] = ()) -> int:
-        """Run a statement inside a transaction; returns how many rows it changed."""
-        return self._connection.execute(statement, tuple(values)).rowcount
-
-    def run_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Run a statement for many rows inside a transaction."""
-        self._connection.executemany(statement, rows)
 
     def rows(self, statement: str, values: Iterable[Any] = ()) -> list[sqlite3.Row]:
         """All rows of a question."""
@@ -143,6 +113,10 @@ class Database:
         """The first row, or None."""
         found: sqlite3.Row | None = self._connection.execute(statement, tuple(values)).fetchone()
         return found
+
+    def _error(self, error: sqlite3.Error, what: str) -> CommandError:
+        """The disk is full or failing, or somebody else writes for too long."""
+        return CommandError(str(converted(self.path, KIND, error, what)))
 
     def close(self) -> None:
         """Let go of the file."""

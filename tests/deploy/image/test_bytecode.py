@@ -17,9 +17,7 @@ def _package(folder: Path, mtime: int, mode: PycInvalidationMode = PycInvalidati
     source = folder / "answer.py"
     source.write_text("VALUE = 42\n", encoding="ascii")
     os.utime(source, (mtime, mtime))
-    compiled = Path(
-        py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.TIMESTAMP) or ""
-    )
+    compiled = Path(py_compile.compile(str(source), invalidation_mode=mode) or "")
     compiled.chmod(0o644)
     return compiled
 
@@ -58,3 +56,13 @@ def test_what_has_no_source_or_no_header_is_left_alone(tmp_path: Path) -> None:
     before = compiled.read_bytes()
     assert free_of_sources(tmp_path) == 0
     assert compiled.read_bytes() == before
+
+
+def test_a_source_that_is_a_link_out_of_the_root_is_not_needed(tmp_path: Path) -> None:
+    """Debian's `sitecustomize.py` is a link to /etc, which leads elsewhere while the card is made."""
+    compiled = _package(tmp_path / "lib", 1_000_000_000, PycInvalidationMode.CHECKED_HASH)
+    (tmp_path / "lib" / "answer.py").unlink()
+    (tmp_path / "lib" / "answer.py").symlink_to("/nowhere/answer.py")
+    before = compiled.read_bytes()
+    assert free_of_sources(tmp_path) == 1
+    assert compiled.read_bytes() == before[:4] + b"\x01\0\0\0" + before[8:]

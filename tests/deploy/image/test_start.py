@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import deploy.image
-from deploy.image.root import _names_may_come_later
+from deploy.image.root import _UNWANTED, _names_may_come_later
 from deploy.image.tools import ImageError
 
 _OVERLAY = Path(deploy.image.__file__).parent / "overlay"
@@ -50,9 +50,13 @@ def test_the_meter_goes_first_and_has_no_quota_on_a_card() -> None:
             if line.startswith("StartupCPUWeight="):
                 weights[path.parent.name.removesuffix(".service.d")] = int(line.partition("=")[2])
     assert weights.pop("gridlight") > 10 * max(weights.values())
-    assert {"chrony", "systemd-networkd", "systemd-resolved"} <= set(weights)
+    assert {"chrony", "systemd-logind", "systemd-networkd", "systemd-resolved"} <= set(weights)
     text = (_UNITS / "gridlight.service.d/image.conf").read_text(encoding="utf-8")
     assert "\nCPUQuota=\n" in text
+
+
+def test_somebody_hears_the_power_button() -> None:
+    assert "systemd-logind.service" not in _UNWANTED
 
 
 def test_partitions_are_told_first_and_every_bus_of_a_board_is_told() -> None:

@@ -51,8 +51,7 @@ from testbed.simulation.day import SimulatedDay, cast_of, run_day
 from tests.firmware_app.fleet.world import EXAMPLE, KEY_SET, example
 from tests.status_kit import TRADING
 
-TICK_MS: Final = 300_000
-"""As often as a device tells its health; what happens between two ticks is told with the next."""
+TICK_MS: Final = 100_000
 BLOCK_BYTES: Final = 4_096
 ROWS_A_BLOCK: Final = 8
 AFTER_MS: Final = 3 * 3_600_000
