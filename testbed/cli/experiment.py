@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from firmware_app.command_line import Commands, add_command
@@ -67,18 +68,14 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Perform, print, and say whether every figure lies where it must."""
     from testbed.experiments.catalogue import EXPERIMENTS
-    from testbed.experiments.findings import Options
     from testbed.experiments.page import write_index, write_page
     from testbed.experiments.results import publish
 
+    began = monotonic()
     console: Console = args.console
     names = _chosen(args.names, tuple(EXPERIMENTS))
     everything = names == list(EXPERIMENTS)
-    if args.publish is not None and (args.quick or not everything):
-        raise CommandError(
-            "--publish is for all experiments, not for a quick or a single one", code=Exit.USAGE
-        )
-    options = Options(quick=args.quick, seed=args.seed, data=args.data, peers=tuple(args.peers))
+    options = _options(args, everything)
     with _journals(args.work, names, options, console) as journals:
         done, lacking = _perform(console, names, options, journals)
         for name, found in done.items() if args.report is not None else ():
@@ -92,9 +89,30 @@ def run(args: argparse.Namespace) -> int:
             journals[name].remove()
     if done:
         console.result(_SCHEMA, {"experiments": _document(done)}, _lines(done, args.report))
+    if everything:
+        console.note(f"{_met(done)} figures met; this start took {(monotonic() - began) / 60:.1f} min")
     if lacking:
-        raise CommandError("\n".join(lacking), code=Exit.USAGE)
+        again = f"gridlight-testbed experiment {' '.join(args.names)} --data DIR"
+        raise CommandError("\n".join(lacking), hint=again, code=Exit.USAGE)
     return Exit.OK if all(findings.holds for _, findings in done.values()) else Exit.FAILED
+
+
+def _options(args: argparse.Namespace, everything: bool) -> Options:  # noqa: FBT001
+    from testbed.experiments.findings import Options
+
+    if args.publish is not None and (args.quick or not everything):
+        raise CommandError(
+            "--publish is for all experiments, not for a quick or a single one", code=Exit.USAGE
+        )
+    for python in args.peers:
+        if not python.is_file():
+            raise CommandError(f"--peers: there is no interpreter {python}", code=Exit.USAGE)
+    return Options(quick=args.quick, seed=args.seed, data=args.data, peers=tuple(args.peers))
+
+
+def _met(done: dict[str, tuple[Experiment, Findings]]) -> str:
+    figures = [comparison.met for _, findings in done.values() for comparison in findings.comparisons]
+    return f"{sum(figures)} of {len(figures)}"
 
 
 def _perform(
@@ -116,6 +134,7 @@ def _perform(
                 done[name] = (module, module.perform(options, work))
         except ScenarioError as error:
             lacking.append(f"{name}: {error}")
+            console.note(f"{name}: left out; why is said at the end")
         except ExperimentError as error:
             raise CommandError(f"{name}: {error}") from None
     return done, lacking

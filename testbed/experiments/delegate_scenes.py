@@ -60,24 +60,29 @@ class Scene:
     decides: bool = True
 
 
-def _leads(*shown: PeerName, broken: bool = False, kind: type[FalseLeader] = FalseLeader) -> Part:
+def leads(*shown: PeerName, broken: bool = False, kind: type[FalseLeader] = FalseLeader) -> Part:
+    """Shows some a wrong answer when it leads."""
+
     def part(inner: Delegate, case: Case, answers: Answers, plot: Plot) -> Actor:
         return kind(inner, case, answers.broken if broken else answers.wrong, shown, plot)
 
     return part
 
 
-def _silent(inner: Delegate, case: Case, answers: Answers, plot: Plot) -> Actor:
+def silent(inner: Delegate, case: Case, answers: Answers, plot: Plot) -> Actor:
+    """Says nothing."""
     del case, answers, plot
     return SilentDelegate(inner)
 
 
-def _vouches(inner: Delegate, case: Case, answers: Answers, plot: Plot) -> Actor:
+def vouches(inner: Delegate, case: Case, answers: Answers, plot: Plot) -> Actor:
+    """Votes for the wrong answers of whoever leads falsely."""
     del case, answers
     return Voucher(inner, plot)
 
 
-def _relays(inner: Delegate, case: Case, answers: Answers, plot: Plot) -> Actor:
+def relays(inner: Delegate, case: Case, answers: Answers, plot: Plot) -> Actor:
+    """Passes wrong copies on in its own name."""
     del plot
     return LyingRelay(inner, case, answers.wrong, set(FIVE) - {inner.name})
 
@@ -86,51 +91,51 @@ SCENES: Final = (
     Scene(
         name="S1",
         what="leader C shows a wrong answer to F alone, who is silent",
-        parts={"C": _leads("F"), "F": _silent},
+        parts={"C": leads("F"), "F": silent},
     ),
     Scene(
         name="S1b",
         what="the same, F honest",
-        parts={"C": _leads("F")},
+        parts={"C": leads("F")},
         convicts=frozenset("C"),
     ),
-    Scene(name="S2", what="leader honest, F silent", parts={"F": _silent}),
-    Scene(name="S2b", what="leader honest, F passes wrong copies on", parts={"F": _relays}),
+    Scene(name="S2", what="leader honest, F silent", parts={"F": silent}),
+    Scene(name="S2b", what="leader honest, F passes wrong copies on", parts={"F": relays}),
     Scene(
         name="S3",
         what="leader C shows a feasible, dear answer to all",
-        parts={"C": _leads("D", "E", "F", "G")},
+        parts={"C": leads("D", "E", "F", "G")},
         convicts=frozenset("C"),
     ),
     Scene(
         name="S3b",
         what="leader C shows an infeasible, cheap answer to all",
-        parts={"C": _leads("D", "E", "F", "G", broken=True)},
+        parts={"C": leads("D", "E", "F", "G", broken=True)},
         convicts=frozenset("C"),
     ),
     Scene(
         name="S4",
         what="leader C shows a wrong answer to D and F, and F vouches for it",
-        parts={"C": _leads("D", "F"), "F": _vouches},
+        parts={"C": leads("D", "F"), "F": vouches},
         convicts=frozenset("CF"),
     ),
     Scene(
         name="S1, seven",
         what="C says nothing but wrong answers to F, who is silent for ever",
         names=SEVEN,
-        parts={"C": _leads("F", kind=Deserter), "F": _silent},
+        parts={"C": leads("F", kind=Deserter), "F": silent},
     ),
     Scene(
         name="S4, seven",
         what="C says nothing but wrong answers to D, E and F, and F vouches for them",
         names=SEVEN,
-        parts={"C": _leads("D", "E", "F", kind=Deserter), "F": _vouches},
+        parts={"C": leads("D", "E", "F", kind=Deserter), "F": vouches},
         convicts=frozenset("CF"),
     ),
     Scene(
         name="two of five",
         what="C says nothing but wrong answers, F nothing at all: three are no quorum",
-        parts={"C": _leads("D", "E", "F", "G", kind=Deserter), "F": _silent},
+        parts={"C": leads("D", "E", "F", "G", kind=Deserter), "F": silent},
         convicts=frozenset("C"),
         decides=False,
     ),

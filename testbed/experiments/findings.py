@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from matplotlib.figure import Figure
 
@@ -56,6 +56,35 @@ class Comparison:
     paper: float | None = None
     corrected: float | None = None
     note: str = ""
+
+    @classmethod
+    def near(
+        cls,
+        what: str,
+        unit: str,
+        expected: float,
+        ours: float,
+        slack: float,
+        *,
+        paper: float | None = None,
+        note: str = "",
+    ) -> Self:
+        """A figure that must lie within a distance of the corrected one."""
+        return cls(
+            what=what,
+            unit=unit,
+            paper=paper,
+            corrected=expected,
+            ours=ours,
+            low=expected - slack,
+            high=expected + slack,
+            note=note,
+        )
+
+    @classmethod
+    def within(cls, what: str, unit: str, ours: float, low: float, high: float, note: str = "") -> Self:
+        """A figure that nobody has published, between bounds."""
+        return cls(what=what, unit=unit, ours=ours, low=low, high=high, note=note)
 
     @property
     def met(self) -> bool:
@@ -108,6 +137,23 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table for people; its title is its finding."""
+
+    finding: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "finding": self.finding,
+            "columns": list(self.columns),
+            "rows": [list(row) for row in self.rows],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """What one run found.
 
@@ -117,6 +163,7 @@ class Findings:
         document: everything else worth keeping, for JSON.
         pictures: plots.
         settings: seeds, data and choices that somebody needs to repeat it.
+        tables: whatever is no figure beside a published one.
     """
 
     conclusions: tuple[str, ...]
@@ -124,6 +171,7 @@ class Findings:
     document: dict[str, Any]
     pictures: tuple[Picture, ...]
     settings: tuple[str, ...]
+    tables: tuple[Table, ...] = ()
 
     @property
     def holds(self) -> bool:

@@ -108,41 +108,29 @@ def _conclusions(case: Cases, outcomes: list[Outcome]) -> tuple[str, ...]:
     return answers, losses, hole, agreed, times
 
 
-def _near(
-    what: str,
-    unit: str,
-    expected: float,
-    ours: float,
-    slack: float,
-    *,
-    paper: float | None = None,
-    note: str = "",
-) -> Comparison:
-    low, high = expected - slack, expected + slack
-    return Comparison(
-        what=what, unit=unit, paper=paper, corrected=expected, ours=ours, low=low, high=high, note=note
-    )
-
-
-def _within(what: str, unit: str, ours: float, low: float, high: float, note: str = "") -> Comparison:
-    return Comparison(what=what, unit=unit, ours=ours, low=low, high=high, note=note)
-
-
 def _comparisons(case: Cases, outcomes: list[Outcome]) -> list[Comparison]:
     run, judged, system = case.run, case.judged, case.system
     good, dear = case.records["optimal"], case.records["non-optimal"]
     rows = [
-        _near("recorded dispatch", "$", 744.0929, total_cost(system, good), 1e-3, paper=744.09),
-        _near("recorded dear dispatch", "$", 904.1742, total_cost(system, dear), 1e-3, paper=904.17),
-        _near("bound without heat losses", "$", 742.7162, run.bare_bound, 5e-3),
-        _within(
+        Comparison.near("recorded dispatch", "$", 744.0929, total_cost(system, good), 1e-3, paper=744.09),
+        Comparison.near(
+            "recorded dear dispatch", "$", 904.1742, total_cost(system, dear), 1e-3, paper=904.17
+        ),
+        Comparison.near("bound without heat losses", "$", 742.7162, run.bare_bound, 5e-3),
+        Comparison.within(
             "bound with provable heat losses", "$", run.judged.bound, run.bare_bound, judged["ours"].cost
         ),
-        _within("own dispatch", "$", judged["ours"].cost, run.judged.bound, 744.5),
-        _within("own dispatch above the bound", "of its cost", judged["ours"].gap, 0, DELTA, "accepted"),
-        _within("recorded one above the bound", "of its cost", judged["recorded"].gap, 0, DELTA, "accepted"),
-        _within("dishonest one above the bound", "of its cost", judged["dishonest"].gap, DELTA, 1, "refused"),
-        _within(
+        Comparison.within("own dispatch", "$", judged["ours"].cost, run.judged.bound, 744.5),
+        Comparison.within(
+            "own dispatch above the bound", "of its cost", judged["ours"].gap, 0, DELTA, "accepted"
+        ),
+        Comparison.within(
+            "recorded one above the bound", "of its cost", judged["recorded"].gap, 0, DELTA, "accepted"
+        ),
+        Comparison.within(
+            "dishonest one above the bound", "of its cost", judged["dishonest"].gap, DELTA, 1, "refused"
+        ),
+        Comparison.within(
             "recorded dear one above the bound",
             "of its cost",
             judged["recorded, dear"].gap,
@@ -150,8 +138,8 @@ def _comparisons(case: Cases, outcomes: list[Outcome]) -> list[Comparison]:
             1,
             "refused",
         ),
-        _within("own distorted run", "$", judged["dishonest"].cost, 902.9, 904.2),
-        _within(
+        Comparison.within("own distorted run", "$", judged["dishonest"].cost, 902.9, 904.2),
+        Comparison.within(
             "boilers of the recorded dispatch corrected by at most",
             "kW",
             case.completed["optimal"].moved_kw,
@@ -175,8 +163,12 @@ def _comparisons(case: Cases, outcomes: list[Outcome]) -> list[Comparison]:
     ]
     if case.fixed is not None:
         rows += [
-            _near("tank mended: bound without heat losses", "$", 743.373, case.fixed.bare_bound, 5e-3),
-            _within("tank mended: own dispatch", "$", case.fixed.judged.cost, case.fixed.judged.bound, 745.0),
+            Comparison.near(
+                "tank mended: bound without heat losses", "$", 743.373, case.fixed.bare_bound, 5e-3
+            ),
+            Comparison.within(
+                "tank mended: own dispatch", "$", case.fixed.judged.cost, case.fixed.judged.bound, 745.0
+            ),
         ]
     return rows
 
@@ -186,7 +178,7 @@ def _flags(case: Cases) -> list[Comparison]:
     rows = []
     for which, record in case.records.items():
         rows.append(
-            _near(
+            Comparison.near(
                 f"published check, forged prices, {which}",
                 "$/kWh",
                 0.0247,
@@ -196,7 +188,7 @@ def _flags(case: Cases) -> list[Comparison]:
             )
         )
         refused = isinstance(case.forged[which].verdict, Rejected)
-        rows.append(_within(f"our check, forged prices, {which}", "refused", float(refused), 1, 1))
+        rows.append(Comparison.within(f"our check, forged prices, {which}", "refused", float(refused), 1, 1))
     return rows
 
 
@@ -204,7 +196,7 @@ def _energies(which: str, chp: list[float], grid: float, record: Dispatch) -> li
     """Energies over the day within a thousandth of the recorded ones; where nothing was recorded, within 1 kWh."""
     expected, bought = sums(record)
     rows = [
-        _near(
+        Comparison.near(
             f"{which}: CHP of hub {hub}",
             "kWh",
             round(want, 1),
@@ -216,9 +208,9 @@ def _energies(which: str, chp: list[float], grid: float, record: Dispatch) -> li
         if want > 1
     ]
     idle = fsum(value for want, value in zip(expected, chp, strict=True) if want <= 1)
-    rows.append(_near(f"{which}: CHP of the other hubs", "kWh", 0.0, idle, 1.0, paper=0.0))
+    rows.append(Comparison.near(f"{which}: CHP of the other hubs", "kWh", 0.0, idle, 1.0, paper=0.0))
     rows.append(
-        _near(
+        Comparison.near(
             f"{which}: bulk power", "kWh", round(bought, 1), float(grid), bought / 1e3, paper=round(bought, 1)
         )
     )

@@ -250,7 +250,7 @@ def _comparisons(
 
 def _between(what: str, ours: float) -> Comparison:
     note = "whatever the solver finds: anything between none and all of the battery's gain"
-    return Comparison(what=what, unit="kW x interval", ours=ours, low=3263.7, high=3443.9, note=note)
+    return Comparison.within(what, "kW x interval", ours, 3263.7, 3443.9, note)
 
 
 def _live_comparisons(live: Live) -> list[Comparison]:
@@ -287,11 +287,4 @@ def _live_comparisons(live: Live) -> list[Comparison]:
 
 
 def _close(what: str, expected: float, ours: float, slack: float) -> Comparison:
-    return Comparison(
-        what=what,
-        unit="kW x interval",
-        corrected=expected,
-        ours=ours,
-        low=expected - slack,
-        high=expected + slack,
-    )
+    return Comparison.near(what, "kW x interval", expected, ours, slack)

@@ -53,6 +53,8 @@ def page_of(name: str, experiment: Experiment, findings: Findings) -> str:
     for picture in findings.pictures:
         lines += ["", f"## {picture.finding}", "", f"![{picture.caption}]({_file_of(name, picture)})", ""]
         lines += [picture.caption]
+    for table in findings.tables:
+        lines += ["", f"## {table.finding}", "", *grid_of(table.document())]
     lines += ["", "## Figures", "", *table_of(comparison.document() for comparison in findings.comparisons)]
     lines += ["", "## Repeat it", "", "```console", f"$ gridlight-testbed experiment {name}", "```", ""]
     lines += [f"- {setting}" for setting in findings.settings]
@@ -72,6 +74,15 @@ def svg_of(picture: Picture) -> str:
 
 def _file_of(name: str, picture: Picture) -> str:
     return f"{name}-{picture.name}.svg"
+
+
+def grid_of(table: Mapping[str, Any]) -> list[str]:
+    """A table as lines; it is the document of a `Table`."""
+    return [_cells(table["columns"]), _cells(["---"] * len(table["columns"])), *map(_cells, table["rows"])]
+
+
+def _cells(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def table_of(figures: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -23,7 +23,7 @@ from testbed.bench.published_book import CROSSING_WH, MOST_ENERGY_WH, book, prob
 from testbed.experiments import peer_worker
 from testbed.experiments.findings import Comparison, Findings, Options, Picture
 from testbed.experiments.work import Work
-from testbed.report.drawing import BLUE, MUTED, VERMILION, Size
+from testbed.report.drawing import BLUE, MUTED, VERMILION, Size, plain_logarithms
 from testbed.solver.solve import solve
 
 TITLE: Final = "Peers: clearing the same order books"
@@ -246,7 +246,7 @@ def _comparisons(found: Sequence[Cleared]) -> list[Comparison]:
 def _time(one: Cleared) -> Comparison:
     what = f"{one.engine}, {one.offers:,} offers, processor time"
     note = "quick enough for an interval of minutes"
-    return Comparison(what=what, unit="s", ours=one.seconds or 0.0, low=0.0, high=5.0, note=note)
+    return Comparison.within(what, "s", one.seconds or 0.0, 0.0, 5.0, note)
 
 
 def _draw(found: Sequence[Cleared], count: int, figure: Figure, size: Size) -> None:
@@ -265,6 +265,7 @@ def _draw(found: Sequence[Cleared], count: int, figure: Figure, size: Size) -> N
     )
     times.set_xscale("log")
     times.set_xlim(1e-3, LIMIT_S)
+    plain_logarithms(times.xaxis)
     times.set_xlabel("processor time, s")
     for axes in (energy, times):
         axes.grid(axis="y", visible=False)

@@ -64,7 +64,7 @@ def perform(options: Options, work: Work) -> Findings:
             "offers are those of the device's own bidder and privacy settings; cleared by the project's market",
             *(f"{view.name}: {view.words}" for view in VIEWS),
             "intervals in square brackets hold 95 % of what resampled days (bundles: resampled homes) give",
-            "the same as gridlight-testbed privacy",
+            "homes expect what the same hour brought before; gridlight-testbed privacy uses the device's own forecasts",
         ),
     )
 
@@ -133,40 +133,52 @@ def _comparisons(ladder: Ladder) -> Iterator[Comparison]:
     yield from _controls(ladder)
     fresh, shipped = ladder.named(_FRESH), ladder.named(_SHIPPED)
     alone = fresh.exposure.linking.advantage.value
-    yield _row("fresh keys alone, weeks known, linking advantage", "of 1", alone, 0.9, 1.0)
+    yield Comparison.within("fresh keys alone, weeks known, linking advantage", "of 1", alone, 0.9, 1.0)
     for view, _, _ in LOOKS:
         yield from _as_shipped(shipped, view.name)
     for window, hiding in sorted(shipped.exposure.intersected.items()):
         what = f"as shipped, weeks, homes named from {window} intervals of addresses"
         note = f"at 95 %: {hiding.named.low:.2f} to {hiding.named.high:.2f}; tied together they hide nothing"
-        yield _row(what, "of 1", hiding.named.value, 0.5, 1.0, note)
-    yield _row("as shipped, energy lost", "%", lost_percent(ladder, _SHIPPED), 0.0, _MOST_LOST_PERCENT)
-    yield _row("as shipped, bytes", "times those of exact offers", _times_the_bytes(ladder), 1.0, _MOST_BYTES)
-    yield _row(f"{_COARSE}, energy lost", "%", lost_percent(ladder, _COARSE), -1.0, 1.0, "prices cost none")
+        yield Comparison.within(what, "of 1", hiding.named.value, 0.5, 1.0, note)
+    yield Comparison.within(
+        "as shipped, energy lost", "%", lost_percent(ladder, _SHIPPED), 0.0, _MOST_LOST_PERCENT
+    )
+    yield Comparison.within(
+        "as shipped, bytes", "times those of exact offers", _times_the_bytes(ladder), 1.0, _MOST_BYTES
+    )
+    yield Comparison.within(
+        f"{_COARSE}, energy lost", "%", lost_percent(ladder, _COARSE), -1.0, 1.0, "prices cost none"
+    )
 
 
 def _controls(ladder: Ladder) -> Iterator[Comparison]:
     """Who can see everything must find everything, who sees nothing must find nothing, and nobody less than that."""
     reused = ladder.named(CARELESS).exposure
     again, nothing = "control: a key that is used again", "control: nothing is seen"
-    yield _row(f"{again}, linking accuracy", "of 1", reused.linking.accuracy.value, 1.0, 1.0)
-    yield _row(f"{again}, hides among", "homes", reused.hiding.effective_set.value, 1.0, 1.0)
-    yield _row(f"{again}, min-entropy of the worst", "bits", reused.hiding.worst_bits, 0.0, 0.0)
+    yield Comparison.within(f"{again}, linking accuracy", "of 1", reused.linking.accuracy.value, 1.0, 1.0)
+    yield Comparison.within(f"{again}, hides among", "homes", reused.hiding.effective_set.value, 1.0, 1.0)
+    yield Comparison.within(f"{again}, min-entropy of the worst", "bits", reused.hiding.worst_bits, 0.0, 0.0)
     blind = [step.by[BLIND.name] for step in ladder.steps]
     accuracy = max((seen.linking.accuracy.value for seen in blind), key=lambda value: abs(value - 0.5))
-    yield _row(f"{nothing}, linking accuracy farthest from one half", "of 1", accuracy, 0.5, 0.5)
+    yield Comparison.within(f"{nothing}, linking accuracy farthest from one half", "of 1", accuracy, 0.5, 0.5)
     least = min(seen.hiding.effective_set.value / seen.hiding.prior_set for seen in blind)
-    yield _row(f"{nothing}, hides among, in parts of the prior set", "", least, 1 - 1e-9, 1 + 1e-9)
+    yield Comparison.within(
+        f"{nothing}, hides among, in parts of the prior set", "", least, 1 - 1e-9, 1 + 1e-9
+    )
     bundles = [hiding for seen in blind for hiding in seen.intersected.values()]
     if bundles:
         named = max(abs(hiding.named.value - 1 / ladder.homes) for hiding in bundles)
-        yield _row(f"{nothing}, homes named by intersection beyond guessing", "of 1", named, 0.0, 1e-9)
+        yield Comparison.within(
+            f"{nothing}, homes named by intersection beyond guessing", "of 1", named, 0.0, 1e-9
+        )
     most = max(
         seen.hiding.effective_set.value / seen.hiding.prior_set
         for step in ladder.steps
         for seen in step.by.values()
     )
-    yield _row("any setting and adversary, largest set in parts of the prior set", "", most, 0.0, 1 + 1e-9)
+    yield Comparison.within(
+        "any setting and adversary, largest set in parts of the prior set", "", most, 0.0, 1 + 1e-9
+    )
 
 
 def _as_shipped(shipped: Step, view: str) -> Iterator[Comparison]:
@@ -174,15 +186,15 @@ def _as_shipped(shipped: Step, view: str) -> Iterator[Comparison]:
     advantage, hiding = seen.linking.advantage, seen.hiding
     note = f"at 95 %: {advantage.low:.3f} to {advantage.high:.3f}"
     low = -_MOST_ADVANTAGE
-    yield _row(f"{what}, linking advantage", "of 1", advantage.value, low, _MOST_ADVANTAGE, note)
+    yield Comparison.within(f"{what}, linking advantage", "of 1", advantage.value, low, _MOST_ADVANTAGE, note)
     part = hiding.effective_set.value / hiding.prior_set
     note = (
         f"{hiding.effective_set.value:.2f} of {hiding.homes:.0f} homes, at 95 %: {hiding.effective_set.low:.2f} to "
         f"{hiding.effective_set.high:.2f}; H/log2 N {hiding.degree.value:.3f}"
     )
-    yield _row(f"{what}, hides among, of the prior set", "", part, _LEAST_OF_PRIOR, 1.0, note)
+    yield Comparison.within(f"{what}, hides among, of the prior set", "", part, _LEAST_OF_PRIOR, 1.0, note)
     note = "told; what it may be is bound by the number of homes alone"
-    yield _row(
+    yield Comparison.within(
         f"{what}, min-entropy of the worst twentieth",
         "bits",
         hiding.worst_bits,
@@ -191,10 +203,6 @@ def _as_shipped(shipped: Step, view: str) -> Iterator[Comparison]:
         note,
     )
     named = f"{what}, named rightly of the worst twentieth"
-    yield _row(
+    yield Comparison.within(
         named, "of 1", hiding.worst_named, 0.0, _MOST_OF_WORST, "more wrong than right where it is surest"
     )
-
-
-def _row(what: str, unit: str, ours: float, low: float, high: float, note: str = "") -> Comparison:
-    return Comparison(what=what, unit=unit, ours=ours, low=low, high=high, note=note)

@@ -19,7 +19,7 @@ from typing import Any, Final
 import matplotlib as mpl
 
 from testbed.experiments.findings import Experiment, Findings, Picture
-from testbed.experiments.page import table_of
+from testbed.experiments.page import grid_of, table_of
 from testbed.report.drawing import WIDE, new_figure, style
 
 SCHEMA: Final = "gridlight.results/1"
@@ -101,6 +101,8 @@ def _section(one: Mapping[str, Any]) -> list[str]:
             "",
         ]
         lines += [picture["caption"]]
+    for table in one["tables"]:
+        lines += ["", f"### {table['finding']}", "", *grid_of(table)]
     lines += ["", f"### Figures of {one['name']}", "", *table_of(one["figures"]), ""]
     lines += [f"Repeat it: `gridlight-testbed experiment {one['name']}`.", ""]
     return lines + [f"- {setting}" for setting in one["settings"]]
@@ -116,6 +118,7 @@ def _facts(name: str, experiment: Experiment, findings: Findings) -> dict[str, A
             {"file": _file_of(name, picture), "finding": picture.finding, "caption": picture.caption}
             for picture in public(findings)
         ],
+        "tables": [table.document() for table in findings.tables],
         "figures": [comparison.document() for comparison in findings.comparisons],
         "settings": list(findings.settings),
     }

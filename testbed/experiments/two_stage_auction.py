@@ -236,6 +236,7 @@ def _draw_stages(found: dict[str, list[DayGain]], figure: Figure, size: Size) ->
     ]
     axes.barh(names, stages[0], color=BLUE, label="first stage")
     axes.barh(names, stages[1], left=stages[0], color=VERMILION, label="second stage")
+    axes.set_xlim(0, 1.05 * max(map(sum, zip(*stages, strict=True))))
     axes.set_xlabel("MWh traded in the year")
     axes.grid(axis="y", visible=False)
     figure.legend(loc="outside upper left", ncols=2)

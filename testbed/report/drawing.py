@@ -9,10 +9,14 @@ from html import escape
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 INK, PAPER, MUTED, FAINT = "#010203", "#fefdfc", "#777675", "#d4d5d6"
+_EDGE_IN = 0.1
 BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 """Okabe-Ito colours that keep 3:1 on white and on near-black."""
 _VARIABLES = {
@@ -86,9 +90,18 @@ def style(size: Size) -> dict[Any, Any]:
 
 def new_figure(size: Size) -> Figure:
     """An empty figure; call under ``matplotlib.rc_context(style(size))``."""
-    figure = Figure(figsize=(size.width_in, size.height_in), layout="constrained")
+    # Labels at the edges need more room than the engine leaves by itself: it does not see all of their last letters.
+    layout = ConstrainedLayoutEngine(w_pad=_EDGE_IN, h_pad=_EDGE_IN / 2)
+    figure = Figure(figsize=(size.width_in, size.height_in), layout=layout)
     FigureCanvasSVG(figure)
     return figure
+
+
+def plain_logarithms(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers at powers of ten: its own labels would be mathematics."""
+    axis.set_major_locator(LogLocator(numticks=9))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _use_variables(svg: str) -> str:

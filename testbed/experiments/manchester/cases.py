@@ -10,13 +10,14 @@ from time import perf_counter
 from typing import Final
 
 from testbed.experiments.manchester.bound import Prices, lower_bound
-from testbed.experiments.manchester.certificate import Answer, Judged, Problem, judge, problem_of
+from testbed.experiments.manchester.certificate import Answer, Problem, judge, problem_of
 from testbed.experiments.manchester.heat_loss import lossless_heat
 from testbed.experiments.manchester.model import Dispatch, System, Tank
 from testbed.experiments.manchester.planning import Planned, Planning, plan, recorded
 from testbed.experiments.manchester.published_rule import forged_prices
 from testbed.experiments.manchester.relaxation import Optimum, Relaxation
 from testbed.experiments.manchester.workbook import read_dispatch, read_system
+from testbed.experiments.proof import Judged
 from testbed.experiments.work import Work
 
 FAVOURED: Final = 2

@@ -19,11 +19,10 @@ from testbed.experiments.manchester.bound import BadPrices, Cone, Prices, Slope,
 from testbed.experiments.manchester.feasibility import broken
 from testbed.experiments.manchester.heat_loss import least_heat
 from testbed.experiments.manchester.model import Dispatch, Networks, System, Tank, total_cost
+from testbed.experiments.proof import Judged, floats, refused, whole
 
 DELTA: Final = 0.003
 """Largest distance from the bound that passes, in parts of the cost."""
-_UNIT: Final = 10**12
-"""Numbers travel as whole multiples of its inverse: fine enough for the smallest flow of water."""
 _MAX_BYTES: Final = 4 << 20
 _Part = TypeVar("_Part", Dispatch, Networks, Prices)
 
@@ -60,30 +59,16 @@ class Answer:
         return encode(tuple(_wire(part) for part in (self.dispatch, self.networks, self.prices)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """What a check came to."""
-
-    verdict: Verdict
-    cost: float
-    bound: float
-
-    @property
-    def gap(self) -> float:
-        """Distance of the cost from the bound, in parts of the cost."""
-        return (self.cost - self.bound) / self.cost
-
-
 def judge(problem: Problem, answer: Answer) -> Judged:
     """Feasible, and close enough to the bound that its own prices prove."""
     system = problem.system
     breach = broken(system, problem.tank, answer.dispatch, answer.networks)
     if breach:
-        return _refused("PSO-11", breach)
+        return refused("PSO-11", breach)
     try:
         bound = lower_bound(system, problem.tank, problem.heat, answer.prices)
     except (BadPrices, ValueError, OverflowError) as bad:
-        return _refused("PSO-12", str(bad))
+        return refused("PSO-12", str(bad))
     cost = total_cost(system, answer.dispatch)
     verdict: Verdict = Accepted()
     if not cost - bound <= DELTA * cost:
@@ -97,12 +82,8 @@ def judge_bytes(problem: Problem, raw: bytes) -> Judged:
     try:
         answer = answer_from_bytes(raw)
     except RuleViolation as unreadable:
-        return _refused("PSO-14", str(unreadable))
+        return refused("PSO-14", str(unreadable))
     return judge(problem, answer)
-
-
-def _refused(rule: str, reason: str) -> Judged:
-    return Judged(verdict=Rejected(rule=rule, reason=reason), cost=float("nan"), bound=float("-inf"))
 
 
 def answer_from_bytes(raw: bytes) -> Answer:
@@ -129,22 +110,10 @@ def answer_from_bytes(raw: bytes) -> Answer:
 
 
 def _wire(part: Dispatch | Networks | Prices) -> tuple[Any, ...]:
-    return tuple(_whole(getattr(part, field.name)) for field in fields(part))
-
-
-def _whole(value: Any) -> Any:
-    return tuple(_whole(item) for item in value) if isinstance(value, tuple) else round(value * _UNIT)
+    return tuple(whole(getattr(part, field.name)) for field in fields(part))
 
 
 def _read(kind: type[_Part], wire: Any) -> _Part:
     names = [field.name for field in fields(kind)]
     values = dict(zip(names, wire, strict=True))
-    return kind(**{name: _floats(value) for name, value in values.items()})
-
-
-def _floats(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(_floats(item) for item in value)
-    if type(value) is not int:
-        raise TypeError(f"{type(value).__name__} where a number is expected")
-    return value / _UNIT
+    return kind(**{name: floats(value) for name, value in values.items()})

@@ -11,7 +11,7 @@ from light_client.rules.verdict import Accepted
 from testbed.experiments.findings import Picture
 from testbed.experiments.manchester.cases import Cases, sums
 from testbed.experiments.manchester.certificate import DELTA
-from testbed.report.drawing import BLUE, GREEN, INK, MUTED, PURPLE, VERMILION, Size
+from testbed.report.drawing import BLUE, GREEN, INK, MUTED, PURPLE, VERMILION, Size, plain_logarithms
 
 
 def pictures(case: Cases) -> tuple[Picture, ...]:
@@ -95,8 +95,7 @@ def _draw_gaps(case: Cases, figure: Figure, size: Size) -> None:
     )
     axes.set_xscale("log")
     axes.set_xlim(0.01, 50)
-    axes.minorticks_off()
-    axes.set_xticks((0.01, 0.1, 1, 10), ("0.01", "0.1", "1", "10"))
+    plain_logarithms(axes.xaxis)
     axes.set_ylim(-0.5, len(names) - 0.3)
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("% above the bound: filled with provable heat losses, open without")

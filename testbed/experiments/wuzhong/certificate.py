@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from math import fsum, isfinite
 from typing import Final
 
-from light_client.rules.verdict import Accepted, Rejected, Verdict
+from light_client.rules.encoding import decode, encode
+from light_client.rules.errors import RuleViolation
+from light_client.rules.verdict import Accepted, Rejected
+from testbed.experiments.proof import UNIT, Judged, floats, refused, whole
 from testbed.experiments.wuzhong.model import (
     GAS_PRICE,
     GRID_PRICE,
@@ -31,6 +34,9 @@ GAP: Final = 1e-6
 """Largest relative gap that passes as optimal."""
 RESIDUAL_MWH: Final = 1e-3
 """Largest imbalance that is priced instead of refused."""
+_MAX_BYTES: Final = 4 << 20
+_GRAIN: Final = 1 / UNIT
+"""What a number may change by on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,19 +48,11 @@ class Answer:
     heat_prices: tuple[float, ...]
     cooling_prices: tuple[float, ...]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """What a check came to."""
-
-    verdict: Verdict
-    cost: float
-    bound: float
-
-    @property
-    def gap(self) -> float:
-        """Relative distance of the cost from the bound."""
-        return (self.cost - self.bound) / max(1.0, abs(self.cost))
+    def to_bytes(self) -> bytes:
+        """Canonical bytes."""
+        settings = tuple((one.inputs, one.power) for one in self.settings)
+        prices = (self.electricity_price, self.heat_prices, self.cooling_prices)
+        return encode(whole((settings, *prices)))
 
 
 def judge(market: Market, answer: Answer) -> Judged:
@@ -62,16 +60,16 @@ def judge(market: Market, answer: Answer) -> Judged:
     shapes = (len(answer.settings), len(answer.heat_prices), len(answer.cooling_prices))
     expected = (len(market.communities), len(market.heat_limits), len(market.communities))
     if shapes != expected:
-        return _refused(
+        return refused(
             "PSO-01", f"an answer for {shapes} communities, zones, communities; expected {expected}"
         )
     prices = (answer.electricity_price, *answer.heat_prices, *answer.cooling_prices)
     if not all(isfinite(price) and price >= 0 for price in prices):
-        return _refused("PSO-02", "a price that is no number or below 0")
+        return refused("PSO-02", "a price that is no number or below 0")
     for community, settings in zip(market.communities, answer.settings, strict=True):
         outside = _outside(community, settings)
         if outside:
-            return _refused("PSO-03", f"community {community.number}: {outside}")
+            return refused("PSO-03", f"community {community.number}: {outside}")
     cost, broken = _cost(market, answer)
     bound = _bound(market, answer)
     if broken:
@@ -82,8 +80,34 @@ def judge(market: Market, answer: Answer) -> Judged:
     return Judged(verdict=Accepted(), cost=cost, bound=bound)
 
 
-def _refused(rule: str, reason: str) -> Judged:
-    return Judged(verdict=Rejected(rule=rule, reason=reason), cost=float("nan"), bound=float("-inf"))
+def judge_bytes(market: Market, raw: bytes) -> Judged:
+    """The same of bytes that somebody sent."""
+    try:
+        answer = answer_from_bytes(raw)
+    except RuleViolation as unreadable:
+        return refused("PSO-06", str(unreadable))
+    return judge(market, answer)
+
+
+def answer_from_bytes(raw: bytes) -> Answer:
+    """Read an answer back.
+
+    Raises:
+        RuleViolation: the bytes are no answer.
+    """
+    wire = decode(raw, max_bytes=_MAX_BYTES)
+    if type(wire) is not tuple or len(wire) != 4:
+        raise RuleViolation("PSO-06", "parts of an answer", got=type(wire), expected="four")
+    try:
+        settings, electricity, heat, cooling = floats(wire)
+        return Answer(
+            settings=tuple(Settings(tuple(inputs), float(power)) for inputs, power in settings),
+            electricity_price=float(electricity),
+            heat_prices=tuple(map(float, heat)),
+            cooling_prices=tuple(map(float, cooling)),
+        )
+    except (TypeError, ValueError, OverflowError) as wrong:
+        raise RuleViolation("PSO-06", "shape of an answer", got=str(wrong), expected="tables") from None
 
 
 def _outside(community: Community, settings: Settings) -> str:
@@ -91,11 +115,15 @@ def _outside(community: Community, settings: Settings) -> str:
     if len(settings.inputs) != len(community.devices):
         return f"{len(settings.inputs)} inputs for {len(community.devices)} devices"
     for device, x in zip(community.devices, settings.inputs, strict=True):
-        if not device.low <= x <= device.high:
+        if not device.low - _GRAIN <= x <= device.high + _GRAIN:
             return f"input {x} outside {device.low} to {device.high}"
     plant = community.plant
     low, high = (0.0, 0.0) if plant is None else (plant.low, plant.high)
-    return "" if low <= settings.power <= high else f"power {settings.power} outside {low} to {high}"
+    return (
+        ""
+        if low - _GRAIN <= settings.power <= high + _GRAIN
+        else f"power {settings.power} outside {low} to {high}"
+    )
 
 
 def _cost(market: Market, answer: Answer) -> tuple[float, str]:

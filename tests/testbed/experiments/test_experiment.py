@@ -88,7 +88,31 @@ def test_missing_data_ends_with_2_after_everything_else_is_told(
     told = capsys.readouterr()
     assert "score-dpos: " in told.out
     assert "--data" in told.err
-    assert "ies-dispatch" in told.err
+    assert "ies-dispatch: left out" in told.err
+    assert "get it from its authors" in told.err
+    assert "next: gridlight-testbed experiment score-dpos ies-dispatch --data DIR" in told.err
+
+
+def test_an_interpreter_that_is_not_there_is_wrong_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["experiment", "peers", "--peers", str(tmp_path / "python"), "--work", str(tmp_path)]) == 2
+    assert "there is no interpreter" in capsys.readouterr().err
+
+
+def test_all_of_them_say_how_many_were_met_and_how_long_it_took(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(score_dpos, "QUICK_RUNS", 2)
+    monkeypatch.setattr(
+        "testbed.experiments.catalogue.EXPERIMENTS", {"score-dpos": "testbed.experiments.score_dpos"}
+    )
+    main(["experiment", "all", "--quick", "--json", "--work", str(tmp_path)])
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    met = sum(figure["met"] for figure in document["experiments"][0]["figures"])
+    assert f"{met} of {len(document['experiments'][0]['figures'])} figures met; this start took" in told.err
+    assert "took" not in told.out, "the same findings are the same bytes"
 
 
 def test_only_everything_in_full_is_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

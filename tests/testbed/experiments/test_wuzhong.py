@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from light_client.rules.verdict import Accepted, Rejected
-from testbed.experiments.multi_energy_trading import answer_of
 from testbed.experiments.wuzhong.certificate import Answer, judge
-from testbed.experiments.wuzhong.clearing import Floats, Responses, clear
-from testbed.experiments.wuzhong.decomposition import rounds
+from testbed.experiments.wuzhong.clearing import Responses
 from testbed.experiments.wuzhong.model import Community, Device, Kind, Market, Plant, Settings, balance_of
+from testbed.experiments.wuzhong.schemes import Lie, centralised
 from testbed.experiments.wuzhong.workbook import defect_corrected, read_market
 from testbed.scenarios.errors import ScenarioFileError
+from tests.oracles import multi_energy
 
 
 def a_community(number: int, *, size: float, electricity: float) -> Community:
@@ -44,8 +44,8 @@ MARKET = Market(
     ),
     heat_limits=(50.0, 0.0),
 )
-CLEARED = clear(MARKET)
-ANSWER = answer_of(CLEARED)
+ENDED = centralised(MARKET)
+CLEARED, ANSWER = ENDED.cleared, ENDED.answer()
 
 
 def test_the_exact_answer_is_proven_optimal() -> None:
@@ -79,14 +79,32 @@ def test_no_worse_answer_passes_with_the_best_prices(who: int, factor: float) ->
 
 
 def test_a_price_shown_to_one_is_refused() -> None:
-    def lie(price: Floats) -> Floats:
-        seen = price.copy()
-        seen[0] *= 0.4
-        return seen
-
-    judged = judge(MARKET, answer_of(clear(MARKET, lie)))
+    judged = judge(MARKET, centralised(MARKET, Lie(victim=1, shown=0.4)).answer())
     assert isinstance(judged.verdict, Rejected)
     assert judged.verdict.rule == "PSO-05"
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.4, 0.9, 1.2])
+def test_the_bound_is_that_of_an_oracle_which_tries_every_input(factor: float) -> None:
+    forged = replace(ANSWER, electricity_price=factor * ANSWER.electricity_price)
+    judged = judge(MARKET, forged)
+    tried = multi_energy.bound(MARKET, forged.electricity_price, forged.heat_prices, forged.cooling_prices)
+    assert judged.bound == pytest.approx(tried, rel=1e-5)
+    assert judged.bound <= tried + 1e-6
+    assert judged.cost == pytest.approx(multi_energy.cost(MARKET, forged.settings), rel=1e-9)
+    assert isinstance(judged.verdict, Accepted) == (factor == 1.0)
+
+
+def test_the_oracle_refuses_the_published_lie_as_well(shared_data: Path) -> None:
+    market = defect_corrected(read_market(shared_data / "wuzhong" / "12-parameters.xlsx"))
+    honest, lied = centralised(market).answer(), centralised(market, Lie(victim=5, shown=0.4)).answer()
+    for answer, gap in ((honest, (-1e-6, 1e-6)), (lied, (0.05, 0.15))):
+        tried = multi_energy.bound(
+            market, answer.electricity_price, answer.heat_prices, answer.cooling_prices
+        )
+        cost = multi_energy.cost(market, answer.settings)
+        assert gap[0] <= (cost - tried) / cost <= gap[1]
+        assert judge(market, answer).bound == pytest.approx(tried, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -118,16 +136,11 @@ def test_columns_and_single_devices_balance_alike() -> None:
         )
 
 
-def test_private_answers_lead_to_the_same_prices() -> None:
-    *_, last = rounds(Responses(MARKET), most=400)
-    assert last.electricity == pytest.approx(CLEARED.electricity_price, abs=2.0)
-
-
 def test_the_published_market_is_met_exactly(shared_data: Path) -> None:
     market = defect_corrected(read_market(shared_data / "wuzhong" / "12-parameters.xlsx"))
-    cleared = clear(market)
-    assert cleared.electricity_price == pytest.approx(639.88313, abs=1e-3)
-    assert judge(market, answer_of(cleared)).cost == pytest.approx(1_688_615.976, abs=0.01)
+    ended = centralised(market)
+    assert ended.cleared.electricity_price == pytest.approx(639.88313, abs=1e-3)
+    assert judge(market, ended.answer()).cost == pytest.approx(1_688_615.976, abs=0.01)
 
 
 def test_a_workbook_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,48 @@
+"""What the checks of proven answers share: what a check comes to, and numbers as they travel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from light_client.rules.verdict import Rejected, Verdict
+
+UNIT: Final = 10**12
+"""Numbers travel as whole multiples of its inverse: fine enough for the smallest flow of water."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What a check came to."""
+
+    verdict: Verdict
+    cost: float
+    bound: float
+
+    @property
+    def gap(self) -> float:
+        """Distance of the cost from the bound, in parts of the cost."""
+        return (self.cost - self.bound) / max(1.0, abs(self.cost))
+
+
+def refused(rule: str, reason: str) -> Judged:
+    """An answer that is not worth a bound."""
+    return Judged(verdict=Rejected(rule=rule, reason=reason), cost=float("nan"), bound=float("-inf"))
+
+
+def whole(value: Any) -> Any:
+    """Floats, alone or in tuples within tuples, as whole numbers of units."""
+    return tuple(whole(item) for item in value) if isinstance(value, tuple) else round(value * UNIT)
+
+
+def floats(value: Any) -> Any:
+    """The same back.
+
+    Raises:
+        TypeError: something is no whole number.
+    """
+    if isinstance(value, tuple):
+        return tuple(floats(item) for item in value)
+    if type(value) is not int:
+        raise TypeError(f"{type(value).__name__} where a number is expected")
+    return value / UNIT
