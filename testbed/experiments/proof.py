@@ -35,14 +35,19 @@ def whole(value: Any) -> Any:
     return tuple(whole(item) for item in value) if isinstance(value, tuple) else round(value * UNIT)
 
 
-def floats(value: Any) -> Any:
+def floats(value: Any, depth: int) -> Any:
     """The same back.
 
+    Args:
+        depth: tuples within tuples around each number: 2 in a table.
+
     Raises:
-        TypeError: something is no whole number.
+        TypeError: something is no whole number, or not at this depth.
     """
-    if isinstance(value, tuple):
-        return tuple(floats(item) for item in value)
+    if depth:
+        if not isinstance(value, tuple):
+            raise TypeError(f"{type(value).__name__} where a row is expected")
+        return tuple(floats(item, depth - 1) for item in value)
     if type(value) is not int:
         raise TypeError(f"{type(value).__name__} where a number is expected")
     return value / UNIT

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import fsum, isfinite
-from typing import Final
+from typing import Any, Final
 
 from light_client.rules.encoding import decode, encode
 from light_client.rules.errors import RuleViolation
@@ -95,16 +95,16 @@ def answer_from_bytes(raw: bytes) -> Answer:
     Raises:
         RuleViolation: the bytes are no answer.
     """
-    wire = decode(raw, max_bytes=_MAX_BYTES)
+    wire: Any = decode(raw, max_bytes=_MAX_BYTES)
     if type(wire) is not tuple or len(wire) != 4:
         raise RuleViolation("PSO-06", "parts of an answer", got=type(wire), expected="four")
     try:
-        settings, electricity, heat, cooling = floats(wire)
+        settings, electricity, heat, cooling = wire
         return Answer(
-            settings=tuple(Settings(tuple(inputs), float(power)) for inputs, power in settings),
-            electricity_price=float(electricity),
-            heat_prices=tuple(map(float, heat)),
-            cooling_prices=tuple(map(float, cooling)),
+            settings=tuple(Settings(floats(inputs, 1), floats(power, 0)) for inputs, power in settings),
+            electricity_price=floats(electricity, 0),
+            heat_prices=floats(heat, 1),
+            cooling_prices=floats(cooling, 1),
         )
     except (TypeError, ValueError, OverflowError) as wrong:
         raise RuleViolation("PSO-06", "shape of an answer", got=str(wrong), expected="tables") from None

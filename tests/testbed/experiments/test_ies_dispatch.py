@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from light_client.rules.verdict import Accepted, Rejected
@@ -316,6 +316,7 @@ def test_an_answer_is_the_same_after_its_journey() -> None:
 
 
 @given(at=st.integers(0, 1 << 16), value=st.integers(0, 255))
+@example(at=179, value=128)  # a row where a number is expected
 @settings(max_examples=150, deadline=None)
 def test_bytes_that_were_changed_never_gain(at: int, value: int) -> None:
     problem, answer = solved()
