@@ -78,7 +78,8 @@ def _fleet_lines(console: Console, document: Mapping[str, Any], *, is_served: bo
         lines.append(
             f"{console.paint(row['severity'], paint):<10} {console_count(row['devices'], 'meter')}: {row['sentence']}"
         )
-        lines.append(f"           such as {', '.join(row['such_as'])}. next: {row['next']}")
+        such = f"such as {', '.join(row['such_as'])}. " if row["such_as"] else ""
+        lines.append(f"           {such}next: {row['next']}")
     lines += ["", "Rollouts" if document["rollouts"] else "No rollout yet. next: gridlight-fleet push --help"]
     for row in document["rollouts"][:_SHOWN]:
         counts = {outcome: count for outcome, count in row["counts"].items() if count}
