@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.operator.cli import main
 from deploy.operator.dashboard.server import Dashboard, Pages
 from deploy.operator.desk.devices import State
 from deploy.operator.desk.settings import PageParams
@@ -93,6 +94,16 @@ def test_the_page_says_what_the_command_says(world: World, pages: Pages) -> None
     rollout = text(world, "/rollout/v2")
     assert "not well within" in rollout
     assert "health gate" in rollout
+
+
+def test_the_command_names_nobody_where_there_is_nobody_to_name(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", "--desk", str(world.folder)]) == 0
+    said = capsys.readouterr().out
+    assert "did not keep v2" in said
+    assert "such as meter-" in said
+    assert "such as ." not in said
 
 
 def test_a_large_fleet_shows_feeders_and_each_its_meters(

@@ -117,17 +117,6 @@ def test_status_is_for_the_eye_and_for_scripts(world: World, capsys: pytest.Capt
     assert main(["status", "v9"]) == 2
 
 
-def test_status_names_nobody_where_there_is_nobody_to_name(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    push(world, capsys, "--set", "privacy.lot_wh=-5")
-    capsys.readouterr()
-    assert main(["status"]) == 0
-    said = capsys.readouterr().out
-    assert "did not keep v1" in said
-    assert "such as ." not in said
-
-
 def test_a_device_joins_by_its_token_once(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
