@@ -6,6 +6,7 @@ import selectors
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from socket import socket, socketpair
 from typing import ClassVar
 
@@ -119,7 +120,7 @@ def test_a_line_that_breaks_while_a_meter_speaks_is_dialled_again_and_once(hours
     assert crowd.connected == BrittleLine.made == METERS
     word = Word(said=Said.HEALTH, payload=b"{}")
     for member in crowd._members[: METERS // 2]:
-        crowd.later(0, lambda member=member: member._do(lambda _: [word, word]))  # type: ignore[misc]
+        crowd.later(0, partial(member._do, lambda _: [word, word]))
     BrittleLine.brittle = True
     try:
         crowd.turn()
