@@ -29,11 +29,18 @@ def test_eight_containers_and_two_whole_computers_fit_on_two_cores() -> None:
     assert _refusal(Mode.CONTAINER, 8, 60, machine, emulated=2) == ""
 
 
+def _fits(why: str) -> int:
+    """The number of boards that a refusal offers."""
+    found = re.search(r"([\d,]+) would fit", why)
+    assert found is not None, why
+    return int(found[1].replace(",", ""))
+
+
 def test_whole_computers_take_their_share_from_the_others() -> None:
     assert _refusal(Mode.CONTAINER, 20, 60) == ""
     why = _refusal(Mode.CONTAINER, 20, 60, emulated=2)
     assert "beside 2 whole computers" in why
-    fits = int(re.search(r"([\d,]+) would fit", why)[1].replace(",", ""))  # type: ignore[index]
+    fits = _fits(why)
     assert _refusal(Mode.CONTAINER, fits, 60, emulated=2) == ""
     assert _refusal(Mode.CONTAINER, fits + 1, 60, emulated=2) != ""
 
@@ -41,9 +48,7 @@ def test_whole_computers_take_their_share_from_the_others() -> None:
 @pytest.mark.parametrize("mode", list(Mode))
 def test_memory_is_named_and_what_would_fit(mode: Mode) -> None:
     why = _refusal(mode, 100_000, 1)
-    found = re.search(r"([\d,]+) would fit", why)
-    assert found is not None, why
-    fits = int(found[1].replace(",", ""))
+    fits = _fits(why)
     assert fits > 0
     assert _refusal(mode, fits, 1) == ""
     assert _refusal(mode, fits + 1, 1) != ""
@@ -62,7 +67,7 @@ def test_the_number_and_the_speed_that_are_offered_fit(
     why = _refusal(mode, boards, speed, machine)
     if not why:
         return
-    fits = int(re.search(r"([\d,]+) would fit", why)[1].replace(",", ""))  # type: ignore[index]
+    fits = _fits(why)
     assert fits < boards
     assert not fits or _refusal(mode, fits, speed, machine) == ""
     slower = re.search(r"--speed (\d+)", why)
