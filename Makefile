@@ -21,7 +21,7 @@ demo: $(READY) ## trade one day of a whole neighbourhood; the report lands in ou
 	$(BIN)/gridlight-testbed run homes102 --out out/demo
 
 RULES_TESTS := tests/light_client tests/property
-QUICK = $(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' --dist worksteal
+QUICK = $(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' --dist worksteal --timeout 180
 
 test: $(READY) ## the tests; the shared rules must be covered to the last branch
 ifeq ($(ARGS),)

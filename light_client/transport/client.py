@@ -1,6 +1,7 @@
 """The dialling side: one DEALER socket to one server, dialled again whenever it breaks."""
 
 import asyncio
+from contextlib import suppress
 
 import zmq
 
@@ -39,6 +40,7 @@ class Client:
             TransportError: the endpoint is none.
         """
         self.peer = peer
+        self._endpoint = endpoint
         self._wiring = wiring
         self._tally = wiring.tally
         self._limits = limits = wiring.limits
@@ -47,7 +49,7 @@ class Client:
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, limits.reconnect_max_ms)
         self._socket.curve_serverkey = server_key.encode("ascii")
         self._inbox = Inbox(self._socket)
-        self._monitor = Monitor(wiring, self._socket, peer)
+        self._monitor = Monitor(wiring, self._socket, peer, self._dial_again)
         try:
             self._socket.connect(endpoint)
         except zmq.ZMQError as error:
@@ -74,6 +76,14 @@ class Client:
     def send(self, message: bytes) -> bool:
         """Send to the server, or count why not; return whether the message is on its way."""
         return self._wiring.send_now(self._socket, [message], self.peer)
+
+    def _dial_again(self) -> None:
+        with suppress(zmq.ZMQError):  # what libzmq gave up on may be gone from its books already
+            self._socket.disconnect(self._endpoint)
+        try:
+            self._socket.connect(self._endpoint)
+        except zmq.ZMQError:
+            self._tally.count(self.peer, Fault.UNREACHABLE)
 
     def close(self) -> None:
         """Hang up; the last messages have half a second to leave."""

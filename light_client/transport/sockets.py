@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 import zmq
@@ -28,6 +28,7 @@ HANDSHAKE_FAILED: Final = int(
     | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL
 )
 DISCONNECTED: Final = int(zmq.Event.DISCONNECTED)
+DIALS_AGAIN: Final = int(zmq.Event.CONNECT_RETRIED)
 
 
 class Wiring:
@@ -151,13 +152,33 @@ class Monitor:
         connections: number of connections with proven keys now.
     """
 
-    def __init__(self, wiring: Wiring, socket: zmq.asyncio.Socket, peer: PeerName) -> None:
-        """Watch `socket`; faults are counted against `peer`."""
+    def __init__(
+        self,
+        wiring: Wiring,
+        socket: zmq.asyncio.Socket,
+        peer: PeerName,
+        redial: Callable[[], None] | None = None,
+    ) -> None:
+        """Watch `socket`; faults are counted against `peer`.
+
+        Args:
+            wiring: what our sockets share.
+            socket: the socket.
+            peer: who is at the other end.
+            redial: called when a dialling socket lost its connection and libzmq does not dial again by itself, which it
+                says at once when it does. It gives up for good on whoever breaks the protocol: the login page of a
+                hotel, or another program that had the port while our server was down.
+        """
         self._peer = peer
         self._tally = wiring.tally
         self._socket = socket
-        self._events = socket.get_monitor_socket(HANDSHAKE_SUCCEEDED | HANDSHAKE_FAILED | DISCONNECTED)
+        self._events = socket.get_monitor_socket(
+            HANDSHAKE_SUCCEEDED | HANDSHAKE_FAILED | DISCONNECTED | DIALS_AGAIN
+        )
         self.connections = 0
+        self._redial = redial
+        self._redial_after_s = wiring.limits.reconnect_max_ms / 1_000
+        self._abandoned: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = wiring.start(self._watch())
 
     async def _watch(self) -> None:
@@ -167,8 +188,22 @@ class Monitor:
                 self.connections += 1
             elif event == DISCONNECTED:
                 self.connections = max(0, self.connections - 1)
+                self._expect_another_dial()
+            elif event == DIALS_AGAIN:
+                self._drop_timer()
             elif event & HANDSHAKE_FAILED:
                 self._tally.count(self._peer, Fault.HANDSHAKE)
+
+    def _expect_another_dial(self) -> None:
+        if self._redial is not None:
+            self._drop_timer()
+            loop = asyncio.get_running_loop()
+            self._abandoned = loop.call_later(self._redial_after_s, self._redial)
+
+    def _drop_timer(self) -> None:
+        if self._abandoned is not None:
+            self._abandoned.cancel()
+            self._abandoned = None
 
     def close(self) -> None:
         """Stop watching, before the socket itself is closed.
@@ -179,5 +214,7 @@ class Monitor:
         if self._task is not None:
             self._task.cancel()
             self._task = None
+        self._drop_timer()
+        self._redial = None  # it leads back to us
         self._socket.disable_monitor()
         self._events.close()

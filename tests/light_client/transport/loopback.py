@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
+import zmq
 import zmq.asyncio
 
 from light_client.session.actor import Received
@@ -84,3 +85,9 @@ async def until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, what
         await asyncio.sleep(0.01)
+
+
+def push(socket: zmq.asyncio.Socket, message: bytes) -> None:
+    """Send as an intruder, who may have been thrown out already: waiting for a way to send would be for ever."""
+    with suppress(zmq.Again):
+        zmq.Socket(shadow=socket.underlying).send(message, zmq.DONTWAIT)

@@ -14,7 +14,7 @@ from light_client.transport.admission import Admission, pseudonym
 from light_client.transport.keys import TransportKey
 from light_client.transport.limits import UNKNOWN_PEER, Fault
 from light_client.transport.node import Address
-from tests.light_client.transport.loopback import LIMITS, node, until
+from tests.light_client.transport.loopback import LIMITS, node, push, until
 
 _OPEN = Admission(pseudonyms=True)
 
@@ -198,7 +198,7 @@ def test_a_client_with_a_public_key_that_is_not_its_own_fails() -> None:
             socket.curve_secretkey = thief.secret.encode()
             socket.curve_serverkey = server.key.public.encode()
             socket.connect(server.address.endpoint)
-            await socket.send(b"I am the DSO")
+            push(socket, b"I am the DSO")
             await until(lambda: server.transport.tally.of(UNKNOWN_PEER, Fault.HANDSHAKE) > 0, "handshake")
             assert server.inbox.empty()
             socket.close()
@@ -214,7 +214,7 @@ def test_plain_text_and_noise_get_nowhere() -> None:
             plain = context.socket(zmq.DEALER)
             plain.linger = 0
             plain.connect(server.address.endpoint)
-            await plain.send(b"no encryption")
+            push(plain, b"no encryption")
             port = int(server.address.endpoint.rpartition(":")[2])
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(bytes(range(256)) * 4)
@@ -248,6 +248,47 @@ def test_a_client_finds_its_server_again_after_a_restart() -> None:
                 assert received.message == b"after"
                 third.transport.send(received.peer, b"yes")
                 assert (await client.next()).message == b"yes"
+
+    asyncio.run(scene())
+
+
+_ZMTP_WITHOUT_KEYS = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16 + 32)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(
+            b"HTTP/1.1 302 Found\r\nLocation: http://login.example/\r\n\r\n" + bytes(200), id="login page"
+        ),
+        pytest.param(b"SSH-2.0-OpenSSH_10.0\r\n", id="another service"),
+        pytest.param(_ZMTP_WITHOUT_KEYS, id="no keys"),
+        pytest.param(_ZMTP_WITHOUT_KEYS.replace(b"NULL\0", b"CURVE") + b"\xff" * 300, id="keys, then noise"),
+    ],
+)
+def test_whoever_else_answers_at_the_port_is_dialled_until_it_is_the_server(answer: bytes) -> None:
+    """Libzmq gives a connection up for good at the first answer that breaks its protocol; a meter must not."""
+
+    async def scene() -> None:
+        calls = 0
+
+        async def impostor(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal calls
+            calls += 1
+            writer.write(answer)
+            writer.close()
+
+        other = await asyncio.start_server(impostor, "127.0.0.1", 0)
+        endpoint = f"tcp://127.0.0.1:{other.sockets[0].getsockname()[1]}"
+        key = TransportKey.generate()
+        async with node(peers={"miner-1": Address(endpoint=endpoint, server_key=key.public)}) as client:
+            await until(lambda: calls >= 3, "another call")
+            other.close()
+            await other.wait_closed()
+            async with node(key=key, admission=_OPEN, endpoint=endpoint) as server:
+                await until(lambda: client.transport.connected == {"miner-1"}, "the server is found")
+                assert client.transport.send("miner-1", b"at last")
+                assert (await server.next()).message == b"at last"
 
     asyncio.run(scene())
 
