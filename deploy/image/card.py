@@ -104,6 +104,7 @@ def make_data(image: Path, folder: Path, epoch: int) -> None:
     image.unlink(missing_ok=True)
     run(
         "mke2fs", "-q", "-F", "-t", "ext4", "-L", "data", "-U", _DATA_IDENTITY,
+        "-b", str(layout.DATA_BLOCK_BYTES), "-i", str(layout.DATA_INODE_BYTES),
         "-E", f"hash_seed={_DATA_IDENTITY},lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0",
         image, f"{layout.DATA.size_mib}M", epoch=epoch,
     )  # fmt: skip

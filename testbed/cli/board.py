@@ -167,18 +167,25 @@ def lines_of(trial: Trial) -> list[str]:
     starts = ", ".join(f"{seconds:.0f} s" for seconds in trial.again_s)
     how = " (in the middle of writing)" if trial.cut_while_writing else ""
     guest = "unknown" if trial.reading_guest_s is None else f"{trial.reading_guest_s:.1f} s"
-    day_mb = trial.written_bytes / trial.written_over_s * 86_400 / 1e6
     return [
         f"machine        {trial.machine}",
         f"first reading  {trial.reading_s:.0f} s after power-on; {guest} after the kernel's start by the board's clock",
         f"again          {starts} after reset and power cut{how}",
         f"memory         {trial.resident_bytes / 1e6:.1f} MB resident",
         *_counted(trial),
-        f"written        {trial.written_bytes / 1e3:,.0f} kB in {trial.written_over_s:.0f} s: {day_mb:,.1f} MB a day",
+        f"written        {trial.start_bytes / 1e3:,.0f} kB by the first start; {_written(trial)}",
         f"identity       {trial.fingerprint}, {'kept' if trial.kept else 'LOST'}",
         f"store          {trial.readings} readings, {'sound' if trial.sound else 'DAMAGED'}",
         f"power button   {'ended by itself' if trial.clean_end else 'had to be cut off'}",
     ]
+
+
+def _written(trial: Trial) -> str:
+    """What the card is told between two starts: most of it at the end of an interval, so no minute tells of a day."""
+    told = f"then {trial.written_bytes / 1e3:,.0f} kB in {trial.written_over_s:.0f} s"
+    if trial.written_over_s < 2 * INTERVAL_S:
+        return f"{told}, which says nothing of a day: --measure {4 * INTERVAL_S} does"
+    return f"{told}: {trial.written_bytes / trial.written_over_s * 86_400 / 1e6:,.1f} MB a day"
 
 
 def _counted(trial: Trial) -> list[str]:

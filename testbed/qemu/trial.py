@@ -18,6 +18,9 @@ from testbed.qemu.machine import METER_PORT, Machine
 from testbed.qemu.page import has_read, look
 
 _LOOK_S: Final = 0.5
+_SETTLE_S: Final = 60.0
+"""From the first reading to the moment when a start has written what it writes: that its slot is healthy, that the time
+is known, and the beginning of its stores."""
 _HANG_UP_S: Final = 2.0
 """From a reset to the moment when nothing can answer from before it."""
 _WRITE_S: Final = 120.0
@@ -35,7 +38,8 @@ class Trial:
         reading_guest_s: from the kernel's start to the first reading in the store, by the board's own clock.
         again_s: the same as `reading_s` after the reset and after the power cut.
         resident_bytes: the program's, by the board's own accounting.
-        written_bytes: to the card while it only read the meter, by the drive's own counter.
+        start_bytes: to the card by the whole first start and a minute more, by the drive's own counter.
+        written_bytes: to the card after that, while it only read the meter.
         written_over_s: over so many seconds.
         fingerprint: of the identity that the board made.
         kept: whether identity and readings were the same after reset and power cut.
@@ -52,6 +56,7 @@ class Trial:
     reading_guest_s: float | None
     again_s: tuple[float, ...]
     resident_bytes: int
+    start_bytes: int
     written_bytes: int
     written_over_s: float
     fingerprint: str
@@ -127,7 +132,8 @@ def run_trial(
     first_s, status = until(board, has_read, patience_s, "the first reading")
     counted = board.instructions
     request = _request(board)
-    say(f"first reading after {first_s:.0f} s; measuring for {quiet_s:.0f} s")
+    say(f"first reading after {first_s:.0f} s; measuring for {quiet_s:.0f} s, in a minute")
+    threading.Event().wait(_SETTLE_S)
     before, counted_then = board.written_bytes(), board.instructions or 0
     threading.Event().wait(quiet_s)
     written = board.written_bytes() - before
@@ -151,6 +157,7 @@ def run_trial(
         reading_guest_s=found.first_s,
         again_s=tuple(again),
         resident_bytes=int((status.get("board") or {}).get("resident_bytes") or 0),
+        start_bytes=before,
         written_bytes=written,
         written_over_s=quiet_s,
         fingerprint=str(request.get("fingerprint", "")),

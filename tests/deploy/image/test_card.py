@@ -1,6 +1,7 @@
 """Cards with a small root in their slot: what other programs find on them, and that they are always the same."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,8 @@ def test_other_programs_find_what_a_board_needs(
     check_boot(image, board)
     check_script(image, board, tmp_path)
     check_systems(image)
+    said = said_by("debugfs", "-R", "stats", at(image, layout.DATA))
+    assert re.search(r"^Block size:\s+1024$", said, re.MULTILINE), "as a page of the program's files has"
     assert said_by("debugfs", "-R", "cat /boot/vmlinuz", at(image, layout.ROOT_A)) == "a kernel"
     with image.open("rb") as file:
         file.seek(layout.STATE_SECTOR * layout.SECTOR)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import deploy.image
+from deploy.image import layout
 from deploy.image.slot import release_file
 from testbed.updates.sticks import LABEL
 
@@ -45,6 +46,13 @@ def test_rauc_sees_what_the_update_has_mounted() -> None:
     unit = (_OVERLAY / "usr/lib/systemd/system/gridlight-update@.service").read_text(encoding="utf-8")
     assert not re.search(r"^(PrivateMounts|PrivateTmp|ProtectSystem|MountFlags)=", unit, re.MULTILINE)
     assert "After=gridlight-healthy.service" in unit, "and a release on trial writes over no other"
+
+
+def test_a_reset_makes_the_data_partition_as_the_card_has_it() -> None:
+    """Larger blocks, which mke2fs would choose for a whole card, wear it out."""
+    script = (_SCRIPTS / "factory-reset").read_text(encoding="utf-8")
+    (made,) = re.findall(r"^mkfs\.ext4 .*$", script, re.MULTILINE)
+    assert f"-b {layout.DATA_BLOCK_BYTES} -i {layout.DATA_INODE_BYTES} " in made
 
 
 # -- healthy -----------------------------------------------------------------------------------------------------------
