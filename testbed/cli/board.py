@@ -45,13 +45,16 @@ def add_parser(commands: Commands) -> None:
         "--measure", type=int, metavar="S", default=60, help="how long it is measured; default: 60"
     )
     parser.add_argument(
-        "--from", dest="start", default="10:00", metavar="HH:MM", help="first interval traded; default: 10:00"
+        "--from", dest="start", default="12:00", metavar="HH:MM", help="first interval traded; default: 12:00"
     )
     parser.add_argument(
         "--intervals", type=int, default=12, metavar="N", help="how many to trade; 0: none; default: 12"
     )
     parser.add_argument(
-        "--speed", type=int, default=60, help="virtual seconds in a real one while it trades; default: 60"
+        "--speed",
+        type=int,
+        default=20,
+        help="virtual seconds in a real one while it trades: a start takes a minute or two; default: 20",
     )
     parser.add_argument(
         "--instructions",
@@ -150,8 +153,9 @@ def _report(args: argparse.Namespace, trial: Trial, ended: Ended | None, out: Pa
     }
     lines, good = lines_of(trial), trial.kept and trial.sound
     if ended is not None:
-        failures = (*ended.failures, *ended.summary.failures)
         (verdict,) = (board for board in ended.boards if board.name == NAME)
+        idle = () if verdict.trades else (f"{NAME} has traded nothing: it was to trade among its neighbours",)
+        failures = (*ended.failures, *ended.summary.failures, *idle)
         facts["trading"] = {
             "intervals": args.intervals,
             "speed": args.speed,
