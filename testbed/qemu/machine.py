@@ -32,7 +32,7 @@ class Machine:
         button: whether it has a power button, at which systemd ends everything and switches it off.
         loader: whether U-Boot is started, which chooses the slot; else QEMU starts slot A's kernel itself.
         tree: device tree for a kernel that QEMU starts, in the kernel's package.
-        network: node of that tree that a loader writes the network's hardware address into; empty if that is not needed.
+        network: node of that it that a loader writes the hardware address of the network into; empty if none is needed.
         console: for a kernel that QEMU starts.
         without: modules that such a kernel must not load: they wait for ever for parts that QEMU does not have.
         cannot: what is not as on a board, one sentence each.
