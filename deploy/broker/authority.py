@@ -79,6 +79,9 @@ class Authority:
         builder = _builder(name, name, key.public_key(), now, _AUTHORITY_DAYS)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         builder = builder.add_extension(_usage(signs_certificates=True), critical=True)
+        builder = builder.add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+        )
         certificate = builder.sign(key, hashes.SHA256())
         _write_secret(folder / _KEY_FILE, _pem_of(key))
         (folder / _CERTIFICATE_FILE).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -128,9 +131,8 @@ class Authority:
         builder = builder.add_extension(
             x509.SubjectAlternativeName([_alternative(host) for host in hosts]), critical=False
         )
-        return Credential(
-            key=_pem_of(key), certificate=self._signed(builder, ExtendedKeyUsageOID.SERVER_AUTH)
-        )
+        certificate = self._signed(builder, key.public_key(), ExtendedKeyUsageOID.SERVER_AUTH)
+        return Credential(key=_pem_of(key), certificate=certificate)
 
     def client(self, name: str, role: Role, now: datetime, days: int = 10 * 365) -> Credential:
         """A key and a certificate for somebody whose key may be drawn here: operators, watchers, emulated devices.
@@ -197,9 +199,21 @@ class Authority:
                 "name in a certificate", got=name, expected="small letters, digits and dashes, up to 59"
             )
         builder = _builder(_common(role + name), self._certificate.subject, public, now, days)
-        return self._signed(builder, ExtendedKeyUsageOID.CLIENT_AUTH)
+        return self._signed(builder, public, ExtendedKeyUsageOID.CLIENT_AUTH)
 
-    def _signed(self, builder: x509.CertificateBuilder, purpose: x509.ObjectIdentifier) -> bytes:
+    def _signed(
+        self,
+        builder: x509.CertificateBuilder,
+        public: ec.EllipticCurvePublicKey,
+        purpose: x509.ObjectIdentifier,
+    ) -> bytes:
+        """Sign, PEM. Without the two key identifiers (RFC 5280, 4.2.1.1 and 4.2.1.2) Python 3.13 refuses a peer."""
+        identifiers = (
+            x509.SubjectKeyIdentifier.from_public_key(public),
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+        )
+        for identifier in identifiers:
+            builder = builder.add_extension(identifier, critical=False)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -141,3 +143,29 @@ def test_a_broker_has_a_name(authority: Authority) -> None:
     names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["broker.example"]
     assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["192.0.2.7"]
+
+
+def test_the_strictest_peer_accepts_both_sides(authority: Authority, tmp_path: Path) -> None:
+    """As Python does by itself from 3.13 on, at the operator's desk: everything that RFC 5280 asks of certificates."""
+    sides = []
+    for purpose, credential in (
+        (ssl.Purpose.CLIENT_AUTH, authority.server(("broker.example",), NOW)),
+        (ssl.Purpose.SERVER_AUTH, authority.client("desk", Role.OPERATOR, NOW)),
+    ):
+        context = ssl.create_default_context(purpose, cadata=authority.certificate.decode())
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        pair = tmp_path / f"{purpose.name}.pem"
+        pair.write_bytes(credential.key + credential.certificate)
+        context.load_cert_chain(pair)
+        sides.append(context)
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = sides[0].wrap_bio(there, back, server_side=True)
+    client = sides[1].wrap_bio(back, there, server_hostname="broker.example")
+    for _ in range(4):
+        for side in (client, server):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    peer = server.getpeercert()
+    assert peer is not None
+    assert peer["subject"] == ((("commonName", "operator.desk"),),)
