@@ -1,6 +1,6 @@
 """The folder that tier and meters share.
 
-open                  the tier waits for meters
+open                  the tier takes part: it waits for meters, plays, and has not said its verdict yet
 places/NAME/          made by each meter, under the name of its container; then filled by the tier as any board's folder
 places/NAME/invited   the folder is complete: the meter may begin
 places/NAME/leave     the meter is asked to end
@@ -49,7 +49,7 @@ class Grounds:
 
     @property
     def open(self) -> Path:
-        """Written by the tier: meters may come."""
+        """Written by the tier, meters may come; removed by it when its verdict is said."""
         return self.folder / "open"
 
     @property

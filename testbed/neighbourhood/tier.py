@@ -180,7 +180,10 @@ def main(words: Sequence[str]) -> int:
     for folder in (grounds.places, grounds.run, grounds.broker):
         folder.mkdir()
     grounds.open.touch()
-    return 0 if _play(grounds, guests(grounds, args.settle), args) else 1
+    try:
+        return 0 if _play(grounds, guests(grounds, args.settle), args) else 1
+    finally:
+        grounds.open.unlink()
 
 
 if __name__ == "__main__":

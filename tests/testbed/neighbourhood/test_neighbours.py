@@ -27,6 +27,7 @@ def grounds(tmp_path: Path) -> Grounds:
     """A shared folder whose doors are open."""
     found = Grounds(tmp_path)
     found.places.mkdir()
+    found.open.touch()
     return found
 
 
@@ -44,6 +45,7 @@ def _come(
     monkeypatch.setattr(
         "testbed.neighbourhood.meter.signal.signal", lambda *_: None
     )  # a thread has no signals
+    monkeypatch.setattr(meter, "_AFTER_S", 0.1)
     codes: list[int] = []
     thread = threading.Thread(target=lambda: codes.append(meter.main(grounds.folder)))
     thread.start()
@@ -64,6 +66,9 @@ def test_a_meter_comes_lives_and_leaves_with_its_program_s_code(
     housing.prepare(board)
     time.sleep(1.0)  # until the program has said what it does about SIGTERM
     assert housing.end(board) == code
+    thread.join(0.6)
+    assert thread.is_alive(), "a container that is gone before the verdict takes the tier with it"
+    grounds.open.unlink()
     thread.join(10)
     assert codes == [code]
 
