@@ -45,7 +45,6 @@ from firmware_app.management.part import FleetPart
 from firmware_app.management.steward import Steward
 from firmware_app.meters.bus_part import bus_of, encryption_of, run_bus
 from firmware_app.meters.desk import MeterDesk, by_port
-from firmware_app.meters.pulse_part import KeptPulses, run_pulses
 from firmware_app.meters.relay import Relay
 from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_ms
 from firmware_app.runtime.supervision import Supervision
@@ -284,6 +283,8 @@ class Program:
             await run_bus(bus, wirings[sections[0].name].port(), partial(self._heard, port, meters), stop)
 
     async def _keep_pulses(self, port: str, stop: asyncio.Event) -> None:
+        from firmware_app.meters.pulse_part import KeptPulses, run_pulses  # noqa: PLC0415 - few meters are pulses
+
         (section,) = self._ports[port]
         form = self._found.wirings[section.name].profile.form
         if isinstance(form, PulseInput):

@@ -116,6 +116,6 @@ class Rauc:
 
 
 def _found(program: str) -> str:
-    """Where a program is; empty where it is not. As `shutil.which`, without the archives that its module brings along."""
+    """Where a program is; empty where it is not. As `shutil.which`, whose module brings archives along."""
     places = (Path(folder) / program for folder in os.get_exec_path())
     return next((str(place) for place in places if place.is_file() and os.access(place, os.X_OK)), "")

@@ -5,14 +5,19 @@ fixed limits    what is large is mapped, and given back at once when it is freed
                 otherwise, and keeps what one large message took for ever
 frozen          what was loaded lives as long as the process: nobody looks through it for garbage again
 often           so garbage can be looked for often, and few cycles wait for it
+classes once    `dataclass(slots=True)` makes each class a second time, and where it is frozen two of its methods hold
+                the first one, which nobody can reach
 
-Source: mallopt(3); Python documentation, `gc.freeze`.
+Source: mallopt(3); Python documentation, `gc.freeze`; Python's dataclasses.py (`_frozen_get_del_attr`, `_add_slots`).
 """
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import sys
+from collections.abc import Iterator
+from types import CellType, FunctionType
 from typing import Final
 
 _LARGE_BYTES: Final = 128 << 10
@@ -25,11 +30,27 @@ _GARBAGE: Final = (1_000, 10, 5)
 
 
 def live_frugally() -> None:
-    """Called once, when everything is loaded and before there are threads; where the C library is another, half of it."""
+    """Called once, when everything is loaded and before there are threads; another C library is left as it is."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         for name, value in _WISHES:
             mallopt(name, value)
+    for made, cell in _first_classes():
+        cell.cell_contents = made
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GARBAGE)
+
+
+def _first_classes() -> Iterator[tuple[type, CellType]]:
+    """Where a loaded class holds the one that it was made of."""
+    for module in list(sys.modules.values()):
+        for made in list(vars(module).values()):
+            if not isinstance(made, type) or "__dataclass_fields__" not in vars(made):
+                continue
+            for name in ("__setattr__", "__delattr__"):
+                method = vars(made).get(name)
+                if isinstance(method, FunctionType) and method.__closure__:
+                    cells = dict(zip(method.__code__.co_freevars, method.__closure__, strict=True))
+                    if "cls" in cells and cells["cls"].cell_contents is not made:
+                        yield made, cells["cls"]

@@ -21,7 +21,7 @@ from light_client.store.transactions import Transactions
 
 PAGE_BYTES: Final = 1_024
 CACHE_PAGES: Final = 128
-"""Of a device's file held in memory: several times what a transaction changes. Others come out of the kernel's cache."""
+"""Of a device's file held in memory: several times what a transaction changes. The kernel has the others."""
 KIND: Final = FileKind(
     application=0x67726C68,  # "grlh"
     format_=1,

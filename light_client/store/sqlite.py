@@ -56,7 +56,9 @@ class SqliteStorage:
             StoreError: the file cannot be opened or created.
         """
         self._path: Final = path
-        self._connection = opened(path, replace(KIND, page_bytes=page_bytes, cache_pages=cache_pages), wait_s=wait_s)
+        self._connection = opened(
+            path, replace(KIND, page_bytes=page_bytes, cache_pages=cache_pages), wait_s=wait_s
+        )
         try:
             self._create()
             check(self._connection, path, KIND)
