@@ -47,6 +47,7 @@ from firmware_app.meters.bus_part import bus_of, encryption_of, run_bus
 from firmware_app.meters.desk import MeterDesk, by_port
 from firmware_app.meters.relay import Relay
 from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_ms
+from firmware_app.runtime.memory import give_back
 from firmware_app.runtime.supervision import Supervision
 from firmware_app.status.shown import Shown
 from firmware_app.status.snapshot import Snapshot
@@ -310,6 +311,7 @@ class Program:
     async def _keep_market(self, stop: asyncio.Event) -> None:
         from firmware_app.device.market_part import MarketPart  # noqa: PLC0415 - ZeroMQ may fail, and alone
 
+        give_back()
         part = self._market = MarketPart(
             self._found,
             self._keys,

@@ -17,6 +17,7 @@ from firmware_app.management.credentials import CredentialsError, credentials_of
 from firmware_app.management.proxies import no_proxies
 from firmware_app.management.renewing import Renewing
 from firmware_app.management.steward import Steward, board_name
+from firmware_app.runtime.memory import give_back
 from firmware_app.version import VERSION
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class Caller:
     async def _connected(self, found: Checked, stop: asyncio.Event) -> None:
         with no_proxies():
             from firmware_app.management.link import Dial, Link, LinkError  # noqa: PLC0415 - paho may be missing
+        give_back()
 
         params = found.config.fleet
         name = self._steward.name

@@ -5,10 +5,11 @@ fixed limits    what is large is mapped, and given back at once when it is freed
                 otherwise, and keeps what one large message took for ever
 frozen          what was loaded lives as long as the process: nobody looks through it for garbage again
 often           so garbage can be looked for often, and few cycles wait for it
+given back      what loading took in between, as far as whole pages are free again
 classes once    `dataclass(slots=True)` makes each class a second time, and where it is frozen two of its methods hold
                 the first one, which nobody can reach
 
-Source: mallopt(3); Python documentation, `gc.freeze`; Python's dataclasses.py (`_frozen_get_del_attr`, `_add_slots`).
+Source: mallopt(3), malloc_trim(3); Python documentation, `gc.freeze`; its dataclasses.py, `_frozen_get_del_attr`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CellType, FunctionType
 from typing import Final
 
@@ -30,16 +31,27 @@ _GARBAGE: Final = (1_000, 10, 5)
 
 
 def live_frugally() -> None:
-    """Called once, when everything is loaded and before there are threads; another C library is left as it is."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for name, value in _WISHES:
-            mallopt(name, value)
+    """Called once, when the program is loaded and before there are threads; another C library is left as it is."""
+    mallopt = _of_glibc("mallopt")
+    for name, value in _WISHES:
+        mallopt(name, value)
+    gc.set_threshold(*_GARBAGE)
+    give_back()
+    gc.freeze()
+
+
+def give_back() -> None:
+    """Let go of what loading took in between: called when a part has loaded its modules."""
     for made, cell in _first_classes():
         cell.cell_contents = made
     gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GARBAGE)
+    _of_glibc("malloc_trim")(0)
+
+
+def _of_glibc(name: str) -> Callable[..., int]:
+    """A function of it; where the C library is another one, nothing is done."""
+    found: Callable[..., int] = getattr(ctypes.CDLL(None), name, lambda *_: 0)
+    return found
 
 
 def _first_classes() -> Iterator[tuple[type, CellType]]:
