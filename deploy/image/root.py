@@ -61,7 +61,9 @@ _UNWANTED: Final = (
     "systemd-update-utmp.service",
     "systemd-user-sessions.service",
 )
-"""What no meter needs: nobody logs in, nothing is upgraded piece by piece, and every start is quicker without."""
+"""What no meter needs: nobody logs in, nothing is upgraded piece by piece, and every start is quicker without.
+
+Not the static nodes of /dev: RAUC mounts a bundle through /dev/loop-control, whose module comes when it is opened."""
 _RESOLVER: Final = "systemd-resolved.service"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -34,8 +34,34 @@ _NOBODY: Final = "0" * 40
 """A transport key of servers that are not there."""
 
 
+class Answers:
+    """When a meter answered, by this machine's monotonic clock, s: a witness outside of the board."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._times_s: list[float] = []
+
+    def note(self) -> None:
+        """It answers now."""
+        self._times_s.append(time.monotonic())
+
+    def after(self, moment_s: float) -> float | None:
+        """How long after a moment it answered first, s; None if it has not."""
+        return next((at_s - moment_s for at_s in self._times_s if at_s >= moment_s), None)
+
+
+class _WitnessedEnd(TcpEnd):
+    def __init__(self, port: int, note: Callable[[], None]) -> None:
+        super().__init__(port)
+        self._note = note
+
+    def write(self, data: bytes) -> None:
+        self._note()
+        super().write(data)
+
+
 @contextmanager
-def meter_at(port: int) -> Iterator[None]:
+def meter_at(port: int, answers: Answers) -> Iterator[None]:
     """A household's meter at a port of the loopback interface, by the machine's own clock."""
     start_ms = int(time.time()) * 1_000
     midnight_ms = start_ms - start_ms % 86_400_000
@@ -43,7 +69,12 @@ def meter_at(port: int) -> Iterator[None]:
         household=Household.synthetic(1, start_ms=midnight_ms), script=Script(()), script_start_ms=start_ms
     )
     layout = Layout.of_profile(Path(meter_io.profiles.__file__).parent / "data" / f"{_PROFILE}.toml")
-    meter = RunningMeter(ModbusSlave(display, layout, address=1), TcpEnd(port), Script(()), Clock(start_ms))
+    meter = RunningMeter(
+        ModbusSlave(display, layout, address=1),
+        _WitnessedEnd(port, answers.note),
+        Script(()),
+        Clock(start_ms),
+    )
     unplugged = threading.Event()
     thread = threading.Thread(target=meter.run, args=(unplugged.is_set,), name="meter")
     thread.start()
@@ -87,7 +118,13 @@ def integrators_files(name: str, time_port: int) -> dict[str, bytes]:
 
 @contextmanager
 def bench(
-    machine: Machine, image: Path, folder: Path, *, counts: bool = False, more: tuple[str, ...] = ()
+    machine: Machine,
+    image: Path,
+    folder: Path,
+    *,
+    counts: bool = False,
+    more: tuple[str, ...] = (),
+    answers: Answers | None = None,
 ) -> Iterator[EmulatedBoard]:
     """Everything around a board that is off; it is cut off at the end.
 
@@ -96,6 +133,7 @@ def bench(
         folder: for the copy, console and log.
         counts: whether its instructions are counted, which makes it slower.
         more: further words for QEMU.
+        answers: told of each answer of the meter.
 
     Raises:
         BoardError: the card cannot be used.
@@ -104,7 +142,7 @@ def bench(
     boot = cards.boot_of(machine, image, card, folder)
     with ExitStack() as stack:
         page_port, meter_port = free_ports(2, HERE)
-        stack.enter_context(meter_at(meter_port))
+        stack.enter_context(meter_at(meter_port, answers or Answers()))
         server = stack.enter_context(TimeServer())
         cards.lay_on(card, integrators_files("meter-0101", server.port))
         board = EmulatedBoard(

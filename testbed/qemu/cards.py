@@ -26,6 +26,8 @@ SLOT_BYTES: Final = 2 << 30
 """Of a copy: emulated card slots take powers of two, and the data partition has something to grow into."""
 INTEGRATORS_FOLDER: Final = "gridlight"
 _LOADER: Final = ".u-boot.bin"
+_HARDWARE_ADDRESS: Final = ("52", "54", "00", "12", "34", "56")
+"""As QEMU gives its first network card; each board has a network of its own."""
 _CHUNK: Final = 1 << 20
 _ZEROS: Final = bytes(_CHUNK)
 
@@ -106,7 +108,13 @@ def boot_of(machine: Machine, image: Path, card: Path, folder: Path) -> dict[str
         BoardError: there is none.
     """
     if not machine.loader:
-        return kernel_of(card, folder, machine.tree)
+        boot = kernel_of(card, folder, machine.tree)
+        if machine.network:
+            # Without an address of its own a board invents one at each start, and gets another one by DHCP.
+            _tool(
+                "fdtput", "-t", "bx", boot["tree"], machine.network, "local-mac-address", *_HARDWARE_ADDRESS
+            )
+        return boot
     loader = card.with_suffix(_LOADER)
     try:
         shutil.copyfile(image.with_suffix(_LOADER), loader)

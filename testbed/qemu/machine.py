@@ -32,6 +32,7 @@ class Machine:
         button: whether it has a power button, at which systemd ends everything and switches it off.
         loader: whether U-Boot is started, which chooses the slot; else QEMU starts slot A's kernel itself.
         tree: device tree for a kernel that QEMU starts, in the kernel's package.
+        network: node of that it that a loader writes the hardware address of the network into; empty if none is needed.
         console: for a kernel that QEMU starts.
         without: modules that such a kernel must not load: they wait for ever for parts that QEMU does not have.
         cannot: what is not as on a board, one sentence each.
@@ -45,6 +46,7 @@ class Machine:
     button: bool
     loader: bool
     tree: str = ""
+    network: str = ""
     console: str = "ttyAMA0"
     without: tuple[str, ...] = ()
     cannot: tuple[str, ...] = ()
@@ -95,6 +97,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
             button=False,
             loader=False,
             tree="sun4i-a10-cubieboard.dtb",
+            network="/soc/ethernet@1c0b000",
             console="ttyS0",
             without=("sun4i_ss",),
             cannot=(

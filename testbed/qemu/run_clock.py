@@ -38,6 +38,8 @@ _SERVICE: Final = f"""\
 Wants=gridlight-run-clock.service
 
 [Service]
+# It counts as started at once: it waits for the clock of the run, which comes by the network, which starts after it.
+Type=exec
 ExecStart=
 ExecStart=/usr/bin/python3 -m testbed.live.device /etc/gridlight/gridlight.toml /run/gridlight/clock.json
 Environment=PYTHONPATH={_FOLDER}

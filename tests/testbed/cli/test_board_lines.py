@@ -7,9 +7,9 @@ from testbed.qemu.trial import Trial
 def _written(over_s: float) -> str:
     trial = Trial(
         machine="virt",
-        reading_s=100.0,
+        read_s=(100.0, 90.0, 91.0),
         reading_guest_s=None,
-        again_s=(90.0, 91.0),
+        shown_s=(101.0, 91.0, 92.0),
         resident_bytes=44_000_000,
         start_bytes=310_000,
         written_bytes=100_000,
