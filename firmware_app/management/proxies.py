@@ -1,7 +1,7 @@
 """Keeps the proxies of the environment, and what it takes to read them, out of the device.
 
 The MQTT library imports `urllib.request` to ask for them, which it does only where PySocks is installed. A device dials
-its broker itself; the module brings HTTP, mail and compression along, and takes 1.9 MB (docs/adr/0066-memory-and-flash.md).
+its broker itself; the module brings HTTP, mail and compression along: 1.9 MB (docs/adr/0066-memory-and-flash.md).
 """
 
 from __future__ import annotations

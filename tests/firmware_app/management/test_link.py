@@ -130,8 +130,7 @@ def test_a_connection_that_is_cut_leaves_the_will(tmp_path: Path) -> None:
             assert isinstance(cut, ssl.SSLSocket)
             cut.shutdown(socket.SHUT_RDWR)
             await asyncio.to_thread(operator.until, PRESENCE, lambda raw: raw == b"offline")
-            while link.is_ready:  # noqa: ASYNC110 - the operator may hear of it before the device does
-                await asyncio.sleep(0.05)
+            await _until(lambda: not link.is_ready)  # the operator may hear of it before the device does
 
         with pytest.raises(LinkError):
             _play(dial, scene)
