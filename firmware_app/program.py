@@ -45,9 +45,9 @@ from firmware_app.management.part import FleetPart
 from firmware_app.management.steward import Steward
 from firmware_app.meters.bus_part import bus_of, encryption_of, run_bus
 from firmware_app.meters.desk import MeterDesk, by_port
-from firmware_app.meters.pulse_part import KeptPulses, run_pulses
 from firmware_app.meters.relay import Relay
 from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_ms
+from firmware_app.runtime.memory import give_back
 from firmware_app.runtime.supervision import Supervision
 from firmware_app.status.shown import Shown
 from firmware_app.status.snapshot import Snapshot
@@ -284,6 +284,8 @@ class Program:
             await run_bus(bus, wirings[sections[0].name].port(), partial(self._heard, port, meters), stop)
 
     async def _keep_pulses(self, port: str, stop: asyncio.Event) -> None:
+        from firmware_app.meters.pulse_part import KeptPulses, run_pulses  # noqa: PLC0415 - few meters are pulses
+
         (section,) = self._ports[port]
         form = self._found.wirings[section.name].profile.form
         if isinstance(form, PulseInput):
@@ -309,6 +311,7 @@ class Program:
     async def _keep_market(self, stop: asyncio.Event) -> None:
         from firmware_app.device.market_part import MarketPart  # noqa: PLC0415 - ZeroMQ may fail, and alone
 
+        give_back()
         part = self._market = MarketPart(
             self._found,
             self._keys,

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import signal
-from typing import Final
 
 from firmware_app.clock.gate import ClockGate
 from firmware_app.config import keys
@@ -21,11 +19,9 @@ from firmware_app.console import CommandError, Console, Exit
 from firmware_app.management.steward import Steward, enter
 from firmware_app.program import Program
 from firmware_app.runtime.board_time import BoardTime, GateTime, real_monotonic_ms
+from firmware_app.runtime.memory import live_frugally
 from firmware_app.trading.params import MeterParams
 from light_client.store.errors import StoreError
-
-_GARBAGE: Final = (5_000, 10, 10)
-"""A board has more time than memory: cyclic garbage is looked for at every half megabyte, everywhere at every fifty."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,7 +63,7 @@ async def run_device(
         StoreBusyError: another process runs this device.
         ConfigError: there is nothing to run by any more.
     """
-    gc.set_threshold(*_GARBAGE)
+    live_frugally()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

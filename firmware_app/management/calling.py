@@ -14,8 +14,10 @@ from firmware_app.fleet.topics import TO_DEVICE, Topics
 from firmware_app.fleet.topics import Said as Kind
 from firmware_app.management.backoff import Backoff
 from firmware_app.management.credentials import CredentialsError, credentials_of
+from firmware_app.management.proxies import no_proxies
 from firmware_app.management.renewing import Renewing
 from firmware_app.management.steward import Steward, board_name
+from firmware_app.runtime.memory import give_back
 from firmware_app.version import VERSION
 
 if TYPE_CHECKING:
@@ -110,7 +112,9 @@ class Caller:
         return self.renewing.problem(self._utc_ms()) or why
 
     async def _connected(self, found: Checked, stop: asyncio.Event) -> None:
-        from firmware_app.management.link import Dial, Link, LinkError  # noqa: PLC0415 - paho may be missing
+        with no_proxies():
+            from firmware_app.management.link import Dial, Link, LinkError  # noqa: PLC0415 - paho may be missing
+        give_back()
 
         params = found.config.fleet
         name = self._steward.name

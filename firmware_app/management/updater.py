@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,7 +61,7 @@ class Rauc:
         command_line: Path = _COMMAND_LINE,
         runtime: Path | None = None,
     ) -> None:
-        self._program = shutil.which(program) or ""
+        self._program = _found(program)
         self._command_line = command_line
         self._runtime = runtime or Path(os.environ.get("RUNTIME_DIRECTORY") or _RUNTIME)
 
@@ -114,3 +113,9 @@ class Rauc:
             return ""
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         return lines[-1][:_REASON] if lines else f"RAUC ended with {done.returncode}"
+
+
+def _found(program: str) -> str:
+    """Where a program is; empty where it is not. As `shutil.which`, whose module brings archives along."""
+    places = (Path(folder) / program for folder in os.get_exec_path())
+    return next((str(place) for place in places if place.is_file() and os.access(place, os.X_OK)), "")

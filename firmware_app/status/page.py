@@ -1,17 +1,17 @@
 """The status page: one document without scripts and without anything from elsewhere.
 
 Order: state, what is wrong, what happens now, how much of it is proven, the last day, the parts, who this is. It
-renders whatever is absent. Everything that is shown passes through `html.escape`.
+renders whatever is absent. Everything that is shown passes through `markup.escape`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from html import escape
 from typing import Final
 
 from firmware_app.status import chart, rows, wording
+from firmware_app.status.markup import escape
 from firmware_app.status.snapshot import Absent, DayPoint, Maybe, MeterView, Notice, ProofView, Snapshot
 from firmware_app.status.style import CSS
 

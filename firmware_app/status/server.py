@@ -19,7 +19,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
-from firmware_app.status import metrics, page
 from firmware_app.status.connections import Connections
 from firmware_app.status.params import StatusParams
 from firmware_app.status.shown import Shown
@@ -155,6 +154,8 @@ class StatusServer:
 
     def _page(self) -> Reply:
         """The page; if it cannot be drawn, one that says so."""
+        from firmware_app.status import page  # noqa: PLC0415 - for who looks
+
         snapshot = self.shown.snapshot
         status = HTTPStatus.OK
         try:
@@ -177,6 +178,8 @@ class StatusServer:
         return Reply(status, "application/json", json.dumps(document, ensure_ascii=False).encode())
 
     def _metrics(self) -> Reply:
+        from firmware_app.status import metrics  # noqa: PLC0415 - likewise
+
         snapshot = self.shown.snapshot
         if snapshot is None:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE)

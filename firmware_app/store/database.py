@@ -20,13 +20,15 @@ from light_client.store.errors import StoreError
 from light_client.store.transactions import Transactions
 
 PAGE_BYTES: Final = 1_024
+CACHE_PAGES: Final = 128
+"""Of a device's file held in memory: several times what a transaction changes. The kernel has the others."""
 KIND: Final = FileKind(
     application=0x67726C68,  # "grlh"
     format_=1,
     remedy="its rows are salvaged into a new file",
     page_bytes=PAGE_BYTES,
+    cache_pages=CACHE_PAGES,
 )
-_CACHE_KIB: Final = 512
 WAIT_S: Final = 5.0
 """How long to wait for a program that is about to close the file, s."""
 OUTBOX: Final = "outbox"
@@ -79,7 +81,6 @@ class Database(Transactions):
         run = self._connection.execute
         run("PRAGMA secure_delete=OFF")
         run("PRAGMA temp_store=MEMORY")
-        run(f"PRAGMA cache_size=-{_CACHE_KIB}")
         run(f"PRAGMA wal_autocheckpoint={self._log_pages}")
         run(f"PRAGMA max_page_count={self.max_pages}")
         run("BEGIN IMMEDIATE")  # also takes the lock that keeps other processes out

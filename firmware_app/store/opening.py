@@ -21,7 +21,6 @@ from firmware_app.store.files import Files
 from firmware_app.store.params import Room
 from firmware_app.store.replacement import finish_replacement, replace_database
 from firmware_app.store.rows import EventRow
-from firmware_app.store.salvage import salvage
 from light_client.store.errors import StoreDamagedError, StoreError
 
 _LOG: Final = "-wal"
@@ -75,6 +74,8 @@ def _state_of(path: Path) -> Found:
 
 
 def _salvage(path: Path, files: Files, room: Room, event: Callable[[str], EventRow]) -> None:
+    from firmware_app.store.salvage import salvage  # noqa: PLC0415 - once in a card's life
+
     def build(fresh: Path) -> None:
         salvage(path, fresh, room=room, event=event)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from firmware_app.store.database import CACHE_PAGES, PAGE_BYTES
 from firmware_app.store.files import Files
 from firmware_app.store.replacement import finish_replacement, replace_database
 from light_client.session.actor import Write
@@ -24,8 +25,6 @@ from light_client.wallet.wallet import skip_used
 _TABLE: Final = "salvage"
 _NOTE: Final = b"note"
 _BATCH: Final = 256
-_PAGE_BYTES: Final = 1_024
-"""Records have a few hundred bytes, and a commit writes whole pages."""
 _Entry = tuple[str, bytes, bytes]
 
 
@@ -74,19 +73,24 @@ def _opened_or_salvaged(
     path: Path, files: Files, wallets: Iterable[str], chance: Callable[[int], bytes]
 ) -> SqliteStorage:
     try:
-        return SqliteStorage(path, page_bytes=_PAGE_BYTES)
+        return _opened(path)
     except StoreDamagedError as damage:
         reason = str(damage)
 
     def build(fresh: Path) -> None:
-        with SqliteStorage(fresh, page_bytes=_PAGE_BYTES) as storage:
+        with _opened(fresh) as storage:
             kept = _copy(path, storage)
             writes = [skip_used(table, chance(8)) for table in wallets]
             note = f"{reason}; kept {kept} values, and skipped the addresses that may have been used"
             storage.commit([*writes, Write(table=_TABLE, key=_NOTE, value=note.encode())])
 
     replace_database(files, path, build)
-    return SqliteStorage(path, page_bytes=_PAGE_BYTES)
+    return _opened(path)
+
+
+def _opened(path: Path) -> SqliteStorage:
+    """Records have a few hundred bytes, and a commit writes whole pages: they are as small as the history's."""
+    return SqliteStorage(path, page_bytes=PAGE_BYTES, cache_pages=CACHE_PAGES)
 
 
 def _copy(damaged: Path, storage: SqliteStorage) -> int:

@@ -15,8 +15,6 @@ from typing import Final
 
 from light_client.store.errors import StoreBusyError, StoreDamagedError, StoreError
 
-_CACHE_PAGES: Final = 512
-"""Half a megabyte in the files of a device, whose pages are small, and two in the others."""
 _BUSY_CODES: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED_CODES: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -33,6 +31,8 @@ class FileKind:
     """What to do about a damaged file: goes into the error's sentence."""
     page_bytes: int = 4096
     """Page size of a new file."""
+    cache_pages: int = 512
+    """Most pages that are held in memory: two megabytes of large ones."""
 
 
 def opened(path: Path, kind: FileKind, *, wait_s: float = 5.0) -> sqlite3.Connection:
@@ -69,7 +69,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, kind: FileKind) -> None
     run("PRAGMA locking_mode=EXCLUSIVE")  # before the first access, so that no shared memory is needed
     run("PRAGMA cell_size_check=ON")
     run(f"PRAGMA page_size={kind.page_bytes}")  # takes effect in an empty file only
-    run(f"PRAGMA cache_size={_CACHE_PAGES}")
+    run(f"PRAGMA cache_size={kind.cache_pages}")
     (application,) = run("PRAGMA application_id").fetchone()
     (objects,) = run("SELECT count(*) FROM sqlite_master").fetchone()
     (version,) = run("PRAGMA user_version").fetchone()

@@ -34,13 +34,21 @@ class SqliteStorage:
     Not for use by several threads.
     """
 
-    def __init__(self, path: Path, *, wait_s: float = 5.0, page_bytes: int = KIND.page_bytes) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wait_s: float = 5.0,
+        page_bytes: int = KIND.page_bytes,
+        cache_pages: int = KIND.cache_pages,
+    ) -> None:
         """Open the file, or create it, and check that its pages agree with each other.
 
         Args:
             path: the file; its directory exists. Beside it SQLite keeps `-wal`.
             wait_s: how long to wait for a process that is about to close the file, s.
             page_bytes: of a new file; a commit writes whole pages, so small ones spare flash where values are small.
+            cache_pages: most pages that are held in memory.
 
         Raises:
             StoreBusyError: another process holds the file.
@@ -48,7 +56,9 @@ class SqliteStorage:
             StoreError: the file cannot be opened or created.
         """
         self._path: Final = path
-        self._connection = opened(path, replace(KIND, page_bytes=page_bytes), wait_s=wait_s)
+        self._connection = opened(
+            path, replace(KIND, page_bytes=page_bytes, cache_pages=cache_pages), wait_s=wait_s
+        )
         try:
             self._create()
             check(self._connection, path, KIND)

@@ -33,7 +33,7 @@ class Limits:
     """First pause before dialling again, ms; it doubles up to `reconnect_max_ms`."""
     reconnect_max_ms: int = 5_000
     """Longest pause before dialling again, ms."""
-    channels: int = 16
+    channels: int = 8
     """Most channels, that is connections under a key of their own, open at a time; the longest unused is closed."""
     channel_idle_ms: int = 30_000
     """A channel over which nothing went or came for so long is closed, ms."""

@@ -2,9 +2,9 @@
 
 A simulated village trades for a day. One of its homes is the device as `gridlight run` builds it: meter read every ten
 seconds, forecast, bidder, trader, both stores. What it is told is put on a tape and played to the same board in a
-process of its own with real files, where the kernel counts. Sockets and serial lines are not in it: `gridlight-testbed
-week` tells what the whole program holds. With `--armhf-root` a part of the day is played on the board's processor as
-well, emulated, and instructions are counted.
+process of its own with real files, where the kernel counts. Sockets and serial lines are not in it: what the whole
+program holds is told by `joined.py`, joined to a broker, and of a week by `gridlight-testbed week`. With
+`--armhf-root` a part of the day is played on the board's processor as well, emulated, and instructions are counted.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any, Final, TextIO
 
 from light_client.rules.encoding import encode
 from light_client.session.actor import Actor, Effect, Event, PeerName, Storage
+from testbed.bench import joined
 from testbed.bench.armhf import INSTRUCTIONS_PER_MS
 from testbed.bench.device_board import Board, BoardSpec
 from testbed.bench.device_day import write_event, write_spec
@@ -32,12 +34,15 @@ from testbed.scenarios.model import HomeDay
 from testbed.scenarios.part import part_of
 from testbed.simulation.day import METER_LINK, TIER_LINK, cast_of
 
-SUMMARY: Final = "A whole board for a day of trading: bytes written by file, commits, memory, CPU."
+SUMMARY: Final = (
+    "A whole board for a day of trading: bytes written by file, commits, memory, CPU; joined to a broker."
+)
 _DAY: Final = 96
 _QUICK: Final = (44, 8)
 """Intervals left out, and traded, of the quick case: around noon, when most is sold."""
 _ASKED_BYTES: Final = 5_000_000
 _ASKED_KB: Final = 50_000
+JOINED: Final = "memory of the whole program in a fleet, over TLS"
 _ASKED_CPU: Final = 0.02
 _LIMIT_S: Final = 900
 _EMULATED: Final = (1, 5)
@@ -46,7 +51,7 @@ _EMULATED: Final = (1, 5)
 
 def steps(options: Options) -> int:
     """How many cases there are."""
-    return 2 if missing(options.armhf_root) else 3
+    return 2 + (not missing(options.armhf_root)) + (not joined.lacking())
 
 
 def measure(options: Options, step: Step) -> Section:
@@ -70,10 +75,12 @@ def measure(options: Options, step: Step) -> Section:
         recorded = record(cast, tape, Path(folder), to_ms + 60_000)
         step("the board's day again, with real files")
         played = _played(tape, from_ms, to_ms)
+        in_fleet = _joined(step)
         instructions = _instructions(options, step, tape, (from_ms + to_ms) // 2, length_ms)
     if not recorded or played["trades"] != recorded:
         raise DisagreementError(f"the board made {recorded} trades, and {played['trades']} the second time")
-    return _section(played, (to_ms - from_ms) // length_ms, (to_ms - from_ms) / 1_000, instructions)
+    section = _section(played, (to_ms - from_ms) // length_ms, (to_ms - from_ms) / 1_000, instructions)
+    return _with_joined(section, in_fleet)
 
 
 class _Recorded:
@@ -176,6 +183,24 @@ def _instructions(options: Options, step: Step, tape: Path, from_ms: int, length
             return (count(more) - count(fewer)) // (more - fewer)
         except EmulatorError as error:
             raise DisagreementError(str(error)) from None
+
+
+def _joined(step: Step) -> dict[str, Any]:
+    """What a device in a fleet holds; empty where there is no broker."""
+    if joined.lacking():
+        return {}
+    step("the whole program, joined to a broker")
+    return joined.measure()
+
+
+def _with_joined(section: Section, found: dict[str, Any]) -> Section:
+    if not found:
+        return replace(section, lines=[*section.lines, f"no joined device: {joined.lacking()}"])
+    lines = [f"{name.replace('_', ' '):<30} {value:>14,}" for name, value in found.items()]
+    peak = at_most(JOINED, "kB", asked=_ASKED_KB, measured=found["joined_peak_kb"])
+    return Section(
+        document={**section.document, **found}, lines=section.lines + lines, aims=[*section.aims, peak]
+    )
 
 
 def _section(played: dict[str, Any], intervals: int, seconds: float, instructions: int | None) -> Section:

@@ -16,16 +16,18 @@ from firmware_app.store.params import StoreParams
 _TAUGHT_DAYS: Final = 7
 
 
-class _PastTime:
+class PastTime:
     """A clock that stands where the run will begin: for what was learnt before it."""
 
     def __init__(self, utc_ms: int) -> None:
         self._utc_ms = utc_ms
 
     def utc_ms(self) -> int:
+        """The time that it stands at."""
         return self._utc_ms
 
     def monotonic_ms(self) -> int:
+        """As good a clock as the other."""
         return self._utc_ms
 
 
@@ -53,7 +55,7 @@ def teach(data: Path, net_j: Sequence[int], *, interval_s: int, now_ms: int) -> 
     for interval in range(now - _TAUGHT_DAYS * len(net_j), now):
         forecaster.learn(interval, net_j[interval % len(net_j)])
     store = DeviceStore(
-        data, StoreParams(), clock=_PastTime(now_ms), boot_id="a week ago", counter=not_counted
+        data, StoreParams(), clock=PastTime(now_ms), boot_id="a week ago", counter=not_counted
     )
     store.keep("forecast:net", forecaster.to_bytes())
     store.close()

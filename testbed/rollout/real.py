@@ -19,7 +19,7 @@ from firmware_app.management.in_force import memory_of
 from light_client.rules.encoding import encode
 from light_client.rules.ledger.genesis import Genesis
 from light_client.transport.keys import TransportKey
-from testbed.rollout.broker import resident_kib
+from testbed.rollout.broker import peak_kib, resident_kib
 from testbed.scenarios import catalogue
 from testbed.scenarios.part import part_of
 from testbed.simulation.day import cast_of
@@ -97,6 +97,11 @@ class RealMeters:
     def memory_kib(self) -> int:
         """Resident set of all."""
         return sum(resident_kib(process.pid) for process in self._running.values())
+
+    @property
+    def peak_kib(self) -> int:
+        """The most that any of them ever had resident."""
+        return max((peak_kib(process.pid) for process in self._running.values()), default=0)
 
     def truths(self) -> Iterator[dict[str, Any]]:
         """How every device really stands: what is on its disk."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from deploy.broker.authority import Role
+from firmware_app.fleet.bundle import Bundle
 from firmware_app.fleet.enrolling import Ticket
 from firmware_app.fleet.key_set import KeySet, Signers
 from firmware_app.fleet.letters import DELIVERY_REPORT, letter_from_bytes, receipts_for
@@ -26,7 +28,7 @@ from testbed.live.deployment import HOST
 from testbed.rollout.broker import Broker
 
 _SECRET: Final = bytes(31) + b"\x05"
-"""Of the fleet's only key: a test key, and nothing is signed with it here."""
+"""Of the fleet's only key: a test key."""
 _DESK: Final = "desk"
 _JOIN_S: Final = 10.0
 
@@ -87,6 +89,16 @@ class OperatorsBroker:
         self._is_there = False
         self._desk.loop_stop()
         self._broker.stop()
+
+    def wish(self, bundle: Callable[[bytes], Bundle]) -> None:
+        """Have the board run by something else; it hears of it as soon as it comes to the broker.
+
+        Args:
+            bundle: made for this fleet, given its name.
+        """
+        fleet = self._keys.fleet_id
+        raw = bundle(fleet).envelope().signed(fleet, (_SECRET,)).encode()
+        self._desk.publish(self._topics.device(self._name, Said.DESIRED), raw, qos=QOS, retain=True)
 
     def _clerk(self, folder: Path) -> mqtt.Client:
         """Somebody with the rights of the operator's desk."""

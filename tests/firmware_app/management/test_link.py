@@ -130,6 +130,7 @@ def test_a_connection_that_is_cut_leaves_the_will(tmp_path: Path) -> None:
             assert isinstance(cut, ssl.SSLSocket)
             cut.shutdown(socket.SHUT_RDWR)
             await asyncio.to_thread(operator.until, PRESENCE, lambda raw: raw == b"offline")
+            await _until(lambda: not link.is_ready)  # the operator may hear of it before the device does
 
         with pytest.raises(LinkError):
             _play(dial, scene)

@@ -46,6 +46,20 @@ def test_it_is_read_once_and_then_known(path: Path) -> None:
     assert known.stdout == f"{first}\n\n"
 
 
+def test_the_process_that_asks_never_loads_the_library(path: Path) -> None:
+    """As `gridlight run` does in its first life with a certificate that was laid there by hand."""
+    program = (
+        "import sys; from pathlib import Path; from firmware_app.management.validity import ends_ms;"
+        "from firmware_app.store.files import Files; print(ends_ms(Path(sys.argv[1]), Files()));"
+        "print(*(name for name in sys.modules if name.startswith('cryptography')))"
+    )
+    asked = subprocess.run(
+        [sys.executable, "-c", program, str(path)], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    assert asked.stdout == f"{certificate.ends_ms(path)}\n\n"
+    assert path.with_name("device.crt.ends").exists()
+
+
 def test_a_note_of_another_certificate_does_not_count(path: Path, tmp_path: Path) -> None:
     before = ends_ms(path, Files())
     path.write_bytes(_certificate(tmp_path / "other", 90))
