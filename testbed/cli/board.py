@@ -185,7 +185,7 @@ def lines_of(trial: Trial) -> list[str]:
         f"on its page    {shown} s, with its network up",
         f"memory         {trial.resident_bytes / 1e6:.1f} MB resident",
         *_counted(trial),
-        f"written        {trial.start_bytes / 1e3:,.0f} kB by the first start; {_written(trial)}",
+        f"written        {_written(trial)}",
         f"identity       {trial.fingerprint}, {'kept' if trial.kept else 'LOST'}",
         f"store          {trial.readings} readings, {'sound' if trial.sound else 'DAMAGED'}",
         f"power button   {'ended by itself' if trial.clean_end else 'had to be cut off'}",
@@ -194,7 +194,10 @@ def lines_of(trial: Trial) -> list[str]:
 
 def _written(trial: Trial) -> str:
     """What the card is told between two starts: most of it at the end of an interval, so no minute tells of a day."""
-    told = f"then {trial.written_bytes / 1e3:,.0f} kB in {trial.written_over_s:.0f} s"
+    if not trial.start_bytes:
+        return "this machine's card does not count"
+    start = f"{trial.start_bytes / 1e3:,.0f} kB by the first start"
+    told = f"{start}; then {trial.written_bytes / 1e3:,.0f} kB in {trial.written_over_s:.0f} s"
     if trial.written_over_s < 2 * INTERVAL_S:
         return f"{told}, which says nothing of a day: --measure {4 * INTERVAL_S} does"
     return f"{told}: {trial.written_bytes / trial.written_over_s * 86_400 / 1e6:,.1f} MB a day"
