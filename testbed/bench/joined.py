@@ -30,7 +30,7 @@ from firmware_app.store.outbox import Message
 from firmware_app.store.params import StoreParams
 from light_client.rules.errors import LocalError
 from testbed.bench.section import DisagreementError
-from testbed.boards.furnishing import PastTime, not_counted
+from testbed.boards.furnishing import FixedTime, not_counted
 from testbed.rollout.broker import NoBrokerError, program
 from testbed.rollout.real import RealMeterError, RealMeters
 from testbed.week.operator import OperatorsBroker
@@ -115,7 +115,7 @@ def _bundle(fleet: bytes) -> Bundle:
 def _write_reports(data: Path) -> None:
     """Reports of earlier days that nobody has taken in yet."""
     store = DeviceStore(
-        data, StoreParams(), clock=PastTime(real_wall_ms()), boot_id="days ago", counter=not_counted
+        data, StoreParams(), clock=FixedTime(real_wall_ms()), boot_id="days ago", counter=not_counted
     )
     key = public_seal_key(bytes(range(32)))
     for day in range(_REPORTS):

@@ -16,7 +16,7 @@ from firmware_app.store.params import StoreParams
 _TAUGHT_DAYS: Final = 7
 
 
-class PastTime:
+class FixedTime:
     """A clock that stands where the run will begin: for what was learnt before it."""
 
     def __init__(self, utc_ms: int) -> None:
@@ -55,7 +55,7 @@ def teach(data: Path, net_j: Sequence[int], *, interval_s: int, now_ms: int) -> 
     for interval in range(now - _TAUGHT_DAYS * len(net_j), now):
         forecaster.learn(interval, net_j[interval % len(net_j)])
     store = DeviceStore(
-        data, StoreParams(), clock=PastTime(now_ms), boot_id="a week ago", counter=not_counted
+        data, StoreParams(), clock=FixedTime(now_ms), boot_id="a week ago", counter=not_counted
     )
     store.keep("forecast:net", forecaster.to_bytes())
     store.close()
