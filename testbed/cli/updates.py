@@ -119,8 +119,9 @@ def _line(act: Played) -> str:
 def lines_of(played: list[Played], after: Afterwards) -> list[str]:
     """The result for people."""
     sound = "sound" if after.sound else "DAMAGED"
+    gap = "no time known" if after.longest_gap_s is None else f"longest gap {after.longest_gap_s:.0f} s"
     return [
         *(_line(act) for act in played),
-        f"store  {after.readings} readings, longest gap {after.longest_gap_s:.0f} s, {sound}",
+        f"store  {after.readings} readings, {gap}, {sound}",
         f"{sum(act.passed for act in played)} of {len(played)} acts as they must be",
     ]

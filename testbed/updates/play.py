@@ -80,12 +80,13 @@ class Afterwards:
 
     Attributes:
         readings: in the store.
-        longest_gap_s: between two of them, by the board's own wall clock.
+        longest_gap_s: between two of them, by the board's own wall clock; None if it never knew the time, as where time
+            follows instructions: it passes more slowly there than the time server's.
         sound: whether the store is.
     """
 
     readings: int
-    longest_gap_s: float
+    longest_gap_s: float | None
     sound: bool
 
 
@@ -268,11 +269,13 @@ def afterwards(board: EmulatedBoard, folder: Path) -> Afterwards:
     data = cards.data_of(board.card, folder)
     with sqlite3.connect(data / "state" / FILE_NAME) as store:
         (check,) = store.execute("PRAGMA integrity_check").fetchone()
+        (count,) = store.execute("SELECT count(*) FROM readings").fetchone()
         times = [
             at for (at,) in store.execute("SELECT at_ms FROM readings WHERE at_ms IS NOT NULL ORDER BY at_ms")
         ]
-    gaps = [after - before for before, after in pairwise(times)]
-    return Afterwards(readings=len(times), longest_gap_s=max(gaps, default=0) / 1_000, sound=check == "ok")
+    longest_ms = max((after - before for before, after in pairwise(times)), default=None)
+    longest_s = None if longest_ms is None else longest_ms / 1_000
+    return Afterwards(readings=count, longest_gap_s=longest_s, sound=check == "ok")
 
 
 def wanted(names: Sequence[str]) -> list[str]:
