@@ -142,6 +142,7 @@ def _facts(lived: Lived) -> dict[str, object]:
         "lives": lived.lives,
         "died": list(lived.died),
         "resident_kib": lived.board.resident_kib,
+        "weighed_kib": [list(one) for one in lived.board.weighed],
         "offers": len(left.posted),
         "offered_j": sum(one.offer.remaining_j for one in left.posted),
         "trades": len(left.trades),

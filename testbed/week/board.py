@@ -36,7 +36,7 @@ from testbed.fleet.virtual_meters.running import RunningMeter
 from testbed.fleet.virtual_meters.script import Script
 from testbed.live.deployment import HOST, Deployment
 from testbed.live.hurried_time import HurriedTime
-from testbed.rollout.broker import peak_kib
+from testbed.rollout.broker import peak_kib, resident_kib
 from testbed.scenarios.model import HomeDay, Scenario
 from testbed.week.card import Card
 
@@ -80,6 +80,8 @@ class Board:
     """What its data is on, where that is a file system of its own."""
     resident_kib: int = 0
     """Most memory that any of its lives had in use, as far as it was looked at."""
+    weighed: list[tuple[int, int]] = field(default_factory=list)
+    """Time of the run, UTC ms -> memory in use then, KiB."""
     _largest_bytes: int | None = None
     _journals: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _meter: threading.Thread | None = None
@@ -230,6 +232,16 @@ class Board:
             )
         self._journals.append(journal)
         self.limit_disk(self._largest_bytes)
+
+    def weigh(self, at_ms: int) -> None:
+        """Note how much memory it has in use; nothing while it is off.
+
+        Args:
+            at_ms: what the run's clock shows, UTC.
+        """
+        held_kib = 0 if self.process is None else resident_kib(self.process.pid)
+        if held_kib:
+            self.weighed.append((at_ms, held_kib))
 
     def kill(self) -> None:
         """Cut the power: SIGKILL, no warning."""

@@ -42,13 +42,14 @@ def draw(lived: Lived, path: Path) -> None:
     """Draw the timeline."""
     week = lived.week
     with mpl.rc_context(style(WIDE)):
-        figure = Figure(figsize=(11, 6.4), layout="constrained")
-        mishaps, readings, counted, energy = figure.subplots(
-            4, 1, sharex=True, height_ratios=(3.2, 1, 0.8, 3)
+        figure = Figure(figsize=(11, 7.6), layout="constrained")
+        mishaps, readings, counted, memory, energy = figure.subplots(
+            5, 1, sharex=True, height_ratios=(3.2, 1, 0.8, 1.2, 3)
         )
         _draw_mishaps(mishaps, week)
         _draw_readings(readings, lived)
         _draw_intervals(counted, lived)
+        _draw_memory(memory, lived)
         _draw_energy(energy, lived)
         energy.set_xlim(0, _whole_ms(week) / _unit_ms(week))
         energy.set_xlabel("days" if _unit_ms(week) == _DAY_MS else "hours")
@@ -110,6 +111,19 @@ def _draw_intervals(axes: Axes, lived: Lived) -> None:
     axes.set_ylim(0, 1)
     axes.set_title("how intervals were counted", loc="left")
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.95), ncols=3)
+
+
+def _draw_memory(axes: Axes, lived: Lived) -> None:
+    place = _place(lived.week)
+    axes.plot(
+        [place(at_ms) for at_ms, _ in lived.board.weighed],
+        [held_kib * 1_024 / 1e6 for _, held_kib in lived.board.weighed],
+        color=BLUE,
+        linewidth=1,
+    )
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("MB")
+    axes.set_title("memory in use", loc="left")
 
 
 def _draw_energy(axes: Axes, lived: Lived) -> None:

@@ -59,6 +59,8 @@ class Player:
     """Exit codes of lives that ended by themselves; the device is switched on again, as systemd would."""
     _lasting: dict[Mishap, int] = field(default_factory=dict)
     """What goes wrong at present -> since when."""
+    _weigh_ms: int = 0
+    """When to look at its memory next, UTC ms."""
 
     def starting(self, ready: int, total: int) -> None:
         """Some of the processes are ready."""
@@ -86,6 +88,9 @@ class Player:
                 self.played.append(Played(mishap, begun_ms, now_ms))
         if self.missed and self.broker is not None and self.broker.seen() > self._seen:
             self.missed.clear()
+        if now_ms >= self._weigh_ms:
+            self._weigh_ms = now_ms + length_ms
+            self.board.weigh(now_ms)
         process = self.board.process
         if process is not None and (code := process.poll()) is not None:
             self.died.append(code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -21,7 +22,7 @@ def test_picture_and_document_are_written(tmp_path: Path, last: int) -> None:
     week = replace(WEEK, last=last)
     lived = Lived(
         state=State.ENDED,
-        board=cast("Any", None),
+        board=cast("Any", SimpleNamespace(weighed=[(WEEK.first * WEEK.length_ms, 45_000)])),
         week=week,
         left=GOOD,
         promises=promises(GOOD, week),

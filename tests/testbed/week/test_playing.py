@@ -68,11 +68,15 @@ class _Board:
 
     def __init__(self) -> None:
         self.done: list[str] = []
+        self.weighed_ms: list[int] = []
         self.card = _Card(self.done)
         self.process = SimpleNamespace(poll=lambda: None)
 
     def shortest_log(self) -> int:
         return 77
+
+    def weigh(self, at_ms: int) -> None:
+        self.weighed_ms.append(at_ms)
 
     def __getattr__(self, name: str) -> Any:
         return lambda *words: self.done.append(" ".join([name, *map(str, words)]))
@@ -113,6 +117,19 @@ def _played(*texts: str, until: int) -> tuple[list[str], list[str]]:
         now.at_ms = at
         player.progress(cast("Running", running), cast("Any", None))
     return board.done, on_line
+
+
+def test_its_memory_is_looked_at_once_in_each_interval() -> None:
+    board = _Board()
+    player = Player(
+        show=cast("Show", _Nothing()), board=cast("Board", board), lines=cast("Lines", None), mishaps=()
+    )
+    scenario = SimpleNamespace(interval_s=1, first_interval=100)
+    now = _Now()
+    running = SimpleNamespace(clock=now, deployment=SimpleNamespace(cast=SimpleNamespace(scenario=scenario)))
+    for now.at_ms in range(100_000, 103_000, 100):
+        player.progress(cast("Running", running), cast("Any", None))
+    assert board.weighed_ms == [100_000, 101_000, 102_000]
 
 
 def test_what_is_over_at_once_happens_once() -> None:
